@@ -1,0 +1,7 @@
+//! The lifecycle core.
+
+pub mod decision;
+pub mod id;
+pub mod media;
+pub mod question;
+pub mod time;

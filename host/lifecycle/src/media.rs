@@ -1,0 +1,61 @@
+//! What is known about recorded media: numbers that travel from the recorder through the journal into
+//! events and questions. No bytes.
+
+use serde::{Deserialize, Serialize};
+
+/// The picture of a part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VideoTrack {
+    /// `H.264` or `H.265`.
+    pub codec: String,
+    /// Coded width in pixels.
+    pub width: u32,
+    /// Coded height in pixels.
+    pub height: u32,
+    /// Frames per second, measured over the part; 0 while unknown.
+    pub fps: f64,
+    /// Codec profile by name, empty if unknown.
+    pub profile: String,
+}
+
+/// The sound of a part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AudioTrack {
+    /// `AAC`.
+    pub codec: String,
+    /// Samples per second.
+    pub sample_rate: u32,
+    /// Number of channels.
+    pub channels: u32,
+}
+
+/// What one part holds, once it is closed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PartFacts {
+    /// First media time on the broadcast's timeline, in milliseconds.
+    pub first_ms: u64,
+    /// Media length in milliseconds.
+    pub duration_ms: u64,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Decodable pictures.
+    pub video_frames: u64,
+    /// Decodable audio frames.
+    pub audio_frames: u64,
+    /// The picture, if there is one.
+    pub video: Option<VideoTrack>,
+    /// The sound, if there is any.
+    pub audio: Option<AudioTrack>,
+}
+
+impl PartFacts {
+    /// Mean bitrate of the file in kbit/s.
+    pub fn bitrate_kbps(&self) -> u64 {
+        self.bytes.saturating_mul(8).checked_div(self.duration_ms).unwrap_or(0)
+    }
+
+    /// Whether anything playable was recorded.
+    pub fn is_empty(&self) -> bool {
+        self.video_frames == 0 && self.audio_frames == 0
+    }
+}

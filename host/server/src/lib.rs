@@ -1,0 +1,3 @@
+//! The server: everything of Reprise that touches the world.
+
+pub mod ffmpeg;
