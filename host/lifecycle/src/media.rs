@@ -51,7 +51,10 @@ pub struct PartFacts {
 impl PartFacts {
     /// Mean bitrate of the file in kbit/s.
     pub fn bitrate_kbps(&self) -> u64 {
-        self.bytes.saturating_mul(8).checked_div(self.duration_ms).unwrap_or(0)
+        self.bytes
+            .saturating_mul(8)
+            .checked_div(self.duration_ms)
+            .unwrap_or(0)
     }
 
     /// Whether anything playable was recorded.

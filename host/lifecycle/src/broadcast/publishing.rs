@@ -1,0 +1,128 @@
+//! Publishers come and go; the break window decides when a broadcast is over.
+
+use super::{Break, Broadcast, Compose, MAX_BREAKS, Publishing, Rejected};
+use crate::id::{Epoch, RecordSeq};
+use crate::record::{EndCause, LeaveCause, Record};
+use crate::time::Timestamp;
+
+pub(super) fn asked(
+    broadcast: &Broadcast,
+    client: &str,
+    now: Timestamp,
+) -> Result<Vec<Record>, Rejected> {
+    match broadcast.publishing {
+        Publishing::Live { .. } => Err(Rejected::AlreadyLive),
+        Publishing::Over { .. } => Err(Rejected::Over),
+        // The window may have passed without a tick; who comes back after it opens a new broadcast.
+        Publishing::Broken { .. } if window_passed(broadcast, now) => Err(Rejected::Over),
+        Publishing::Broken { .. } => {
+            let epoch = broadcast.epoch.saturating_add(1);
+            Ok(vec![Record::PublisherJoined {
+                epoch,
+                client: client.to_owned(),
+                at: now,
+            }])
+        }
+    }
+}
+
+pub(super) fn gone(
+    broadcast: &Broadcast,
+    epoch: Epoch,
+    cause: LeaveCause,
+    now: Timestamp,
+) -> Vec<Record> {
+    let connected = match broadcast.publishing {
+        Publishing::Live { epoch } => Some(epoch),
+        Publishing::Over { lingering, .. } => lingering,
+        Publishing::Broken { .. } => None,
+    };
+    if connected == Some(epoch) {
+        vec![Record::PublisherLeft {
+            epoch,
+            cause,
+            at: now,
+        }]
+    } else {
+        Vec::new()
+    }
+}
+
+pub(super) fn end(broadcast: &Broadcast, cause: EndCause, now: Timestamp) -> Vec<Record> {
+    if broadcast.is_over() {
+        Vec::new()
+    } else {
+        vec![Record::Ended { cause, at: now }]
+    }
+}
+
+pub(super) fn tick(broadcast: &Broadcast, now: Timestamp) -> Vec<Record> {
+    if window_passed(broadcast, now) {
+        vec![Record::Ended {
+            cause: EndCause::BreakWindow,
+            at: now,
+        }]
+    } else {
+        Vec::new()
+    }
+}
+
+fn window_passed(broadcast: &Broadcast, now: Timestamp) -> bool {
+    broadcast.wake_at().is_some_and(|wake| now >= wake)
+}
+
+pub(super) fn apply_joined(broadcast: &mut Broadcast, epoch: Epoch, client: &str, at: Timestamp) {
+    if let Publishing::Broken { since } = broadcast.publishing
+        && broadcast.epoch > 0
+    {
+        note_break(
+            broadcast,
+            Break {
+                from: since,
+                to: at,
+            },
+        );
+    }
+    broadcast.epoch = epoch;
+    broadcast.publisher = Some((client.to_owned(), at));
+    broadcast.publishing = Publishing::Live { epoch };
+}
+
+fn note_break(broadcast: &mut Broadcast, gap: Break) {
+    if broadcast.breaks.len() < MAX_BREAKS {
+        broadcast.breaks.push(gap);
+    } else if let Some(last) = broadcast.breaks.last_mut() {
+        last.to = last
+            .to
+            .plus_ms(i64::try_from(gap.to.ms_since(gap.from)).unwrap_or(i64::MAX));
+    }
+}
+
+pub(super) fn apply_left(broadcast: &mut Broadcast, epoch: Epoch, at: Timestamp) {
+    match &mut broadcast.publishing {
+        Publishing::Live { epoch: live } if *live == epoch => {
+            broadcast.publishing = Publishing::Broken { since: at };
+        }
+        Publishing::Over { lingering, .. } if *lingering == Some(epoch) => *lingering = None,
+        Publishing::Live { .. } | Publishing::Broken { .. } | Publishing::Over { .. } => {}
+    }
+}
+
+pub(super) fn apply_ended(
+    broadcast: &mut Broadcast,
+    cause: EndCause,
+    at: Timestamp,
+    record: RecordSeq,
+) {
+    let lingering = match broadcast.publishing {
+        Publishing::Live { epoch } => Some(epoch),
+        Publishing::Broken { .. } | Publishing::Over { .. } => None,
+    };
+    broadcast.publishing = Publishing::Over {
+        cause,
+        at,
+        record,
+        lingering,
+    };
+    broadcast.compose = Compose::Deciding;
+}

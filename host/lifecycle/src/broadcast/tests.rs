@@ -1,0 +1,1 @@
+//! A whole life by hand; the laws are properties in `tests/laws.rs`.

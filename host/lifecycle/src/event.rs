@@ -1,0 +1,229 @@
+//! Events: what the tenant is told. They are derived from records, so a record cannot exist without its
+//! events, and their ids come from the record, so a repeat carries the same id.
+
+use serde::{Deserialize, Serialize};
+
+use crate::broadcast::Broadcast;
+use crate::id::{EventId, JobId, RecordSeq, TaskId, VideoId};
+use crate::media::PartFacts;
+use crate::record::{
+    CoverFacts, OutputFacts, Record, Resolution, Subject, Template, WorkFailure, WorkResult,
+};
+use crate::time::Timestamp;
+
+/// One rendition as an event tells it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StreamReport {
+    /// The job that made it.
+    pub job: JobId,
+    /// The template.
+    pub template: Template,
+    /// What became of it.
+    pub result: WorkResult<OutputFacts>,
+    /// When work on it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Timestamp,
+}
+
+/// What the tenant is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// A part became a video.
+    PartRecorded {
+        /// Wall clock of its first media.
+        started_at: Timestamp,
+        /// Wall clock of its end.
+        ended_at: Timestamp,
+    },
+    /// The merge began; this is the video it will be.
+    ComposeStarted,
+    /// The video's source file is complete.
+    SourceComplete {
+        /// Its size.
+        bytes: u64,
+    },
+    /// The source was measured.
+    Analysed(PartFacts),
+    /// Cover pictures were taken, or not.
+    CoverTaken {
+        /// The job.
+        job: JobId,
+        /// What became of it.
+        result: WorkResult<CoverFacts>,
+    },
+    /// One rendition ended.
+    StreamTranscoded(StreamReport),
+    /// All renditions of a task ended.
+    TaskComplete {
+        /// The task; absent when a policy's failure forbade it.
+        task: Option<TaskId>,
+        /// One per rendition.
+        streams: Vec<StreamReport>,
+        /// Why there is none.
+        failure: Option<WorkFailure>,
+    },
+    /// The merge failed after it began.
+    ComposeFailed(WorkFailure),
+}
+
+impl Told {
+    /// The event's name in our words; part of its id.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::PartRecorded { .. } => "part-recorded",
+            Self::ComposeStarted => "compose-started",
+            Self::SourceComplete { .. } => "source-complete",
+            Self::Analysed(_) => "analysed",
+            Self::CoverTaken { .. } => "cover-taken",
+            Self::StreamTranscoded(_) => "stream-transcoded",
+            Self::TaskComplete { .. } => "task-complete",
+            Self::ComposeFailed(_) => "compose-failed",
+        }
+    }
+}
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Stable id.
+    pub id: EventId,
+    /// The video it is about.
+    pub video: VideoId,
+    /// When the record was made.
+    pub at: Timestamp,
+    /// What is told.
+    pub told: Told,
+}
+
+/// The events of `record`, the record `seq` of `after`'s journal, where `after` has already folded it.
+pub fn events(after: &Broadcast, seq: RecordSeq, record: &Record) -> Vec<Event> {
+    let at = record.at();
+    told(after, record)
+        .into_iter()
+        .enumerate()
+        .map(|(ordinal, (video, told))| Event {
+            id: EventId::derived(&after.id, seq, told.name(), ordinal),
+            video,
+            at,
+            told,
+        })
+        .collect()
+}
+
+fn told(after: &Broadcast, record: &Record) -> Vec<(VideoId, Told)> {
+    match record {
+        Record::PartClosed {
+            part,
+            facts,
+            ended_at,
+            ..
+        } => {
+            let video = VideoId::of_part(&after.id, *part);
+            let started_at = after
+                .parts
+                .get(*part as usize)
+                .map_or(*ended_at, |part| part.started_at);
+            vec![
+                (
+                    video.clone(),
+                    Told::PartRecorded {
+                        started_at,
+                        ended_at: *ended_at,
+                    },
+                ),
+                (video.clone(), Told::SourceComplete { bytes: facts.bytes }),
+                (video, Told::Analysed(facts.clone())),
+            ]
+        }
+        Record::Decided {
+            subject: Subject::Video(video),
+            resolution: Resolution::Nothing,
+            ..
+        } => {
+            vec![(video.clone(), rejected())]
+        }
+        Record::Decided {
+            subject: Subject::Compose,
+            resolution: Resolution::Compose { .. },
+            ..
+        } => {
+            vec![(VideoId::of_compose(&after.id), Told::ComposeStarted)]
+        }
+        Record::OutputFinished { video, job, .. } => output_finished(after, video, job),
+        Record::CoverFinished {
+            video, job, result, ..
+        } => {
+            vec![(
+                video.clone(),
+                Told::CoverTaken {
+                    job: job.clone(),
+                    result: result.clone(),
+                },
+            )]
+        }
+        Record::ComposeFinished { result, .. } => {
+            let video = VideoId::of_compose(&after.id);
+            match result {
+                WorkResult::Done(facts) => vec![
+                    (video.clone(), Told::SourceComplete { bytes: facts.bytes }),
+                    (video, Told::Analysed(facts.clone())),
+                ],
+                WorkResult::Failed(failure) => vec![(video, Told::ComposeFailed(failure.clone()))],
+            }
+        }
+        Record::Opened { .. }
+        | Record::PublisherJoined { .. }
+        | Record::PublisherLeft { .. }
+        | Record::PartOpened { .. }
+        | Record::PartDropped { .. }
+        | Record::Ended { .. }
+        | Record::Decided { .. } => Vec::new(),
+    }
+}
+
+fn rejected() -> Told {
+    Told::TaskComplete {
+        task: None,
+        streams: Vec::new(),
+        failure: Some(WorkFailure {
+            code: "PolicyRejected".to_owned(),
+            message: "the template-group policy failed and its binding rejects then; the recording is kept".to_owned(),
+        }),
+    }
+}
+
+fn output_finished(after: &Broadcast, video: &VideoId, job: &JobId) -> Vec<(VideoId, Told)> {
+    let Some(task) = after.videos.get(video).and_then(|video| video.task()) else {
+        return Vec::new();
+    };
+    let reports: Vec<StreamReport> = task
+        .outputs
+        .iter()
+        .filter_map(|output| {
+            let finished = output.finished.as_ref()?;
+            Some(StreamReport {
+                job: output.job.clone(),
+                template: output.template.clone(),
+                result: finished.result.clone(),
+                started_at: finished.started_at,
+                finished_at: finished.at,
+            })
+        })
+        .collect();
+    let mut told: Vec<(VideoId, Told)> = reports
+        .iter()
+        .filter(|report| &report.job == job)
+        .map(|report| (video.clone(), Told::StreamTranscoded(report.clone())))
+        .collect();
+    if task.outputs_finished() {
+        let whole = Told::TaskComplete {
+            task: Some(task.id.clone()),
+            streams: reports,
+            failure: None,
+        };
+        told.push((video.clone(), whole));
+    }
+    told
+}
