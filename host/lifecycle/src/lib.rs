@@ -56,6 +56,7 @@
 
 pub mod broadcast;
 pub mod decision;
+pub mod delivery;
 pub mod effect;
 pub mod event;
 pub mod id;
@@ -63,5 +64,6 @@ pub mod input;
 pub mod media;
 pub mod question;
 pub mod record;
+pub mod retry;
 pub mod time;
 pub mod video;
