@@ -1,0 +1,158 @@
+//! The outbox: events written in their record's transaction, one delivery per receiver, and every attempt.
+
+use reprise_lifecycle::decision::Decision;
+use sqlx::{FromRow, Sqlite, Transaction};
+
+use super::journal::Append;
+use super::{Result, Store, decisions};
+
+/// A delivery that waits for a callback policy.
+#[derive(Clone, Debug, FromRow)]
+pub struct Unshaped {
+    /// Its number.
+    pub id: i64,
+    /// The event's id.
+    pub event: String,
+    /// The owner.
+    pub tenant: String,
+    /// The receiver.
+    pub url: String,
+    /// The vendor's event type.
+    pub kind: String,
+    /// The event's JSON.
+    pub body: String,
+    /// The broadcast.
+    pub broadcast: String,
+    /// The video.
+    pub video: String,
+}
+
+/// What a callback policy's decision comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shaped {
+    /// Send this.
+    Send {
+        /// The body.
+        body: String,
+        /// Headers to add, as a JSON list of pairs.
+        headers: String,
+    },
+    /// Send nothing.
+    Drop,
+}
+
+/// The delivery that is due at once and has had no attempt, as the delivery machine writes it.
+pub(crate) fn fresh_state() -> String {
+    "{}".to_owned()
+}
+
+pub(super) async fn write(
+    transaction: &mut Transaction<'_, Sqlite>,
+    append: &Append<'_>,
+) -> Result<()> {
+    let tenant = append.after.tenant.as_str();
+    for event in &append.events {
+        sqlx::query(
+            "INSERT INTO events (id, tenant, broadcast, seq, video, kind, at, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&event.id)
+        .bind(tenant)
+        .bind(append.after.id.as_str())
+        .bind(event.seq as i64)
+        .bind(event.video.as_str())
+        .bind(event.kind)
+        .bind(event.at)
+        .bind(&event.body)
+        .execute(&mut **transaction)
+        .await?;
+        let receivers: Vec<(String, String, String)> = sqlx::query_as(
+            "SELECT app_id, url, event_types FROM message_callbacks WHERE tenant = ? AND url <> ''",
+        )
+        .bind(tenant)
+        .fetch_all(&mut **transaction)
+        .await?;
+        for (app_id, url, event_types) in receivers {
+            let wanted = super::message_callbacks::wants(&event_types, event.kind);
+            if !wanted {
+                continue;
+            }
+            let phase = if append.shape { "shaping" } else { "pending" };
+            sqlx::query(
+                "INSERT INTO deliveries (event, tenant, app_id, url, phase, state, due_at, body, created_at) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            )
+            .bind(&event.id)
+            .bind(tenant)
+            .bind(app_id)
+            .bind(url)
+            .bind(phase)
+            .bind(fresh_state())
+            .bind((!append.shape).then_some(event.at))
+            .bind(event.body.as_bytes())
+            .bind(event.at)
+            .execute(&mut **transaction)
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+impl Store {
+    /// Deliveries that wait for a callback policy, oldest first.
+    pub async fn unshaped(&self, limit: i64) -> Result<Vec<Unshaped>> {
+        let rows = sqlx::query_as(
+            "SELECT d.id, d.event, d.tenant, d.url, e.kind, e.body, e.broadcast, e.video \
+             FROM deliveries d JOIN events e ON e.id = d.event WHERE d.phase = 'shaping' ORDER BY d.id LIMIT ?",
+        )
+        .bind(limit)
+        .fetch_all(&self.reader)
+        .await?;
+        Ok(rows)
+    }
+
+    /// Records a callback decision and what it comes to, once: a delivery that is shaped already stays as it is.
+    pub async fn shape_delivery(
+        &self,
+        delivery: &Unshaped,
+        stream: (&str, &str),
+        question: &str,
+        decision: &Decision,
+        shaped: &Shaped,
+        at: i64,
+    ) -> Result<()> {
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let done = match shaped {
+            Shaped::Send { body, headers } => {
+                sqlx::query(
+                    "UPDATE deliveries SET phase = 'pending', due_at = ?2, body = ?3, headers = ?4 \
+                     WHERE id = ?1 AND phase = 'shaping'",
+                )
+                .bind(delivery.id)
+                .bind(at)
+                .bind(body.as_bytes())
+                .bind(headers)
+                .execute(&mut *transaction)
+                .await?
+            }
+            Shaped::Drop => {
+                sqlx::query("UPDATE deliveries SET phase = 'dropped', due_at = NULL WHERE id = ?1 AND phase = 'shaping'")
+                    .bind(delivery.id)
+                    .execute(&mut *transaction)
+                    .await?
+            }
+        };
+        if done.rows_affected() == 1 {
+            let place = decisions::Place {
+                tenant: &delivery.tenant,
+                broadcast: Some(&delivery.broadcast),
+                video: Some(&delivery.video),
+                event: Some(&delivery.event),
+                app: stream.0,
+                stream: stream.1,
+            };
+            decisions::write_one(&mut transaction, &place, question, decision, at).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+}

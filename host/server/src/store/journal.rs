@@ -1,0 +1,112 @@
+//! Journals: appended by compare-and-set, together with the read models, the events and their deliveries, in
+//! one transaction. What is not committed here did not happen.
+
+use reprise_lifecycle::broadcast::Broadcast;
+use reprise_lifecycle::decision::Decision;
+use reprise_lifecycle::id::{BroadcastId, RecordSeq, VideoId};
+use reprise_lifecycle::record::{Record, VERSION};
+
+use super::{Error, Result, Store, decisions, deliveries, projection, read_json, write_json};
+
+/// An event as it goes to the outbox: frozen when it happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxEvent {
+    /// Stable id.
+    pub id: String,
+    /// The record it comes from.
+    pub seq: RecordSeq,
+    /// The video it is about.
+    pub video: VideoId,
+    /// The vendor's event type.
+    pub kind: &'static str,
+    /// When it happened.
+    pub at: i64,
+    /// One JSON object.
+    pub body: String,
+}
+
+/// A decision with the question it answers, for the decision log.
+#[derive(Clone, Debug)]
+pub struct LoggedDecision {
+    /// The question's JSON.
+    pub question: String,
+    /// The decision.
+    pub decision: Decision,
+    /// The video it is about, if one.
+    pub video: Option<VideoId>,
+    /// When it was made.
+    pub at: i64,
+}
+
+/// New records of one broadcast and all that is written with them.
+#[derive(Debug)]
+pub struct Append<'a> {
+    /// The broadcast with the records folded in.
+    pub after: &'a Broadcast,
+    /// The sequence number of the first new record.
+    pub first_seq: RecordSeq,
+    /// The new records.
+    pub records: &'a [Record],
+    /// Their events.
+    pub events: Vec<OutboxEvent>,
+    /// Their decisions.
+    pub decisions: Vec<LoggedDecision>,
+    /// Whether a callback policy is asked before anything is sent.
+    pub shape: bool,
+}
+
+impl Store {
+    /// Commits all of `appends` or nothing.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when another writer appended to one of the journals.
+    pub async fn append(&self, appends: &[Append<'_>]) -> Result<()> {
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        for append in appends {
+            for (seq, record) in (append.first_seq..).zip(append.records) {
+                let done = sqlx::query(
+                    "INSERT INTO journal (broadcast, seq, version, at, record) \
+                     SELECT ?1, ?2, ?3, ?4, ?5 \
+                     WHERE ?2 = (SELECT coalesce(max(seq) + 1, 0) FROM journal WHERE broadcast = ?1)",
+                )
+                .bind(append.after.id.as_str())
+                .bind(seq as i64)
+                .bind(VERSION)
+                .bind(record.at().0)
+                .bind(write_json("record", record)?)
+                .execute(&mut *transaction)
+                .await?;
+                if done.rows_affected() != 1 {
+                    return Err(Error::Conflict(
+                        "a record with this number is already in the journal",
+                    ));
+                }
+            }
+            projection::write(&mut transaction, append.after, append.records).await?;
+            decisions::write(&mut transaction, append.after, &append.decisions).await?;
+            deliveries::write(&mut transaction, append).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// A broadcast's journal in order.
+    pub async fn journal(&self, broadcast: &BroadcastId) -> Result<Vec<Record>> {
+        let rows: Vec<String> =
+            sqlx::query_scalar("SELECT record FROM journal WHERE broadcast = ? ORDER BY seq")
+                .bind(broadcast.as_str())
+                .fetch_all(&self.reader)
+                .await?;
+        rows.iter().map(|row| read_json("record", row)).collect()
+    }
+
+    /// The broadcasts in which something may still happen by itself.
+    pub async fn unsettled_broadcasts(&self) -> Result<Vec<BroadcastId>> {
+        let rows: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM broadcasts WHERE settled = 0 ORDER BY started_at, id",
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        Ok(rows.into_iter().map(BroadcastId::new).collect())
+    }
+}
