@@ -1,1 +1,58 @@
-//! Placeholder.
+//! What a policy's author depends on: one trait, one macro, and a table of cases.
+//!
+//! A policy is a type that can be read from the tenant's settings and that answers at some hooks:
+//!
+//! ```
+//! use reprise_plugin::{Error, Policy, TemplateGroupAnswer, TemplateGroupQuestion};
+//! use serde::Deserialize;
+//!
+//! /// The settings, and at the same time the policy.
+//! #[derive(Default, Deserialize)]
+//! #[serde(deny_unknown_fields)]
+//! struct Tall {
+//!     /// From this picture height on, `group` applies.
+//!     from_height: u32,
+//!     group: String,
+//! }
+//!
+//! impl Policy for Tall {
+//!     fn template_group(&self, question: &TemplateGroupQuestion) -> Result<TemplateGroupAnswer, Error> {
+//!         let height = question.part.video.as_ref().map_or(0, |video| video.height);
+//!         Ok(if height >= self.from_height {
+//!             TemplateGroupAnswer::Group(self.group.clone())
+//!         } else {
+//!             TemplateGroupAnswer::UseDefault
+//!         })
+//!     }
+//! }
+//!
+//! reprise_plugin::export!(Tall: template_group);
+//! # fn main() {}
+//! ```
+//!
+//! The crate is a `cdylib`, compiled for `wasm32-unknown-unknown`; `reprise plugin build` does that and turns
+//! the result into a component. Tests run natively, see [`testing`].
+//!
+//! This crate knows the interface and nothing of the host: what an answer leads to, and which limits a call
+//! has, is said in `policy.wit`, whose words its types repeat.
+
+mod bindings;
+mod error;
+mod export;
+pub mod log;
+mod policy;
+pub mod testing;
+
+pub use bindings::{
+    AudioTrack, CallbackAnswer, CallbackQuestion, CallbackReplacement, ComposeAnswer, ComposePlan, ComposeQuestion,
+    GapRule, GroupChoice, Origin, Part, PartRange, StreamKey, TemplateGroupAnswer, TemplateGroupQuestion, VideoTrack,
+};
+pub use error::Error;
+pub use policy::{NO_TRANSCODE, Policy};
+
+/// What [`export!`] expands to refers to; no part of the interface.
+#[doc(hidden)]
+pub mod private {
+    pub use crate::bindings::{callback, compose_rules, settings, template_group};
+    pub use crate::export::{Asked, check, decide};
+}

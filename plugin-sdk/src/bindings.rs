@@ -1,0 +1,80 @@
+//! What the generator makes of `policy.wit`: the types, and for each hook the ends of its exported function.
+//! Each hook has a world of its own, because a component exports what its worlds name: only the worlds whose
+//! export macro is used leave a mark in the component.
+
+/// The types and the imports.
+mod shared {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: "
+            package reprise:bindings;
+            world shared {
+                import reprise:policy/types@0.1.0;
+                import reprise:policy/log@0.1.0;
+            }
+        ",
+        generate_all,
+        generate_unused_types: true,
+        additional_derives: [PartialEq],
+    });
+}
+
+#[cfg(target_arch = "wasm32")]
+pub(crate) use shared::reprise::policy::log as host_log;
+pub(crate) use shared::reprise::policy::types;
+pub use types::{
+    AudioTrack, CallbackAnswer, CallbackQuestion, CallbackReplacement, ComposeAnswer, ComposePlan, ComposeQuestion,
+    GapRule, GroupChoice, Origin, Part, PartRange, StreamKey, TemplateGroupAnswer, TemplateGroupQuestion, VideoTrack,
+};
+
+/// The ends of the hook `template-group`.
+pub mod template_group {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "reprise:policy/template-group-policy",
+        with: {
+            "reprise:policy/types@0.1.0": super::types,
+            "reprise:policy/log@0.1.0": super::shared::reprise::policy::log,
+        },
+        pub_export_macro: true,
+        default_bindings_module: "reprise_plugin::private::template_group",
+    });
+}
+
+/// The ends of the hook `compose-rules`.
+pub mod compose_rules {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "reprise:policy/compose-rules-policy",
+        with: {
+            "reprise:policy/types@0.1.0": super::types,
+            "reprise:policy/log@0.1.0": super::shared::reprise::policy::log,
+        },
+        pub_export_macro: true,
+        default_bindings_module: "reprise_plugin::private::compose_rules",
+    });
+}
+
+/// The ends of the hook `callback`.
+pub mod callback {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "reprise:policy/callback-policy",
+        with: {
+            "reprise:policy/types@0.1.0": super::types,
+            "reprise:policy/log@0.1.0": super::shared::reprise::policy::log,
+        },
+        pub_export_macro: true,
+        default_bindings_module: "reprise_plugin::private::callback",
+    });
+}
+
+/// The ends of the check of settings.
+pub mod settings {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "reprise:policy/checked-settings",
+        pub_export_macro: true,
+        default_bindings_module: "reprise_plugin::private::settings",
+    });
+}

@@ -1,0 +1,107 @@
+//! From a [`Policy`] to the functions that a component exports.
+
+use crate::policy::{Policy, parse};
+use crate::{
+    CallbackAnswer, CallbackQuestion, ComposeAnswer, ComposeQuestion, Error, TemplateGroupAnswer, TemplateGroupQuestion,
+};
+
+/// Makes a component of a [`Policy`]: names the hooks it is asked at.
+///
+/// ```ignore
+/// reprise_plugin::export!(MyPolicy: template_group, callback);
+/// ```
+///
+/// Only what is named is exported, so only these hooks can be bound. The check of settings always comes with
+/// them. To be used once, in the crate that becomes the component.
+#[macro_export]
+macro_rules! export {
+    ($policy:ty: $($hook:ident),+ $(,)?) => {
+        // Natively, where tests run, there is nothing to export to.
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            struct Component;
+
+            impl $crate::private::settings::exports::reprise::policy::settings::Guest for Component {
+                fn check(settings: String) -> Result<(), String> {
+                    $crate::private::check::<$policy>(&settings)
+                }
+            }
+            $crate::private::settings::export!(Component with_types_in $crate::private::settings);
+
+            $($crate::__export_hook!($policy: $hook);)+
+        };
+
+        // And yet a hook that does not exist, or a type that is no policy, is an error in tests as well.
+        const _: () = {
+            const fn is_policy<P: $crate::Policy>() {}
+            is_policy::<$policy>();
+            $(let _ = <$policy as $crate::Policy>::$hook;)+
+        };
+    };
+}
+
+/// One hook of [`export!`].
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_hook {
+    ($policy:ty: template_group) => {
+        $crate::__export_hook!($policy: template_group, TemplateGroupQuestion, TemplateGroupAnswer);
+    };
+    ($policy:ty: compose_rules) => {
+        $crate::__export_hook!($policy: compose_rules, ComposeQuestion, ComposeAnswer);
+    };
+    ($policy:ty: callback) => {
+        $crate::__export_hook!($policy: callback, CallbackQuestion, CallbackAnswer);
+    };
+    ($policy:ty: $hook:ident, $question:ident, $answer:ident) => {
+        impl $crate::private::$hook::exports::reprise::policy::$hook::Guest for Component {
+            fn decide(question: $crate::$question, settings: String) -> Result<$crate::$answer, String> {
+                $crate::private::decide::<$policy, _>(&question, &settings)
+            }
+        }
+        $crate::private::$hook::export!(Component with_types_in $crate::private::$hook);
+    };
+}
+
+/// A question, and how it is put to a policy.
+pub trait Asked {
+    /// What is answered to it.
+    type Answer;
+
+    /// Puts the question.
+    fn ask<P: Policy>(&self, policy: &P) -> Result<Self::Answer, Error>;
+}
+
+impl Asked for TemplateGroupQuestion {
+    type Answer = TemplateGroupAnswer;
+
+    fn ask<P: Policy>(&self, policy: &P) -> Result<TemplateGroupAnswer, Error> {
+        policy.template_group(self)
+    }
+}
+
+impl Asked for ComposeQuestion {
+    type Answer = ComposeAnswer;
+
+    fn ask<P: Policy>(&self, policy: &P) -> Result<ComposeAnswer, Error> {
+        policy.compose_rules(self)
+    }
+}
+
+impl Asked for CallbackQuestion {
+    type Answer = CallbackAnswer;
+
+    fn ask<P: Policy>(&self, policy: &P) -> Result<CallbackAnswer, Error> {
+        policy.callback(self)
+    }
+}
+
+/// One call: settings, check, answer. What tests run natively and what a component runs is this function.
+pub fn decide<P: Policy, Q: Asked>(question: &Q, settings: &str) -> Result<Q::Answer, String> {
+    parse::<P>(settings).and_then(|policy| question.ask(&policy)).map_err(|error| error.to_string())
+}
+
+/// Whether a policy can work with these settings.
+pub fn check<P: Policy>(settings: &str) -> Result<(), String> {
+    parse::<P>(settings).map(drop).map_err(|error| error.to_string())
+}
