@@ -268,18 +268,23 @@ impl Broadcast {
     /// Folds one record in.
     ///
     /// # Errors
-    /// [`Corrupt`] when the record does not continue the journal. No record that `step` produced on this
-    /// state gives it.
+    /// [`Corrupt`] when the record does not continue the journal: a row written twice, by a second writer or
+    /// for another broadcast. The state is then as before. No record that `step` produced on this state
+    /// gives it.
     pub fn apply(&mut self, record: &Record) -> Result<(), Corrupt> {
         let seq = self.next_seq;
         let corrupt = |why| Corrupt { seq, why };
         match record {
             Record::Opened { .. } => return Err(corrupt("opened twice")),
             Record::PublisherJoined { epoch, client, at } => {
-                publishing::apply_joined(self, *epoch, client, *at)
+                publishing::apply_joined(self, *epoch, client, *at).map_err(corrupt)?
             }
-            Record::PublisherLeft { epoch, at, .. } => publishing::apply_left(self, *epoch, *at),
-            Record::Ended { cause, at } => publishing::apply_ended(self, *cause, *at, seq),
+            Record::PublisherLeft { epoch, at, .. } => {
+                publishing::apply_left(self, *epoch, *at).map_err(corrupt)?
+            }
+            Record::Ended { cause, at } => {
+                publishing::apply_ended(self, *cause, *at, seq).map_err(corrupt)?
+            }
             Record::PartOpened {
                 part,
                 video,
@@ -319,7 +324,9 @@ impl Broadcast {
                 Subject::Video(video) => {
                     processing::apply_decided(self, video, resolution, seq, *at).map_err(corrupt)?
                 }
-                Subject::Compose => composing::apply_decided(self, resolution, seq, *at),
+                Subject::Compose => {
+                    composing::apply_decided(self, resolution, seq, *at).map_err(corrupt)?
+                }
             },
             Record::OutputFinished {
                 video,
@@ -336,7 +343,9 @@ impl Broadcast {
             } => {
                 processing::apply_cover(self, video, job, result).map_err(corrupt)?;
             }
-            Record::ComposeFinished { result, .. } => composing::apply_finished(self, result, seq),
+            Record::ComposeFinished { result, .. } => {
+                composing::apply_finished(self, result, seq).map_err(corrupt)?
+            }
         }
         self.next_seq += 1;
         composing::after(self);

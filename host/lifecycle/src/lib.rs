@@ -64,6 +64,7 @@ pub mod input;
 pub mod media;
 pub mod question;
 pub mod record;
+pub mod replay;
 pub mod retry;
 pub mod time;
 pub mod video;

@@ -48,7 +48,25 @@ pub struct PartFacts {
     pub audio: Option<AudioTrack>,
 }
 
+impl VideoTrack {
+    /// The same track with a frame rate that can be written down.
+    pub(crate) fn recordable(&self) -> Self {
+        Self {
+            fps: recordable_fps(self.fps),
+            ..self.clone()
+        }
+    }
+}
+
 impl PartFacts {
+    /// The same facts with a frame rate that can be written down.
+    pub(crate) fn recordable(&self) -> Self {
+        Self {
+            video: self.video.as_ref().map(VideoTrack::recordable),
+            ..self.clone()
+        }
+    }
+
     /// Mean bitrate of the file in kbit/s.
     pub fn bitrate_kbps(&self) -> u64 {
         self.bytes
@@ -61,4 +79,10 @@ impl PartFacts {
     pub fn is_empty(&self) -> bool {
         self.video_frames == 0 && self.audio_frames == 0
     }
+}
+
+/// A measured frame rate, or 0 (unknown) for what no file has. Measuring nothing gives 0/0, which JSON cannot
+/// say: one such number would make the whole journal unreadable.
+pub(crate) fn recordable_fps(fps: f64) -> f64 {
+    if fps.is_finite() { fps.max(0.0) } else { 0.0 }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decision::Decision;
 use crate::id::{Epoch, GroupId, JobId, PartIndex, TemplateId, TenantId, VideoId};
-use crate::media::{AudioTrack, PartFacts, VideoTrack};
+use crate::media::{AudioTrack, PartFacts, VideoTrack, recordable_fps};
 use crate::question::{ComposePlan, StreamKey};
 use crate::time::Timestamp;
 
@@ -132,6 +132,16 @@ pub struct OutputFacts {
     pub codec: String,
 }
 
+impl OutputFacts {
+    /// The same facts with a frame rate that can be written down.
+    pub(crate) fn recordable(&self) -> Self {
+        Self {
+            fps: recordable_fps(self.fps),
+            ..self.clone()
+        }
+    }
+}
+
 /// Finished cover pictures.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CoverFacts {
@@ -168,6 +178,14 @@ impl<T> WorkResult<T> {
         match self {
             Self::Done(facts) => Some(facts),
             Self::Failed(_) => None,
+        }
+    }
+
+    /// The same result with its facts, if any, seen through `change`.
+    pub(crate) fn map(&self, change: impl FnOnce(&T) -> T) -> Self {
+        match self {
+            Self::Done(facts) => Self::Done(change(facts)),
+            Self::Failed(failure) => Self::Failed(failure.clone()),
         }
     }
 }

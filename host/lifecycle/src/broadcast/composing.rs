@@ -9,7 +9,7 @@ use crate::media::PartFacts;
 use crate::question::Hook;
 use crate::record::{Record, Resolution, Subject, WorkResult};
 use crate::time::Timestamp;
-use crate::video::{Source, Stage, Video};
+use crate::video::{Stage, Video};
 
 /// The ordinal of the compose question among the effects of the record that ended the broadcast.
 pub(super) const ASK: u32 = 2;
@@ -20,8 +20,7 @@ pub(super) fn outstanding(
     effects: &mut BTreeMap<EffectId, Effect>,
 ) {
     match &broadcast.compose {
-        // The question carries every part, so it waits until each is closed.
-        Compose::Deciding if all_parts_settled(broadcast) => {
+        Compose::Deciding if is_asked(broadcast) => {
             let ask = Effect::Ask {
                 hook: Hook::ComposeRules,
                 subject: Subject::Compose,
@@ -58,6 +57,11 @@ pub(super) fn outstanding(
     }
 }
 
+/// Whether the compose question is being asked: it carries every part, so it waits until each is closed.
+pub(super) fn is_asked(broadcast: &Broadcast) -> bool {
+    broadcast.compose == Compose::Deciding && all_parts_settled(broadcast)
+}
+
 fn all_parts_settled(broadcast: &Broadcast) -> bool {
     let lingering = matches!(
         broadcast.publishing,
@@ -77,7 +81,7 @@ pub(super) fn after(broadcast: &mut Broadcast) {
             .iter()
             .any(|part| matches!(part.state, PartState::Closed { .. }))
     };
-    if broadcast.compose == Compose::Deciding && all_parts_settled(broadcast) && nothing() {
+    if is_asked(broadcast) && nothing() {
         broadcast.compose = Compose::Skipped;
     }
 }
@@ -106,7 +110,7 @@ pub(super) fn finished(
         return Vec::new();
     }
     vec![Record::ComposeFinished {
-        result: result.clone(),
+        result: result.map(PartFacts::recordable),
         at: now,
     }]
 }
@@ -116,7 +120,10 @@ pub(super) fn apply_decided(
     resolution: &Resolution,
     seq: RecordSeq,
     at: Timestamp,
-) {
+) -> Result<(), &'static str> {
+    if !is_asked(broadcast) {
+        return Err("a decision about a compose that is not asked for");
+    }
     match resolution {
         Resolution::Compose { plan } => {
             let id = VideoId::of_compose(&broadcast.id);
@@ -125,20 +132,23 @@ pub(super) fn apply_decided(
                 .insert(id.clone(), Video::composing(id, at));
             broadcast.compose = Compose::Planned(plan.clone(), seq);
         }
-        Resolution::Process(_) | Resolution::Nothing => broadcast.compose = Compose::Skipped,
+        Resolution::Process(_) => return Err("a compose is not processed"),
+        Resolution::Nothing => broadcast.compose = Compose::Skipped,
     }
+    Ok(())
 }
 
 pub(super) fn apply_finished(
     broadcast: &mut Broadcast,
     result: &WorkResult<PartFacts>,
     seq: RecordSeq,
-) {
+) -> Result<(), &'static str> {
     let id = VideoId::of_compose(&broadcast.id);
-    let Some(video) = broadcast.videos.get_mut(&id) else {
-        return;
-    };
-    debug_assert_eq!(video.source, Source::Compose);
+    let video = broadcast
+        .videos
+        .get_mut(&id)
+        .filter(|video| video.stage == Stage::Composing)
+        .ok_or("the end of a compose that is not running")?;
     match result {
         WorkResult::Done(facts) => {
             video.facts = Some(facts.clone());
@@ -146,4 +156,5 @@ pub(super) fn apply_finished(
         }
         WorkResult::Failed(_) => video.stage = Stage::ProduceFailed,
     }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Videos: the verdict on the template group, then a result for each rendition and for the cover.
 
-use super::{Broadcast, Compose, Publishing, Rejected};
+use super::{Broadcast, Publishing, Rejected};
 use crate::decision::Decision;
 use crate::id::{EffectId, JobId, RecordSeq, VideoId};
 use crate::record::{CoverFacts, OutputFacts, Record, Resolution, Subject, WorkResult};
@@ -43,7 +43,7 @@ fn asked_about(broadcast: &Broadcast, effect: EffectId) -> Option<Subject> {
                 record,
                 ordinal: super::composing::ASK,
             })
-        && broadcast.compose == Compose::Deciding
+        && super::composing::is_asked(broadcast)
     {
         return Some(Subject::Compose);
     }
@@ -78,7 +78,7 @@ pub(super) fn output(
     vec![Record::OutputFinished {
         video: video.clone(),
         job: job.clone(),
-        result: result.clone(),
+        result: result.map(OutputFacts::recordable),
         started_at,
         at: now,
     }]
@@ -119,6 +119,9 @@ pub(super) fn apply_decided(
         .videos
         .get_mut(video)
         .ok_or("a decision about an unknown video")?;
+    if !matches!(video.stage, Stage::Deciding(_)) {
+        return Err("a decision about a video that has one");
+    }
     match resolution {
         Resolution::Process(plan) => video.plan(seq, plan, at),
         Resolution::Nothing => video.stage = Stage::Rejected,
@@ -142,6 +145,9 @@ pub(super) fn apply_output(
     let output = task
         .and_then(|task| task.outputs.iter_mut().find(|output| &output.job == job))
         .ok_or("a result for an unknown rendition")?;
+    if output.finished.is_some() {
+        return Err("a second result for a rendition");
+    }
     output.finished = Some(Finished {
         result: result.clone(),
         started_at,
@@ -162,7 +168,11 @@ pub(super) fn apply_cover(
         .and_then(|video| video.task_mut());
     let cover = task
         .and_then(|task| task.cover.as_mut())
-        .filter(|cover| &cover.job == job);
-    cover.ok_or("a result for an unknown cover")?.result = Some(result.clone());
+        .filter(|cover| &cover.job == job)
+        .ok_or("a result for an unknown cover")?;
+    if cover.result.is_some() {
+        return Err("a second result for a cover");
+    }
+    cover.result = Some(result.clone());
     Ok(())
 }

@@ -16,7 +16,8 @@ pub(super) fn asked(
         // The window may have passed without a tick; who comes back after it opens a new broadcast.
         Publishing::Broken { .. } if window_passed(broadcast, now) => Err(Rejected::Over),
         Publishing::Broken { .. } => {
-            let epoch = broadcast.epoch.saturating_add(1);
+            // Out of numbers, the stream goes on as a new broadcast.
+            let epoch = broadcast.epoch.checked_add(1).ok_or(Rejected::Over)?;
             Ok(vec![Record::PublisherJoined {
                 epoch,
                 client: client.to_owned(),
@@ -71,21 +72,32 @@ fn window_passed(broadcast: &Broadcast, now: Timestamp) -> bool {
     broadcast.wake_at().is_some_and(|wake| now >= wake)
 }
 
-pub(super) fn apply_joined(broadcast: &mut Broadcast, epoch: Epoch, client: &str, at: Timestamp) {
-    if let Publishing::Broken { since } = broadcast.publishing
-        && broadcast.epoch > 0
-    {
+pub(super) fn apply_joined(
+    broadcast: &mut Broadcast,
+    epoch: Epoch,
+    client: &str,
+    at: Timestamp,
+) -> Result<(), &'static str> {
+    let Publishing::Broken { since } = broadcast.publishing else {
+        return Err("a publisher joins a broadcast that has one, or that is over");
+    };
+    if broadcast.epoch.checked_add(1) != Some(epoch) {
+        return Err("a publisher out of order");
+    }
+    if broadcast.epoch > 0 {
         note_break(
             broadcast,
             Break {
                 from: since,
-                to: at,
+                // The wall clock may have been set back meanwhile; a break is never shorter than nothing.
+                to: at.max(since),
             },
         );
     }
     broadcast.epoch = epoch;
     broadcast.publisher = Some((client.to_owned(), at));
     broadcast.publishing = Publishing::Live { epoch };
+    Ok(())
 }
 
 fn note_break(broadcast: &mut Broadcast, gap: Break) {
@@ -98,14 +110,21 @@ fn note_break(broadcast: &mut Broadcast, gap: Break) {
     }
 }
 
-pub(super) fn apply_left(broadcast: &mut Broadcast, epoch: Epoch, at: Timestamp) {
+pub(super) fn apply_left(
+    broadcast: &mut Broadcast,
+    epoch: Epoch,
+    at: Timestamp,
+) -> Result<(), &'static str> {
     match &mut broadcast.publishing {
         Publishing::Live { epoch: live } if *live == epoch => {
             broadcast.publishing = Publishing::Broken { since: at };
         }
         Publishing::Over { lingering, .. } if *lingering == Some(epoch) => *lingering = None,
-        Publishing::Live { .. } | Publishing::Broken { .. } | Publishing::Over { .. } => {}
+        Publishing::Live { .. } | Publishing::Broken { .. } | Publishing::Over { .. } => {
+            return Err("a publisher leaves that is not connected");
+        }
     }
+    Ok(())
 }
 
 pub(super) fn apply_ended(
@@ -113,10 +132,11 @@ pub(super) fn apply_ended(
     cause: EndCause,
     at: Timestamp,
     record: RecordSeq,
-) {
+) -> Result<(), &'static str> {
     let lingering = match broadcast.publishing {
         Publishing::Live { epoch } => Some(epoch),
-        Publishing::Broken { .. } | Publishing::Over { .. } => None,
+        Publishing::Broken { .. } => None,
+        Publishing::Over { .. } => return Err("ended twice"),
     };
     broadcast.publishing = Publishing::Over {
         cause,
@@ -125,4 +145,5 @@ pub(super) fn apply_ended(
         lingering,
     };
     broadcast.compose = Compose::Deciding;
+    Ok(())
 }

@@ -29,7 +29,7 @@ pub(super) fn opening(
     };
     Ok(vec![Record::PartOpened {
         part,
-        video: video.cloned(),
+        video: video.map(VideoTrack::recordable),
         audio: audio.cloned(),
         first_ms,
         at: now,
@@ -57,7 +57,7 @@ pub(super) fn closed(
     let ended_at = end_of(broadcast, known, facts, now);
     Ok(vec![Record::PartClosed {
         part,
-        facts: facts.clone(),
+        facts: facts.recordable(),
         cause,
         ended_at,
         at: now,
@@ -74,7 +74,8 @@ fn end_of(broadcast: &Broadcast, part: &Part, facts: &PartFacts, now: Timestamp)
             end = end.plus_ms(i64::try_from(gap.to.ms_since(gap.from)).unwrap_or(0));
         }
     }
-    end.min(now)
+    // The wall clock may have been set back since the part was opened.
+    end.min(now.max(part.started_at))
 }
 
 pub(super) fn apply_opened(
@@ -87,6 +88,9 @@ pub(super) fn apply_opened(
 ) -> Result<(), &'static str> {
     if part as usize != broadcast.parts.len() || broadcast.open_part().is_some() {
         return Err("a part out of order");
+    }
+    if !matches!(broadcast.publishing, Publishing::Live { .. }) {
+        return Err("a part without a publisher");
     }
     broadcast.parts.push(Part {
         video: video.cloned(),
