@@ -3,6 +3,7 @@
 mod commands;
 mod hostile;
 mod publishing;
+mod seeds;
 
 use super::testkit::{Replies, Reply, Script};
 use super::*;
