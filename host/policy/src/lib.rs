@@ -1,1 +1,56 @@
-//! Placeholder.
+//! The policy host: runs code that tenants wrote, which it does not trust.
+//!
+//! Three promises:
+//!
+//! - **Bounded.** Every call has limits on fuel, time, memory, tables, stack, answer and log lines
+//!   ([`CallLimits`]); every component is counted before it is compiled ([`inspect`]) and compiled in a process
+//!   of its own, with limits on memory and time ([`compile`]).
+//! - **Isolated.** Each call gets a fresh instance that is dropped after it. Guests see no clock, no chance, no
+//!   file, no network: all they can call is a bounded log.
+//! - **Recorded.** [`Evaluator::evaluate`] never fails: what a guest does wrong is a
+//!   [`Verdict`](reprise_lifecycle::decision::Verdict) with a reason, beside the fuel and time it took.
+//!
+//! From bytes to a verdict:
+//!
+//! 1. [`inspect`]: is this a component, with hooks we know, small enough to compile? Linear time.
+//! 2. [`compile`]: machine code, made by a child process that runs [`compile_child_main`]; an [`Artefact`].
+//!    [`Artefact::seal`] lets it be kept in a file, [`Artefact::open`] brings it back if nobody touched it.
+//! 3. [`Engine::load`]: a [`Loaded`] policy, instantiated up to the last step; keep it in [`LoadedPolicies`].
+//! 4. [`Evaluator::trial`] at push: are the exported functions of exactly our types, do they start?
+//!    [`Evaluator::check_settings`]: does it accept its settings?
+//! 5. [`Evaluator::evaluate`]: one question, one verdict.
+//!
+//! This crate knows no tenant, no store and no async runtime: how many calls run at once, on which threads, and
+//! how long somebody waits for a slot belong to whoever calls it. It opens no file.
+
+mod answers;
+mod artefact;
+mod bindings;
+mod cache;
+mod compile;
+mod component;
+mod convert;
+mod encode;
+mod engine;
+mod error;
+mod evaluate;
+mod imports;
+mod inspect;
+mod limits;
+mod trusted;
+
+#[cfg(test)]
+mod guests;
+
+pub use answers::{MAX_BODY_BYTES, MAX_HEADERS, MAX_RANGES, MAX_TITLE_CHARS, is_reserved_header};
+pub use artefact::{Artefact, SealKey};
+pub use cache::LoadedPolicies;
+pub use compile::child::compile_child_main;
+pub use compile::{CompileLimits, CompilerCommand, compile};
+pub use component::Loaded;
+pub use encode::encode_component;
+pub use engine::{Engine, EngineOptions};
+pub use error::{CompileError, EncodeError, EngineError, LoadError, OpenError, Refused, SettingsError};
+pub use evaluate::{Evaluation, Evaluator};
+pub use inspect::{AdmissionLimits, INTERFACE, Inspection, inspect};
+pub use limits::CallLimits;

@@ -1,0 +1,138 @@
+//! Tables of answers at the edge of what is allowed.
+
+use reprise_lifecycle::question::GapRule;
+use reprise_lifecycle::time::Timestamp;
+
+use super::*;
+use crate::evaluate::tests::{groups, origin, part};
+
+#[test]
+fn groups_are_found_by_id_and_by_name() {
+    let question =
+        TemplateGroupQuestion { origin: origin(), part: part(0), default_group: "id-sd".to_owned(), groups: groups() };
+    for (wanted, found) in [
+        ("id-hd", Ok("id-hd")),
+        ("HD", Ok("id-hd")),
+        ("VOD_NO_TRANSCODE", Ok("VOD_NO_TRANSCODE")),
+        ("hd", Err("no template group \"hd\"")),
+        ("", Err("no template group")),
+        ("twin", Err("several template groups")),
+        ("a\nb", Err("\"a\\nb\"")),
+    ] {
+        match (template_group(&question, TemplateGroupAnswer::Group(wanted.to_owned())), found) {
+            (Ok(TemplateGroupAnswer::Group(id)), Ok(expected)) => assert_eq!(id, expected),
+            (Err(problem), Err(part)) => assert!(problem.contains(part), "{problem}"),
+            other => panic!("{wanted}: {other:?}"),
+        }
+    }
+    assert_eq!(template_group(&question, TemplateGroupAnswer::UseDefault), Ok(TemplateGroupAnswer::UseDefault));
+}
+
+#[test]
+fn ranges_lie_inside_their_parts() {
+    let question = ComposeQuestion {
+        origin: origin(),
+        ended_at: Timestamp(0),
+        // The part 1 is missing: it was deleted, and must not be named.
+        parts: vec![part(0), part(2)],
+        default_compose: true,
+        default_group: None,
+        groups: groups(),
+    };
+    let plan = |index, from_ms, to_ms| ComposePlan {
+        ranges: vec![PartRange { index, from_ms, to_ms }],
+        gaps: GapRule::Cut,
+        min_duration_ms: 0,
+        title: None,
+        group: None,
+    };
+    for (index, from_ms, to_ms, problem) in [
+        (0, 0, None, None),
+        (2, 9_999, Some(10_000), None),
+        (1, 0, None, Some("no part 1")),
+        (0, 0, Some(10_001), Some("past the end")),
+        (0, 10_000, None, Some("nothing is between")),
+        (0, 5, Some(5), Some("nothing is between")),
+        (0, u64::MAX, Some(1), Some("nothing is between")),
+    ] {
+        let result = compose(&question, ComposeAnswer::Compose(plan(index, from_ms, to_ms)));
+        match problem {
+            None => assert!(result.is_ok(), "{result:?}"),
+            Some(part) => assert!(result.unwrap_err().contains(part)),
+        }
+    }
+
+    let titled = |title: &str| ComposePlan { title: Some(title.to_owned()), ..plan(0, 0, None) };
+    assert!(compose(&question, ComposeAnswer::Compose(titled(&"ü".repeat(256)))).is_ok());
+    assert!(compose(&question, ComposeAnswer::Compose(titled(&"ü".repeat(257)))).is_err());
+    assert!(compose(&question, ComposeAnswer::Compose(titled("a\nb"))).is_err());
+
+    let grouped = |group: &str| ComposePlan { group: Some(group.to_owned()), ..plan(0, 0, None) };
+    match compose(&question, ComposeAnswer::Compose(grouped("SD"))) {
+        Ok(ComposeAnswer::Compose(plan)) => assert_eq!(plan.group.as_deref(), Some("id-sd")),
+        other => panic!("{other:?}"),
+    }
+    assert!(compose(&question, ComposeAnswer::Compose(grouped("4K"))).is_err());
+    assert_eq!(compose(&question, ComposeAnswer::Skip), Ok(ComposeAnswer::Skip));
+}
+
+#[test]
+fn bodies_are_json_objects() {
+    let large = format!(r#"{{"x":"{}"}}"#, "x".repeat(MAX_BODY_BYTES));
+    let deep = format!(r#"{{"x":{}{}}}"#, "[".repeat(30_000), "]".repeat(30_000));
+    for (body, good) in [
+        (r#"{"a":1}"#, true),
+        (" {} ", true),
+        ("[]", false),
+        ("null", false),
+        ("\"{}\"", false),
+        ("{} {}", false),
+        (r#"{"a":}"#, false),
+        ("", false),
+        (&large, false),
+    ] {
+        let answer = CallbackAnswer::Replace { body: body.to_owned(), headers: Vec::new() };
+        assert_eq!(callback(answer).is_ok(), good, "{body:.80}");
+    }
+    // Deep nesting must not cost the host its stack, whichever way it is judged.
+    let _ = callback(CallbackAnswer::Replace { body: deep, headers: Vec::new() });
+    assert_eq!(callback(CallbackAnswer::Drop), Ok(CallbackAnswer::Drop));
+}
+
+#[test]
+fn headers_cannot_forge() {
+    let long_name = "x".repeat(65);
+    let long_value = "x".repeat(1_025);
+    for (name, value, good) in [
+        ("X-Team", "vod", true),
+        ("authorization", "Bearer x", true),
+        ("X-Empty", "", true),
+        ("", "x", false),
+        ("a b", "x", false),
+        ("a:b", "x", false),
+        ("ä", "x", false),
+        ("x\r\nHost", "x", false),
+        (&long_name, "x", false),
+        ("x-a", "a\r\nHost: evil", false),
+        ("x-a", "ä", false),
+        ("x-a", &long_value, false),
+        ("Host", "x", false),
+        ("CONTENT-LENGTH", "0", false),
+        ("Transfer-Encoding", "chunked", false),
+        ("X-VOD-SIGNATURE", "x", false),
+        ("Webhook-Id", "x", false),
+        ("Proxy-Authorization", "x", false),
+    ] {
+        let answer =
+            CallbackAnswer::Replace { body: "{}".to_owned(), headers: vec![(name.to_owned(), value.to_owned())] };
+        assert_eq!(callback(answer).is_ok(), good, "{name}: {value:.20}");
+    }
+    let headers = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), String::new())).collect();
+    let replace = |headers| callback(CallbackAnswer::Replace { body: "{}".to_owned(), headers });
+    assert!(replace(headers(&["X-A", "x-a"])).unwrap_err().contains("twice"));
+    assert!(replace((0..17).map(|n| (format!("x-{n}"), String::new())).collect()).unwrap_err().contains("17 headers"));
+    match replace(headers(&["X-A"])) {
+        Ok(CallbackAnswer::Replace { headers, .. }) => assert_eq!(headers[0].0, "x-a"),
+        other => panic!("{other:?}"),
+    }
+}

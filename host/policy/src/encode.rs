@@ -1,0 +1,24 @@
+//! From a core module, as compilers make it, to a component.
+
+use wasmparser::{Encoding, Parser, Payload};
+use wit_component::ComponentEncoder;
+
+use crate::error::EncodeError;
+
+/// Wraps a core module, built with an SDK that left the description of its interface in it, as a component.
+/// Meant for what an author has built on the own machine: it is no gate, [`inspect`](crate::inspect) is.
+///
+/// # Errors
+///
+/// When the module is malformed or carries no description.
+pub fn encode_component(core_wasm: &[u8]) -> Result<Vec<u8>, EncodeError> {
+    if let Some(Ok(Payload::Version { encoding: Encoding::Component, .. })) = Parser::new(0).parse_all(core_wasm).next()
+    {
+        return Err(EncodeError::AlreadyComponent);
+    }
+    ComponentEncoder::default()
+        .validate(true)
+        .module(core_wasm)
+        .and_then(|mut encoder| encoder.encode())
+        .map_err(|error| EncodeError::Module(format!("{error:#}")))
+}

@@ -1,0 +1,236 @@
+//! Admission, first half: what bytes say about themselves, in time linear in their number. It is a walk over
+//! the sections with counts and names; whether the component is *valid* is for the compile child to find out,
+//! because validating hostile types can take long as well.
+
+mod counts;
+
+use reprise_lifecycle::question::Hook;
+use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
+
+use crate::artefact::digest;
+use crate::error::Refused;
+use crate::limits::{MEMORIES, MEMORY_BYTES, TABLE_ELEMENTS, TABLES};
+use counts::Counts;
+
+/// The interface that is spoken here. Components made for any 0.1.x fit.
+pub const INTERFACE: &str = "reprise:policy@0.1.0";
+
+/// The package of the interface, and the line of versions whose names match.
+const PACKAGE: &str = "reprise:policy/";
+const LINE: &str = "0.1.";
+
+/// Names listed in an error, so that a component with thousands of exports does not fill the screen.
+const MAX_NAMES_SHOWN: usize = 8;
+
+/// Limits on a component before it is compiled. Compile time and memory grow with locals times joins of
+/// control flow, so a bound on the size alone is none: 256 KiB of valid code have been measured to ask for
+/// 13 GB. These numbers keep that product down, and are several times what policies need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdmissionLimits {
+    /// Bytes of the component.
+    pub size_bytes: usize,
+    /// Functions, all modules together.
+    pub functions: u64,
+    /// Locals of one function.
+    pub locals: u64,
+    /// Bytes of one function's body.
+    pub body_bytes: u64,
+    /// Depth of nested blocks in one function.
+    pub nesting: u64,
+    /// Locals of one function, times its blocks and branches.
+    pub locals_times_control: u64,
+    /// Targets of one function's branch tables.
+    pub branch_targets: u64,
+    /// Parameters and results of one function type: every branch to a block with results is work for each.
+    pub type_values: u64,
+    /// Bytes of initial data, all modules together.
+    pub data_bytes: u64,
+    /// Memories, all modules together. More would not fit a slot of the pool.
+    pub memories: u64,
+    /// Bytes that a memory begins with.
+    pub memory_bytes: u64,
+    /// Tables, all modules together.
+    pub tables: u64,
+    /// Elements that a table begins with.
+    pub table_elements: u64,
+    /// Core modules.
+    pub modules: u64,
+    /// Components, nested ones included.
+    pub components: u64,
+    /// Entries of all other sections together: types, imports, exports, aliases, globals, elements and the like.
+    pub entries: u64,
+}
+
+impl Default for AdmissionLimits {
+    fn default() -> Self {
+        Self {
+            size_bytes: 1 << 20,
+            functions: 10_000,
+            locals: 1_000,
+            body_bytes: 64 << 10,
+            nesting: 64,
+            locals_times_control: 2_000_000,
+            branch_targets: 1_024,
+            type_values: 64,
+            data_bytes: 1 << 20,
+            memories: u64::from(MEMORIES),
+            memory_bytes: MEMORY_BYTES as u64,
+            tables: u64::from(TABLES),
+            table_elements: TABLE_ELEMENTS as u64,
+            modules: 16,
+            components: 64,
+            entries: 20_000,
+        }
+    }
+}
+
+/// What a component says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspection {
+    /// SHA-256 of its bytes, lower-case hex.
+    pub digest: String,
+    /// Its size.
+    pub size_bytes: usize,
+    /// The hooks it has, in the order of [`Hook::ALL`]; at least one.
+    pub hooks: Vec<Hook>,
+    /// The package and version it was made for, as it says itself: `reprise:policy@0.1.0`.
+    pub interface: String,
+    /// Whether it can check settings.
+    pub checks_settings: bool,
+    /// Whether it writes to the log.
+    pub logs: bool,
+}
+
+/// Looks at a component without running or compiling anything of it.
+///
+/// # Errors
+///
+/// When it is none, too large, uses what policies do not get, or has no hook we know.
+pub fn inspect(bytes: &[u8], limits: &AdmissionLimits) -> Result<Inspection, Refused> {
+    if bytes.len() > limits.size_bytes {
+        return Err(Refused::TooLarge { size_bytes: bytes.len(), limit_bytes: limits.size_bytes });
+    }
+    check_form(bytes)?;
+    let mut counts = Counts::new(limits);
+    let mut faces = Faces::default();
+    // Depth of nested modules and components: only the outermost one's imports and exports are a policy's.
+    let mut depth = 0_usize;
+    for payload in Parser::new(0).parse_all(bytes) {
+        let payload = payload.map_err(malformed)?;
+        match &payload {
+            Payload::Version { .. } => depth += 1,
+            Payload::End(_) => depth -= 1,
+            Payload::ComponentImportSection(section) if depth == 1 => {
+                for import in section.clone() {
+                    faces.import(import.map_err(malformed)?.name.name)?;
+                }
+            }
+            Payload::ComponentExportSection(section) if depth == 1 => {
+                for export in section.clone() {
+                    let export = export.map_err(malformed)?;
+                    faces.export(export.name.name, export.kind)?;
+                }
+            }
+            _ => {}
+        }
+        counts.add(payload)?;
+    }
+    faces.into_inspection(bytes)
+}
+
+/// Whether this is a component at all; if not, what it is.
+fn check_form(bytes: &[u8]) -> Result<(), Refused> {
+    if bytes.starts_with(b"\x7fELF") {
+        return Err(Refused::Precompiled);
+    }
+    if !bytes.starts_with(b"\0asm") {
+        return Err(Refused::NotWasm);
+    }
+    match Parser::new(0).parse_all(bytes).next() {
+        Some(Ok(Payload::Version { encoding: Encoding::Component, .. })) => Ok(()),
+        Some(Ok(Payload::Version { encoding: Encoding::Module, .. })) => Err(Refused::CoreModule),
+        Some(Err(error)) => Err(malformed(error)),
+        _ => Err(Refused::NotWasm),
+    }
+}
+
+/// What the outermost component imports and exports.
+#[derive(Debug, Default)]
+struct Faces {
+    hooks: Vec<Hook>,
+    interface: Option<String>,
+    checks_settings: bool,
+    logs: bool,
+    other_exports: Vec<String>,
+}
+
+impl Faces {
+    fn import(&mut self, name: &str) -> Result<(), Refused> {
+        match split(name)? {
+            Some(("types", _)) => Ok(()),
+            Some(("log", _)) => {
+                self.logs = true;
+                Ok(())
+            }
+            _ => Err(Refused::Import(shorten(name))),
+        }
+    }
+
+    fn export(&mut self, name: &str, kind: ComponentExternalKind) -> Result<(), Refused> {
+        match split(name)? {
+            Some((face, version)) if kind == ComponentExternalKind::Instance => {
+                if let Some(hook) = Hook::ALL.into_iter().find(|hook| hook.name() == face) {
+                    self.hooks.push(hook);
+                    self.interface = Some(format!("reprise:policy@{version}"));
+                } else if face == "settings" {
+                    self.checks_settings = true;
+                } else {
+                    self.other_exports.push(shorten(name));
+                }
+            }
+            _ => self.other_exports.push(shorten(name)),
+        }
+        Ok(())
+    }
+
+    fn into_inspection(mut self, bytes: &[u8]) -> Result<Inspection, Refused> {
+        self.hooks.sort_unstable();
+        self.hooks.dedup();
+        let Some(interface) = self.interface else {
+            self.other_exports.truncate(MAX_NAMES_SHOWN);
+            let found =
+                if self.other_exports.is_empty() { "nothing".to_owned() } else { self.other_exports.join(", ") };
+            let expected = Hook::ALL.map(|hook| format!("`{PACKAGE}{}@0.1.0`", hook.name())).join(", ");
+            return Err(Refused::NoHook { expected, found });
+        };
+        Ok(Inspection {
+            digest: digest(bytes),
+            size_bytes: bytes.len(),
+            hooks: self.hooks,
+            interface,
+            checks_settings: self.checks_settings,
+            logs: self.logs,
+        })
+    }
+}
+
+/// Interface and version of one of our own names; `None` for anybody else's.
+fn split(name: &str) -> Result<Option<(&str, &str)>, Refused> {
+    let Some(rest) = name.strip_prefix(PACKAGE) else { return Ok(None) };
+    let version = rest.split_once('@').filter(|(_, version)| {
+        version.strip_prefix(LINE).is_some_and(|patch| !patch.is_empty() && patch.bytes().all(|b| b.is_ascii_digit()))
+    });
+    version.map(Some).ok_or_else(|| Refused::Version { found: shorten(name), spoken: INTERFACE })
+}
+
+/// A name from the component, fit for an error.
+fn shorten(name: &str) -> String {
+    name.chars().take(100).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn malformed(error: wasmparser::BinaryReaderError) -> Refused {
+    Refused::Malformed(error.to_string())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! What one call may use up, and the meter that holds a guest to its memory and tables.
+
+use std::time::Duration;
+
+use wasmtime::ResourceLimiter;
+
+/// Linear memory of one instance, all its memories together. Policies read a question of some kilobytes; the
+/// largest real ones (a broadcast of 10,000 parts) take about 4 MiB.
+pub(crate) const MEMORY_BYTES: usize = 16 << 20;
+
+/// Elements of one table. Rust guests have some hundreds; a table is host memory at 8 bytes for each.
+pub(crate) const TABLE_ELEMENTS: usize = 10_000;
+
+/// Call stack of a guest. It lives on the stack of the calling thread, whose own size (2 MiB for a thread of
+/// the standard library) must hold it and the host's frames.
+pub(crate) const STACK_BYTES: usize = 256 << 10;
+
+/// Core instances of one component: the module, and the shims that tools put around it.
+pub(crate) const CORE_INSTANCES: u32 = 8;
+
+/// Memories of one component: each is 4 GiB of reserved address space in the pool.
+pub(crate) const MEMORIES: u32 = 1;
+
+/// Tables of one component: the module's, and those of shims.
+pub(crate) const TABLES: u32 = 4;
+
+/// What one call may use up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallLimits {
+    /// Fuel, about one unit for each instruction. It makes the outcome the same on every machine, so it is the
+    /// limit that a runaway guest should meet first.
+    pub fuel: u64,
+    /// Processor time of the calling thread. Processor time and not time of day, so that a machine busy with
+    /// transcoding does not make a tenant's policy fail.
+    pub cpu: Duration,
+    /// Time of day, for the caller who waits: past it the call ends even if it hardly ran.
+    pub wall: Duration,
+    /// Bytes that the host copies out of the guest in one go: the answer, or one line for the log. Without it
+    /// one answer could be as large as the guest's memory, times what a list element takes here.
+    pub answer_bytes: usize,
+    /// Lines of the log that are kept.
+    pub log_lines: usize,
+    /// Bytes of the log that are kept, all lines together.
+    pub log_bytes: usize,
+}
+
+impl Default for CallLimits {
+    fn default() -> Self {
+        Self {
+            // The policies in this repository use less than 200,000; this is some 10 ms of work.
+            fuel: 10_000_000,
+            cpu: Duration::from_millis(50),
+            wall: Duration::from_millis(500),
+            // 10,000 compose ranges of 32 bytes, or a callback body and its headers.
+            answer_bytes: 512 << 10,
+            log_lines: 64,
+            log_bytes: 4 << 10,
+        }
+    }
+}
+
+/// Counts what an instance asks for, and remembers a refusal: a guest that was denied memory usually ends in
+/// some trap, and its author should hear about the memory.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    memory_bytes: usize,
+    denied: bool,
+}
+
+impl Meter {
+    /// Whether the instance asked for more than it may have.
+    pub(crate) fn denied(&self) -> bool {
+        self.denied
+    }
+}
+
+impl ResourceLimiter for Meter {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.memory_bytes.saturating_sub(current).saturating_add(desired);
+        if total > MEMORY_BYTES {
+            self.denied = true;
+            return Ok(false);
+        }
+        self.memory_bytes = total;
+        Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.denied = true;
+        Ok(())
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if desired > TABLE_ELEMENTS {
+            self.denied = true;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.denied = true;
+        Ok(())
+    }
+
+    fn instances(&self) -> usize {
+        CORE_INSTANCES as usize
+    }
+
+    fn tables(&self) -> usize {
+        TABLES as usize
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES as usize
+    }
+}
