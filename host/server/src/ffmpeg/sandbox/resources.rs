@@ -1,0 +1,60 @@
+//! Namespaces, resource limits and priority.
+
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::resource::{Resource, setrlimit};
+
+use super::{Layer, SandboxSpec};
+
+/// Seconds between the signal that asks a program to end for its processor time and the one that makes it.
+const CPU_GRACE_SECONDS: u64 = 5;
+/// Segments of a playlist are opened one after the other; twenty outputs and the libraries need far fewer.
+const OPEN_FILES: u64 = 256;
+/// Threads of twenty encoders. Counted per user, so it is set only inside a user namespace of our own, where nobody
+/// else counts.
+const THREADS: u64 = 512;
+/// Encoding gives way to recording: what is not recorded now is lost, what is not encoded now is late.
+const NICE: i32 = 10;
+
+/// Leaves the host's network, System V IPC and user ids. Where user namespaces are switched off, seccomp still denies
+/// sockets.
+pub(super) fn own_namespaces() -> Layer {
+    let flags = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC;
+    match unshare(flags) {
+        Ok(()) => Layer::Enforced,
+        Err(error) => Layer::Missing(format!("unshare: {error}")),
+    }
+}
+
+/// Sets the limits and the priority. `own_users` says whether the process count is ours alone.
+pub(super) fn limit(spec: &SandboxSpec, own_users: bool) -> Layer {
+    let cpu = spec.cpu_seconds.max(1);
+    let mut limits = vec![
+        (Resource::RLIMIT_AS, spec.memory_bytes, spec.memory_bytes),
+        (Resource::RLIMIT_CPU, cpu, cpu + CPU_GRACE_SECONDS),
+        (
+            Resource::RLIMIT_FSIZE,
+            spec.file_size_bytes,
+            spec.file_size_bytes,
+        ),
+        (Resource::RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES),
+        // A core file would be a tenant's pictures on the host's disk.
+        (Resource::RLIMIT_CORE, 0, 0),
+    ];
+    if own_users {
+        limits.push((Resource::RLIMIT_NPROC, THREADS, THREADS));
+    }
+    let mut missing = Vec::new();
+    for (resource, soft, hard) in limits {
+        if let Err(error) = setrlimit(resource, soft, hard) {
+            missing.push(format!("{resource:?}: {error}"));
+        }
+    }
+    if let Err(error) = rustix::process::nice(NICE) {
+        missing.push(format!("nice: {error}"));
+    }
+    if missing.is_empty() {
+        Layer::Enforced
+    } else {
+        Layer::Missing(missing.join(", "))
+    }
+}
