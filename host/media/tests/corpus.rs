@@ -1,6 +1,9 @@
 //! Replays the corpus of every fuzz target: what fuzzing once found stays found, without a fuzzing engine.
 
-#[expect(unreachable_pub, reason = "the module is public in the package of the fuzz targets")]
+#[expect(
+    unreachable_pub,
+    reason = "the module is public in the package of the fuzz targets"
+)]
 #[path = "../fuzz/src/targets.rs"]
 mod targets;
 
