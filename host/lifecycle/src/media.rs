@@ -81,8 +81,40 @@ impl PartFacts {
     }
 }
 
-/// A measured frame rate, or 0 (unknown) for what no file has. Measuring nothing gives 0/0, which JSON cannot
-/// say: one such number would make the whole journal unreadable.
+/// Above this a frame rate is a measuring error.
+const MAX_FPS: f64 = 1_000_000.0;
+
+/// A measured frame rate in whole thousandths, or 0 (unknown) for what no file has. Measuring nothing gives
+/// 0/0, which JSON cannot say: one such number would make the whole journal unreadable. And not every reader
+/// of JSON gives back the last bit of a long fraction, so a fold would differ from the state that was written.
 pub(crate) fn recordable_fps(fps: f64) -> f64 {
-    if fps.is_finite() { fps.max(0.0) } else { 0.0 }
+    if (0.0..=MAX_FPS).contains(&fps) {
+        (fps * 1_000.0).round() / 1_000.0
+    } else {
+        0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recorded_rate_is_finite_short_and_stays_as_it_is() {
+        let table = [
+            (25.0, 25.0),
+            (30_000.0 / 1_001.0, 29.97),
+            (22_466.0 / 1_001.0, 22.444),
+            (0.0, 0.0),
+            (-1.0, 0.0),
+            (f64::NAN, 0.0),
+            (f64::INFINITY, 0.0),
+            (f64::NEG_INFINITY, 0.0),
+            (f64::MAX, 0.0),
+        ];
+        for (measured, recorded) in table {
+            assert_eq!(recordable_fps(measured), recorded, "{measured}");
+            assert_eq!(recordable_fps(recorded), recorded, "{measured} again");
+        }
+    }
 }

@@ -68,7 +68,7 @@ pub fn describe(broadcast: &Broadcast) -> String {
     let compose = match &broadcast.compose {
         Compose::NotYet => "compose not yet asked for",
         Compose::Deciding => "compose undecided",
-        Compose::Planned(..) => "composed",
+        Compose::Planned(..) => "compose planned",
         Compose::Skipped => "not composed",
     };
     let settled = if broadcast.is_settled() {
@@ -397,12 +397,16 @@ fn media(facts: &PartFacts) -> String {
 
 fn tracks(video: Option<&VideoTrack>, audio: Option<&AudioTrack>) -> String {
     let video = video.map(|video| {
+        let fps = if video.fps > 0.0 {
+            format!(" at {} fps", video.fps)
+        } else {
+            String::new()
+        };
         format!(
-            "{} {}x{} at {} fps",
+            "{} {}x{}{fps}",
             plain(&video.codec),
             video.width,
-            video.height,
-            video.fps
+            video.height
         )
     });
     let audio = audio.map(|audio| {

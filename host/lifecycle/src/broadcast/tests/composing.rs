@@ -10,7 +10,7 @@ use crate::record::{CloseCause, EndCause, LeaveCause, Resolution};
 fn parts_are_composed_when_all_are_closed() {
     let mut flow = Flow::closed_part(composing("g-hd"));
     flow.check(11_000, opening(1, 10_000), "
-            4  +11.000 s  part 1 is opened at media time 10.000 s: H.264 1280x720 at 0 fps and AAC 48000 Hz x2
+            4  +11.000 s  part 1 is opened at media time 10.000 s: H.264 1280x720 and AAC 48000 Hz x2
             to do 3.0 ask about part 0's video
         ");
     flow.check(
@@ -99,7 +99,7 @@ fn parts_are_composed_when_all_are_closed() {
             to do 12.0 process part 1's video
         ");
     flow.ends("
-            broadcast: over (nobody came back); composed; in progress
+            broadcast: over (nobody came back); compose planned; in progress
             part 0: +0.000 s to +10.000 s, 10.000 s from 0.000 s, 2500000 bytes, 250 pictures, 468 audio frames, H.264 1280x720 at 25 fps and AAC 48000 Hz x2
             its video 52c39afaceca928ba84d960270531ae6 is ready, group VOD_NO_TRANSCODE
             cover: awaited
@@ -157,7 +157,7 @@ fn a_compose_that_fails_is_told() {
         ",
     );
     flow.ends("
-            broadcast: over (the server stops for good); composed; in progress
+            broadcast: over (the server stops for good); compose planned; in progress
             part 0: +0.000 s to +10.000 s, 10.000 s from 0.000 s, 2500000 bytes, 250 pictures, 468 audio frames, H.264 1280x720 at 25 fps and AAC 48000 Hz x2
             its video 52c39afaceca928ba84d960270531ae6 is ready, group VOD_NO_TRANSCODE
             cover: awaited
@@ -168,7 +168,11 @@ fn a_compose_that_fails_is_told() {
 #[test]
 fn a_broadcast_without_a_recorded_part_composes_nothing() {
     let mut flow = Flow::opened(composing("g-hd"));
-    flow.check(500, opening(1, 0), "2  +0.500 s  part 0 is opened at media time 0.000 s: H.264 1280x720 at 0 fps and AAC 48000 Hz x2");
+    flow.check(
+        500,
+        opening(1, 0),
+        "2  +0.500 s  part 0 is opened at media time 0.000 s: H.264 1280x720 and AAC 48000 Hz x2",
+    );
     flow.check(
         600,
         gone(1, LeaveCause::Refused),
@@ -213,7 +217,7 @@ fn what_no_correct_server_sends_is_impossible() {
         Rejected::Impossible("a verdict for another question"),
     );
     flow.check(11_000, opening(1, 10_000), "
-            4  +11.000 s  part 1 is opened at media time 10.000 s: H.264 1280x720 at 0 fps and AAC 48000 Hz x2
+            4  +11.000 s  part 1 is opened at media time 10.000 s: H.264 1280x720 and AAC 48000 Hz x2
             to do 3.0 ask about part 0's video
         ");
     flow.refuses(

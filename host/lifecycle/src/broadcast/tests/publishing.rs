@@ -65,7 +65,11 @@ fn a_publisher_after_the_window_opens_another_broadcast() {
 #[test]
 fn a_shutdown_closes_everything() {
     let mut flow = Flow::opened(store_only());
-    flow.check(500, opening(1, 0), "2  +0.500 s  part 0 is opened at media time 0.000 s: H.264 1280x720 at 0 fps and AAC 48000 Hz x2");
+    flow.check(
+        500,
+        opening(1, 0),
+        "2  +0.500 s  part 0 is opened at media time 0.000 s: H.264 1280x720 and AAC 48000 Hz x2",
+    );
     flow.check(
         5_000,
         end(EndCause::Shutdown),
@@ -107,7 +111,11 @@ fn a_shutdown_closes_everything() {
 #[test]
 fn forbidding_a_live_stream_sends_its_publisher_away_first() {
     let mut flow = Flow::opened(composing("g-hd"));
-    flow.check(500, opening(1, 0), "2  +0.500 s  part 0 is opened at media time 0.000 s: H.264 1280x720 at 0 fps and AAC 48000 Hz x2");
+    flow.check(
+        500,
+        opening(1, 0),
+        "2  +0.500 s  part 0 is opened at media time 0.000 s: H.264 1280x720 and AAC 48000 Hz x2",
+    );
     flow.check(
         5_000,
         end(EndCause::Forbidden),
@@ -153,7 +161,11 @@ fn what_an_older_publisher_says_is_stale() {
     flow.check(30_002, opening(1, 10_000), "no record");
     flow.check(30_003, gone(3, LeaveCause::Disconnected), "no record");
     flow.refuses(30_004, asked(), Rejected::AlreadyLive);
-    flow.check(30_005, opening(2, 10_000), "7  +30.005 s  part 1 is opened at media time 10.000 s: H.264 1280x720 at 0 fps and AAC 48000 Hz x2");
+    flow.check(
+        30_005,
+        opening(2, 10_000),
+        "7  +30.005 s  part 1 is opened at media time 10.000 s: H.264 1280x720 and AAC 48000 Hz x2",
+    );
     flow.check(
         40_000,
         gone(2, LeaveCause::Disconnected),

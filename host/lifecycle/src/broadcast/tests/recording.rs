@@ -8,7 +8,11 @@ use crate::record::{CloseCause, LeaveCause};
 #[test]
 fn a_break_inside_a_part_moves_its_end() {
     let mut flow = Flow::opened(store_only());
-    flow.check(0, opening(1, 0), "2  +0.000 s  part 0 is opened at media time 0.000 s: H.264 1280x720 at 0 fps and AAC 48000 Hz x2");
+    flow.check(
+        0,
+        opening(1, 0),
+        "2  +0.000 s  part 0 is opened at media time 0.000 s: H.264 1280x720 and AAC 48000 Hz x2",
+    );
     flow.check(
         10_000,
         gone(1, LeaveCause::Disconnected),
@@ -40,7 +44,11 @@ fn a_break_inside_a_part_moves_its_end() {
 #[test]
 fn a_break_after_a_part_does_not_move_its_end() {
     let mut flow = Flow::opened(store_only());
-    flow.check(0, opening(1, 0), "2  +0.000 s  part 0 is opened at media time 0.000 s: H.264 1280x720 at 0 fps and AAC 48000 Hz x2");
+    flow.check(
+        0,
+        opening(1, 0),
+        "2  +0.000 s  part 0 is opened at media time 0.000 s: H.264 1280x720 and AAC 48000 Hz x2",
+    );
     flow.check(
         10_040,
         gone(1, LeaveCause::Disconnected),
@@ -60,7 +68,7 @@ fn a_break_after_a_part_does_not_move_its_end() {
             to do 5.0 ask about part 0's video
         ");
     flow.check(71_000, opening(2, 10_000), "
-            6  +71.000 s  part 1 is opened at media time 10.000 s: H.264 1280x720 at 0 fps and AAC 48000 Hz x2
+            6  +71.000 s  part 1 is opened at media time 10.000 s: H.264 1280x720 and AAC 48000 Hz x2
             to do 5.0 ask about part 0's video
         ");
     flow.check(81_000, closed(1, 10_000, 10_000, CloseCause::Cycle), "
@@ -86,7 +94,11 @@ fn a_break_after_a_part_does_not_move_its_end() {
 #[test]
 fn the_wall_clock_may_be_set_back() {
     let mut flow = Flow::opened(store_only());
-    flow.check(60_000, opening(1, 0), "2  +60.000 s  part 0 is opened at media time 0.000 s: H.264 1280x720 at 0 fps and AAC 48000 Hz x2");
+    flow.check(
+        60_000,
+        opening(1, 0),
+        "2  +60.000 s  part 0 is opened at media time 0.000 s: H.264 1280x720 and AAC 48000 Hz x2",
+    );
     flow.check(
         61_000,
         gone(1, LeaveCause::Disconnected),
@@ -116,7 +128,11 @@ fn the_wall_clock_may_be_set_back() {
 #[test]
 fn a_restart_within_the_window_goes_on_with_the_same_part() {
     let mut flow = Flow::opened(store_only());
-    flow.check(500, opening(1, 0), "2  +0.500 s  part 0 is opened at media time 0.000 s: H.264 1280x720 at 0 fps and AAC 48000 Hz x2");
+    flow.check(
+        500,
+        opening(1, 0),
+        "2  +0.500 s  part 0 is opened at media time 0.000 s: H.264 1280x720 and AAC 48000 Hz x2",
+    );
     flow.check(
         30_000,
         gone(1, LeaveCause::ServerStopped),
@@ -137,7 +153,7 @@ fn a_restart_within_the_window_goes_on_with_the_same_part() {
             to do 5.0 ask about part 0's video
         ");
     flow.check(60_100, opening(2, 55_000), "
-            6  +60.100 s  part 1 is opened at media time 55.000 s: H.264 1280x720 at 0 fps and AAC 48000 Hz x2
+            6  +60.100 s  part 1 is opened at media time 55.000 s: H.264 1280x720 and AAC 48000 Hz x2
             to do 5.0 ask about part 0's video
         ");
     flow.ends("
@@ -152,7 +168,11 @@ fn a_restart_within_the_window_goes_on_with_the_same_part() {
 #[test]
 fn a_restart_after_the_window_closes_what_was_open() {
     let mut flow = Flow::opened(store_only());
-    flow.check(500, opening(1, 0), "2  +0.500 s  part 0 is opened at media time 0.000 s: H.264 1280x720 at 0 fps and AAC 48000 Hz x2");
+    flow.check(
+        500,
+        opening(1, 0),
+        "2  +0.500 s  part 0 is opened at media time 0.000 s: H.264 1280x720 and AAC 48000 Hz x2",
+    );
     flow.restart();
     flow.check(
         900_000,
