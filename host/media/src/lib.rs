@@ -1,3 +1,20 @@
-//! Media bytes in, values out. No clock, no sockets, no files.
+//! Media bytes in, values out.
+//!
+//! This crate turns what an encoder sends into fragmented MP4 that plays at once, survives being cut at any
+//! byte, and joins with its neighbours without being rewritten. In reading order:
+//!
+//! - [`rtmp`] turns a publisher's connection into messages, and answers it;
+//! - [`flv`] reads one audio or video message of a publisher;
+//! - [`track`] says what a codec header means (size, rate, profile);
+//!
+//! What is absent on purpose: a clock, sockets, files, threads, async, tenants. Every length that a stranger
+//! declares is checked against the bytes that are there before anything is reserved, and no input makes the
+//! crate panic. Media that the crate cannot record is a value that says so, because whoever holds the
+//! connection has to refuse the publisher.
 
+pub mod flv;
 pub mod rtmp;
+pub mod track;
+
+mod bits;
+mod cursor;
