@@ -6,6 +6,7 @@
 //! - [`rtmp`] turns a publisher's connection into messages, and answers it;
 //! - [`flv`] reads one audio or video message of a publisher;
 //! - [`track`] says what a codec header means (size, rate, profile);
+//! - [`timeline`] makes one continuous clock out of 32-bit timestamps that wrap, jump and stumble;
 //!
 //! What is absent on purpose: a clock, sockets, files, threads, async, tenants. Every length that a stranger
 //! declares is checked against the bytes that are there before anything is reserved, and no input makes the
@@ -14,6 +15,7 @@
 
 pub mod flv;
 pub mod rtmp;
+pub mod timeline;
 pub mod track;
 
 mod bits;
