@@ -7,6 +7,7 @@
 //! - [`flv`] reads one audio or video message of a publisher;
 //! - [`track`] says what a codec header means (size, rate, profile);
 //! - [`timeline`] makes one continuous clock out of 32-bit timestamps that wrap, jump and stumble;
+//! - [`fmp4`] writes and reads back init segments, fragments and their checksummed trailers;
 //!
 //! What is absent on purpose: a clock, sockets, files, threads, async, tenants. Every length that a stranger
 //! declares is checked against the bytes that are there before anything is reserved, and no input makes the
@@ -14,6 +15,7 @@
 //! connection has to refuse the publisher.
 
 pub mod flv;
+pub mod fmp4;
 pub mod rtmp;
 pub mod timeline;
 pub mod track;
