@@ -8,6 +8,7 @@
 //! - [`track`] says what a codec header means (size, rate, profile);
 //! - [`timeline`] makes one continuous clock out of 32-bit timestamps that wrap, jump and stumble;
 //! - [`fmp4`] writes and reads back init segments, fragments and their checksummed trailers;
+//! - [`part`] is the state machine over all of them: media in, "open, append, close" out;
 //! - [`hls`] describes recorded parts as playlists of byte ranges.
 //!
 //! What is absent on purpose: a clock, sockets, files, threads, async, tenants. Every length that a stranger
@@ -18,6 +19,7 @@
 pub mod flv;
 pub mod fmp4;
 pub mod hls;
+pub mod part;
 pub mod rtmp;
 pub mod timeline;
 pub mod track;
