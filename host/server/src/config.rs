@@ -104,12 +104,12 @@ pub struct Policies {
     pub concurrent_per_tenant: usize,
     /// How long a call waits for its turn.
     pub wait_ms: u64,
-    /// Wall clock of one call.
+    /// Processor time of one call.
     pub deadline_ms: u64,
+    /// Wall clock of one call.
+    pub wall_ms: u64,
     /// Fuel of one call.
     pub fuel: u64,
-    /// Memory of one instance.
-    pub memory_mib: usize,
 }
 
 /// How callbacks are sent.
@@ -172,14 +172,13 @@ impl Config {
     pub fn check(&self) -> Result<(), Error> {
         let url = &self.public_url;
         let is_url = url.is_empty() || url.starts_with("http://") || url.starts_with("https://");
-        let checks: [(bool, &'static str, &'static str); 8] = [
+        let checks: [(bool, &'static str, &'static str); 7] = [
             (is_url, "public_url", "must begin with http:// or https://"),
             (self.limits.min_cycle_seconds >= 1, "limits.min_cycle_seconds", "must be at least 1"),
             (self.limits.min_break_seconds >= 1, "limits.min_break_seconds", "must be at least 1"),
             (self.limits.rtmp_connections >= 1, "limits.rtmp_connections", "must be at least 1"),
             (self.policies.concurrent >= 1, "policies.concurrent", "must be at least 1"),
             (self.policies.deadline_ms >= 1, "policies.deadline_ms", "must be at least 1"),
-            ((1..=1024).contains(&self.policies.memory_mib), "policies.memory_mib", "must be 1 to 1024"),
             (self.callbacks.timeout_ms >= 100, "callbacks.timeout_ms", "must be at least 100"),
         ];
         match checks.into_iter().find(|(holds, _, _)| !holds) {

@@ -1,8 +1,25 @@
-//! The server: everything of Reprise that touches the world.
+//! The server: everything of Reprise that touches the world. The pure crates decide and parse; the modules here
+//! read sockets, write files, run processes, and tell the driver what happened.
 
+pub mod api;
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod delivery;
+pub mod driver;
 pub mod ffmpeg;
 pub mod files;
+pub mod http;
+pub mod ingest;
+pub mod jobs;
+pub mod perform;
+pub mod playback;
+pub mod policies;
+pub mod recorder;
+pub mod rest;
+pub mod shaper;
 pub mod store;
-pub mod delivery;
+pub mod telemetry;
+pub mod url_auth;
+pub mod watermark;

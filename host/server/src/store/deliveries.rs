@@ -1,10 +1,12 @@
 //! The outbox: events written in their record's transaction, one delivery per receiver, and every attempt.
 
 use reprise_lifecycle::decision::Decision;
+use reprise_lifecycle::delivery::State;
+use reprise_lifecycle::time::Timestamp;
 use sqlx::{FromRow, Sqlite, Transaction};
 
 use super::journal::Append;
-use super::{Result, Store, decisions};
+use super::{Result, Store, decisions, write_json};
 
 /// A delivery that waits for a callback policy.
 #[derive(Clone, Debug, FromRow)]
@@ -39,11 +41,6 @@ pub enum Shaped {
     },
     /// Send nothing.
     Drop,
-}
-
-/// The delivery that is due at once and has had no attempt, as the delivery machine writes it.
-pub(crate) fn fresh_state() -> String {
-    "{}".to_owned()
 }
 
 pub(super) async fn write(
@@ -86,7 +83,7 @@ pub(super) async fn write(
             .bind(app_id)
             .bind(url)
             .bind(phase)
-            .bind(fresh_state())
+            .bind(write_json("delivery state", &State::new(Timestamp(event.at)))?)
             .bind((!append.shape).then_some(event.at))
             .bind(event.body.as_bytes())
             .bind(event.at)
@@ -124,19 +121,22 @@ impl Store {
         let done = match shaped {
             Shaped::Send { body, headers } => {
                 sqlx::query(
-                    "UPDATE deliveries SET phase = 'pending', due_at = ?2, body = ?3, headers = ?4 \
+                    "UPDATE deliveries SET phase = 'pending', due_at = ?2, body = ?3, headers = ?4, state = ?5 \
                      WHERE id = ?1 AND phase = 'shaping'",
                 )
                 .bind(delivery.id)
                 .bind(at)
                 .bind(body.as_bytes())
                 .bind(headers)
+                .bind(write_json("delivery state", &State::new(Timestamp(at)))?)
                 .execute(&mut *transaction)
                 .await?
             }
             Shaped::Drop => {
-                sqlx::query("UPDATE deliveries SET phase = 'dropped', due_at = NULL WHERE id = ?1 AND phase = 'shaping'")
+                let dropped = State::Dropped { at: Timestamp(at) };
+                sqlx::query("UPDATE deliveries SET phase = 'dropped', due_at = NULL, state = ?2 WHERE id = ?1 AND phase = 'shaping'")
                     .bind(delivery.id)
+                    .bind(write_json("delivery state", &dropped)?)
                     .execute(&mut *transaction)
                     .await?
             }

@@ -100,6 +100,23 @@ impl Store {
         rows.iter().map(|row| read_json("record", row)).collect()
     }
 
+    /// The record that opened the broadcast's newest part, if it has one.
+    pub async fn newest_part_opened(
+        &self,
+        tenant: &str,
+        broadcast: &str,
+    ) -> Result<Option<Record>> {
+        let row: Option<String> = sqlx::query_scalar(
+            "SELECT j.record FROM journal j JOIN broadcasts b ON b.id = j.broadcast \
+             WHERE b.tenant = ? AND b.id = ? AND j.record ->> '$.kind' = 'part_opened' ORDER BY j.seq DESC LIMIT 1",
+        )
+        .bind(tenant)
+        .bind(broadcast)
+        .fetch_optional(&self.reader)
+        .await?;
+        row.map(|row| read_json("record", &row)).transpose()
+    }
+
     /// The broadcasts in which something may still happen by itself.
     pub async fn unsettled_broadcasts(&self) -> Result<Vec<BroadcastId>> {
         let rows: Vec<String> = sqlx::query_scalar(

@@ -1,0 +1,141 @@
+//! The vendor-compatible RPC API at `/`: Live 2016-11-01 and VOD 2017-03-21, told apart by version, signed with V1
+//! or V3.
+//!
+//! | Module | What it knows |
+//! |---|---|
+//! | `envelope`, `signature`, `replay` | what a request carries around its parameters, and whether to believe it |
+//! | `dispatch` | one request from socket to answer; the order of the checks |
+//! | `params`, `reply`, `error`, `times` | the vendor's forms of parameters, answers, errors and times |
+//! | `actions` | the table of actions; one small file each |
+//! | `template`, `names`, `events`, `urls` | the vendor's words for our things |
+//!
+//! Vendor names end here: below this module everything is called as in the lifecycle core. It knows nothing of
+//! sockets and configuration files; whoever serves it must leave request lines of 64 KiB alone (hyper's default
+//! buffer does) and bounds connections and idle time.
+
+pub mod actions;
+mod dispatch;
+mod envelope;
+pub mod error;
+pub mod events;
+pub mod names;
+mod params;
+mod replay;
+mod reply;
+mod signature;
+pub mod template;
+pub mod times;
+pub mod urls;
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::any;
+use reprise_lifecycle::time::Timestamp;
+use tokio::sync::{Mutex, Semaphore};
+
+pub use self::replay::Rate;
+use self::urls::MediaUrls;
+use crate::delivery::address::Guard;
+use crate::store::Store;
+use crate::store::tenants::Tenant;
+
+/// Requests in work at once, over all keys; each may hold a mebibyte of body. Beyond it clients are told to come
+/// back rather than kept waiting.
+const MAX_IN_FLIGHT: usize = 64;
+
+/// Where the time comes from.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What the operator decides about this API.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The shortest recording cycle a rule may ask for, in seconds; the vendor's floor is 300.
+    pub min_cycle_seconds: u32,
+    /// The shortest break window, in seconds; the vendor's floor is 15.
+    pub min_break_seconds: u32,
+    /// Where videos play from, for example `http://vod.example.org/media`.
+    pub media_base_url: String,
+    /// How often one access key may call.
+    pub rate: Rate,
+    /// Which addresses callbacks may go to.
+    pub callback_guard: Guard,
+}
+
+impl Settings {
+    /// The vendor's floors, with playback under `media_base_url`.
+    pub fn new(media_base_url: impl Into<String>) -> Self {
+        Self {
+            min_cycle_seconds: 300,
+            min_break_seconds: 15,
+            media_base_url: media_base_url.into(),
+            rate: Rate::default(),
+            callback_guard: Guard::default(),
+        }
+    }
+}
+
+/// Everything the API works with.
+pub struct Context {
+    store: Store,
+    clock: Clock,
+    settings: Settings,
+    urls: MediaUrls,
+    guard: replay::Guard,
+    slots: Semaphore,
+    /// Template groups are read, changed and written whole; two changes at once would lose one.
+    groups: Mutex<()>,
+}
+
+impl Context {
+    /// The API over this catalogue.
+    pub fn new(store: Store, clock: Clock, settings: Settings) -> Self {
+        let urls = MediaUrls::new(&settings.media_base_url);
+        let guard = replay::Guard::new(settings.rate);
+        Self {
+            store,
+            clock,
+            settings,
+            urls,
+            guard,
+            slots: Semaphore::new(MAX_IN_FLIGHT),
+            groups: Mutex::new(()),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// One request whose signature fits, on behalf of a tenant.
+pub struct Call<'a> {
+    context: &'a Context,
+    tenant: &'a Tenant,
+    now: Timestamp,
+}
+
+impl Call<'_> {
+    fn store(&self) -> &Store {
+        &self.context.store
+    }
+
+    fn tenant(&self) -> &str {
+        &self.tenant.name
+    }
+}
+
+/// The API's one path.
+pub fn router(context: Arc<Context>) -> Router {
+    Router::new().route("/", any(dispatch::handle)).with_state(context)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! The table of actions. Adding one is adding a file below `actions/` and a line here; what several actions share
+//! lies in `shared`.
+
+mod shared;
+
+use futures_util::future::BoxFuture;
+
+use super::Call;
+use super::error::{Error, Product};
+use super::params::Params;
+use super::reply::Answer;
+
+/// One action.
+pub(crate) struct Action {
+    pub(crate) product: Product,
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) run: Run,
+}
+
+/// Whether an action changes anything. Replays of those that do are refused even across a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Reads,
+    Changes,
+}
+
+type Run = for<'a> fn(&'a Call<'a>, &'a Params) -> BoxFuture<'a, Result<Answer, Error>>;
+
+macro_rules! actions {
+    ($($product:ident $kind:ident $name:literal $module:ident;)*) => {
+        $(mod $module;)*
+
+        static TABLE: &[Action] = &[$(Action {
+            product: Product::$product,
+            name: $name,
+            kind: Kind::$kind,
+            run: |call, params| Box::pin($module::run(call, params)),
+        }),*];
+    };
+}
+
+actions! {
+    Live Changes "AddLiveRecordVodConfig" add_live_record_vod_config;
+    Live Changes "UpdateLiveRecordVodConfig" update_live_record_vod_config;
+    Live Reads "DescribeLiveRecordVodConfigs" describe_live_record_vod_configs;
+    Live Changes "DeleteLiveRecordVodConfig" delete_live_record_vod_config;
+    Live Reads "DescribeLiveStreamsOnlineList" describe_live_streams_online_list;
+    Vod Changes "AddTranscodeTemplateGroup" add_transcode_template_group;
+    Vod Changes "UpdateTranscodeTemplateGroup" update_transcode_template_group;
+    Vod Reads "GetTranscodeTemplateGroup" get_transcode_template_group;
+    Vod Reads "ListTranscodeTemplateGroup" list_transcode_template_group;
+    Vod Changes "DeleteTranscodeTemplateGroup" delete_transcode_template_group;
+    Vod Changes "SetDefaultTranscodeTemplateGroup" set_default_transcode_template_group;
+    Vod Changes "SetMessageCallback" set_message_callback;
+    Vod Reads "GetMessageCallback" get_message_callback;
+    Vod Changes "DeleteMessageCallback" delete_message_callback;
+    Vod Reads "GetVideoInfo" get_video_info;
+    Vod Reads "GetVideoInfos" get_video_infos;
+    Vod Reads "GetVideoList" get_video_list;
+    Vod Reads "ListLiveRecordVideo" list_live_record_video;
+    Vod Reads "GetMezzanineInfo" get_mezzanine_info;
+    Vod Reads "GetPlayInfo" get_play_info;
+    Vod Reads "ListTranscodeTask" list_transcode_task;
+    Vod Reads "GetTranscodeTask" get_transcode_task;
+    Vod Reads "ListSnapshots" list_snapshots;
+}
+
+/// The action of this name in this version of the API.
+///
+/// # Errors
+/// [`Error::UnknownVersion`] or [`Error::UnknownAction`].
+pub(crate) fn find(version: &str, name: &str) -> Result<&'static Action, Error> {
+    let product = match version {
+        "2016-11-01" => Product::Live,
+        "2017-03-21" => Product::Vod,
+        _ => return Err(Error::UnknownVersion),
+    };
+    let found = TABLE.iter().find(|action| action.product == product && action.name == name);
+    found.ok_or(Error::UnknownAction)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_belong_to_their_product() {
+        assert_eq!(find("2017-03-21", "GetPlayInfo").unwrap().kind, Kind::Reads);
+        assert_eq!(find("2016-11-01", "AddLiveRecordVodConfig").unwrap().kind, Kind::Changes);
+        assert!(matches!(find("2016-11-01", "GetPlayInfo"), Err(Error::UnknownAction)));
+        assert!(matches!(find("2017-03-21", "getplayinfo"), Err(Error::UnknownAction)));
+        assert!(matches!(find("2014-11-11", "GetPlayInfo"), Err(Error::UnknownVersion)));
+    }
+
+    #[test]
+    fn no_name_is_there_twice_and_reads_look_like_reads() {
+        for (index, action) in TABLE.iter().enumerate() {
+            assert!(TABLE[..index].iter().all(|other| other.name != action.name), "{}", action.name);
+            let reads = ["Get", "List", "Describe"].iter().any(|verb| action.name.starts_with(verb));
+            assert_eq!(reads, action.kind == Kind::Reads, "{}", action.name);
+        }
+    }
+}

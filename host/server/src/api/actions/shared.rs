@@ -1,0 +1,8 @@
+//! What several actions share, one subject each.
+
+pub(super) mod groups;
+pub(super) mod links;
+pub(super) mod paging;
+pub(super) mod rules;
+pub(super) mod tasks;
+pub(super) mod videos;

@@ -1,0 +1,56 @@
+//! Signed requests through the router, over a real catalogue.
+
+mod client;
+mod gateway;
+mod live;
+mod media;
+mod settings;
+mod wire;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use axum::Router;
+use reprise_lifecycle::time::Timestamp;
+
+use super::{Context, Settings, router};
+use crate::delivery::address::Guard;
+use crate::testkit::{World, noon};
+
+/// The API over a catalogue of its own, with the tenants `acme` and `umbrella` and a clock that tests move.
+struct Api {
+    world: World,
+    router: Router,
+    clock: Arc<AtomicI64>,
+}
+
+impl Api {
+    async fn new() -> Self {
+        let world = World::new().await;
+        for tenant in ["acme", "umbrella"] {
+            world.tenant(tenant).await;
+        }
+        let clock = Arc::new(AtomicI64::new(noon().0));
+        let router = serve(&world, &clock);
+        Self { world, router, clock }
+    }
+
+    /// The same catalogue after a restart: whatever was only in memory is gone.
+    fn restart(&mut self) {
+        self.router = serve(&self.world, &self.clock);
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp(self.clock.load(Ordering::Relaxed))
+    }
+}
+
+fn serve(world: &World, clock: &Arc<AtomicI64>) -> Router {
+    let settings = Settings {
+        callback_guard: Guard::new(vec!["127.0.0.0/8".parse().unwrap()]),
+        ..Settings::new("http://vod.example.org/media")
+    };
+    let clock = Arc::clone(clock);
+    let clock = Arc::new(move || Timestamp(clock.load(Ordering::Relaxed)));
+    router(Arc::new(Context::new(world.store.clone(), clock, settings)))
+}

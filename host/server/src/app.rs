@@ -1,0 +1,231 @@
+//! The whole server: `App::load` builds every part in order, `App::run` drives them, and stops them in the order in
+//! which nothing is lost.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use secrecy::SecretString;
+use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::urls::MediaUrls;
+use crate::config::Config;
+use crate::delivery::address::Guard;
+use crate::delivery::client::{Client, ClientConfig};
+use crate::delivery::worker::{Worker, WorkerConfig};
+use crate::driver::{self, Driver};
+use crate::files::Files;
+use crate::http::{self, Health};
+use crate::ingest::{self, Ingest, Publishers};
+use crate::jobs::{self, Jobs};
+use crate::perform::Performer;
+use crate::playback::{self, Playback};
+use crate::policies::Policies;
+use crate::recorder::Recorders;
+use crate::shaper::Shaper;
+use crate::store::Store;
+use crate::store::seal::Seal;
+use crate::telemetry::Metrics;
+use crate::watermark::Watermarks;
+use crate::{api, clock, rest};
+
+/// Every part, built and bound, not yet running.
+pub struct App {
+    stop: CancellationToken,
+    http: http::Bound,
+    rtmp: ingest::Bound,
+    router: axum::Router,
+    ingest: Ingest,
+    driver: Driver,
+    worker: Worker<Store>,
+    shaper: Shaper,
+    store: Store,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("http", &self.http).field("rtmp", &self.rtmp).finish_non_exhaustive()
+    }
+}
+
+/// Keys of the data folder.
+struct Keys {
+    admin_token: SecretString,
+    master: [u8; 32],
+}
+
+impl App {
+    /// Checks the configuration, opens the data folder, binds both listeners and brings back what was running.
+    ///
+    /// # Errors
+    /// Whatever keeps the server from starting, in words for the operator.
+    pub async fn load(config: &Config, stop: CancellationToken) -> anyhow::Result<Self> {
+        config.check()?;
+        let tools = jobs::tools(&config.jobs)?;
+        let http = http::bind(config.http).await.with_context(|| format!("cannot listen on http {}", config.http))?;
+        let rtmp = ingest::bind(config.rtmp).await.with_context(|| format!("cannot listen on rtmp {}", config.rtmp))?;
+        let files = Files::open(&config.data)
+            .with_context(|| format!("cannot use the data folder {}", config.data.display()))?;
+        files.sweep_work().context("cannot sweep the folder of unfinished work")?;
+        let files = Arc::new(files);
+        let keys = keys(&files)?;
+        let store = Store::open(&files.catalogue(), Seal::from_key(derive(&keys.master, "secrets at rest"))).await?;
+        let policies = Policies::new(&config.policies, store.clone(), Arc::clone(&files), derive(&keys.master, "compiled plugins"))?;
+        policies.refresh().await?;
+        let policies = Arc::new(policies);
+
+        let public_url = public_url(config, http.address());
+        let media_base = format!("{public_url}/media");
+        let (publishers, watermarks) = (Arc::new(Publishers::default()), Arc::new(Watermarks::default()));
+        let (to_shape, to_deliver) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (handle, inbox) = driver::inbox();
+        let recorders = Recorders::new(handle.clone(), Arc::clone(&files), Arc::clone(&watermarks));
+        let performer = Performer {
+            driver: handle.clone(),
+            publishers: Arc::clone(&publishers),
+            recorders: recorders.clone(),
+            policies: Arc::clone(&policies),
+            jobs: Arc::new(Jobs::new(Arc::clone(&files), tools, config.jobs.workers)),
+        };
+        let context = driver::Context {
+            store: store.clone(),
+            urls: MediaUrls::new(&media_base),
+            publishers_per_tenant: config.limits.publishers_per_tenant,
+            shapes: Arc::<Policies>::clone(&policies),
+            committed: vec![Arc::clone(&to_shape), Arc::clone(&to_deliver)],
+        };
+        let driver = Driver::load(context, handle.clone(), inbox, Arc::new(performer)).await?;
+
+        let guard = Guard::new(config.callbacks.allow_private.clone());
+        let client = Client::new(ClientConfig {
+            timeout: Duration::from_millis(config.callbacks.timeout_ms),
+            ..ClientConfig::new(config.callbacks.allow_private.clone())
+        })?;
+        let worker =
+            Worker::new(Arc::new(store.clone()), client, WorkerConfig::default(), Arc::new(clock::now), Arc::clone(&to_deliver));
+        let health = Health {
+            store: store.clone(),
+            files: Arc::clone(&files),
+            disk_reserve_bytes: config.limits.disk_reserve_mib.saturating_mul(1 << 20),
+            metrics: Metrics {
+                store: store.clone(),
+                files: Arc::clone(&files),
+                publishers: Arc::clone(&publishers),
+                deliveries: worker.counters(),
+            },
+            stopping: stop.clone(),
+        };
+        let settings = api::Settings {
+            min_cycle_seconds: config.limits.min_cycle_seconds,
+            min_break_seconds: config.limits.min_break_seconds,
+            callback_guard: guard,
+            ..api::Settings::new(&media_base)
+        };
+        let vendor = api::Context::new(store.clone(), Arc::new(clock::now), settings);
+        let rest = rest::State {
+            store: store.clone(),
+            driver: handle.clone(),
+            watermarks: Arc::clone(&watermarks),
+            policies: Arc::clone(&policies),
+            admin_token: keys.admin_token,
+            public_url: public_url.clone(),
+            due: Arc::clone(&to_deliver),
+        };
+        let playback = Playback::new(store.clone(), Arc::clone(&files), &public_url, clock::now);
+        let router = http::health(Arc::new(health))
+            .merge(api::router(Arc::new(vendor)))
+            .merge(rest::router(rest))
+            .merge(playback::router(Arc::new(playback)));
+        let ingest = Ingest {
+            store: store.clone(),
+            driver: handle,
+            files,
+            recorders,
+            publishers,
+            limits: config.limits.clone(),
+        };
+        let shaper = Shaper { store: store.clone(), policies, wake: to_shape, shaped: to_deliver };
+        Ok(Self { stop, http, rtmp, router, ingest, driver, worker, shaper, store })
+    }
+
+    /// The HTTP address.
+    pub fn http(&self) -> SocketAddr {
+        self.http.address()
+    }
+
+    /// The RTMP address.
+    pub fn rtmp(&self) -> SocketAddr {
+        self.rtmp.address()
+    }
+
+    /// Serves until the stop token is set, then stops: publishers first, so that what they sent is recorded; then the
+    /// driver, which takes the last inputs; then callbacks and requests; then the catalogue.
+    pub async fn run(self) {
+        let (drained, delivered) = (CancellationToken::new(), CancellationToken::new());
+        let http = tokio::spawn(self.http.run(self.router, delivered.clone()));
+        let rtmp = tokio::spawn(self.rtmp.run(self.ingest, self.stop.clone()));
+        let driver = tokio::spawn(self.driver.run(drained.clone()));
+        let shaper = tokio::spawn(self.shaper.run(delivered.clone()));
+        let worker = tokio::spawn(self.worker.run(delivered.clone()));
+        self.stop.cancelled().await;
+        tracing::info!("stopping");
+        wait("ingest", rtmp).await;
+        drained.cancel();
+        wait("driver", driver).await;
+        delivered.cancel();
+        wait("shaper", shaper).await;
+        wait("callbacks", worker).await;
+        wait("http", http).await;
+        self.store.close().await;
+    }
+}
+
+async fn wait(part: &str, task: tokio::task::JoinHandle<()>) {
+    if let Err(error) = task.await {
+        tracing::error!(part, error = %error, "a part of the server ended by a panic");
+    }
+}
+
+fn keys(files: &Files) -> anyhow::Result<Keys> {
+    let random = || {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+        Ok(hex::encode(bytes))
+    };
+    let token = files.secret("admin-token", random).context("cannot read or make the admin token")?;
+    let master = files.secret("master-key", random).context("cannot read or make the master key")?;
+    let master = hex::decode(master).ok().and_then(|bytes| bytes.try_into().ok());
+    let master = master.context("the data folder's `master-key` is not 64 hex characters; restore it from a backup")?;
+    Ok(Keys { admin_token: SecretString::from(token), master })
+}
+
+/// A key for one purpose, so that no two uses share one.
+fn derive(master: &[u8; 32], purpose: &str) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(master);
+    hash.update(purpose.as_bytes());
+    hash.finalize().into()
+}
+
+fn public_url(config: &Config, http: SocketAddr) -> String {
+    if config.public_url.is_empty() { format!("http://{http}") } else { config.public_url.trim_end_matches('/').to_owned() }
+}
+
+/// Writes the ready file, whole or not at all.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_ready_file(path: &Path, http: SocketAddr, rtmp: SocketAddr) -> anyhow::Result<()> {
+    let text = serde_json::json!({
+        "http": http.to_string(),
+        "rtmp": rtmp.to_string(),
+        "pid": std::process::id(),
+    });
+    let fresh = path.with_extension("new");
+    std::fs::write(&fresh, text.to_string()).and_then(|()| std::fs::rename(&fresh, path))
+        .with_context(|| format!("cannot write the ready file {}", path.display()))
+}

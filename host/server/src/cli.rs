@@ -1,0 +1,73 @@
+//! The command line. Data goes to standard output, everything else to standard error. Exit codes: 0 done, 1 failed,
+//! 2 wrong usage, 3 something that this command looks for is missing or not in order (`doctor`, `demo --exit`).
+
+mod client;
+mod demo;
+mod doctor;
+mod plugin;
+mod serve;
+mod tenant;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Something looked for is missing or not in order.
+const NOT_IN_ORDER: u8 = 3;
+
+/// Records live streams and turns them into video on demand, by rules that each tenant ships as a WebAssembly plugin.
+#[derive(Debug, Parser)]
+#[command(name = "reprise", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the server
+    Serve(serve::Serve),
+    /// See all of it at once: server, tenant, plugin, a live stream, callbacks, playback
+    Demo(demo::Demo),
+    /// Make, list and remove tenants
+    Tenant(tenant::Tenant),
+    /// Build, push and activate policy plugins
+    Plugin(plugin::Plugin),
+    /// Check this machine: ffmpeg, disk, ports, sandbox
+    Doctor(doctor::Doctor),
+}
+
+/// How to reach a running server.
+#[derive(Clone, Debug, Args)]
+struct Server {
+    /// The server's HTTP address
+    #[arg(long, env = "REPRISE_URL", default_value = "http://127.0.0.1:8080", global = true)]
+    url: String,
+    /// File with the bearer token; the server's data folder has the admin's
+    #[arg(long, default_value = "./reprise-data/admin-token", global = true)]
+    token_file: PathBuf,
+    /// The bearer token itself; wins over the file
+    #[arg(long, env = "REPRISE_TOKEN", hide_env_values = true, global = true)]
+    token: Option<String>,
+}
+
+/// Parses the command line and does what it says.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Serve(serve) => serve.run(),
+        Command::Demo(demo) => demo.run(),
+        Command::Tenant(tenant) => tenant.run(),
+        Command::Plugin(plugin) => plugin.run(),
+        Command::Doctor(doctor) => doctor.run(),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}

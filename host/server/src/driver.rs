@@ -1,0 +1,265 @@
+//! The driver: one task, the only writer of journals. It takes a bounded batch of inputs, lets the core say
+//! which records follow, commits them all in one transaction with their events and read models, and only then
+//! answers whoever waits and starts or stops the work that should be running.
+//!
+//! It awaits its inbox and the commit, nothing else. If a commit fails it answers nobody with success, forgets
+//! the broadcasts it touched and folds them again from the store.
+
+mod batch;
+mod handle;
+mod running;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reprise_lifecycle::broadcast::Broadcast;
+use reprise_lifecycle::id::BroadcastId;
+use reprise_lifecycle::input::Input;
+use reprise_lifecycle::question::StreamKey;
+use reprise_lifecycle::record::LeaveCause;
+use reprise_lifecycle::time::Timestamp;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+pub use self::handle::{Handle, Joined, OpenPart, PublishRefused, Refused};
+use self::handle::Message;
+pub use self::running::{Perform, Work};
+use self::running::Running;
+use crate::api::urls::MediaUrls;
+use crate::clock;
+use crate::store::{self, Store};
+
+/// Inputs that may wait. A full inbox makes recorders wait, and so at last the encoder; nothing is lost.
+const INBOX: usize = 1024;
+
+/// Inputs of one commit: enough for group commit, few enough that nobody waits long for an answer.
+const BATCH: usize = 64;
+
+/// How long the driver waits before it looks at the store again after a failed commit.
+const AFTER_FAILURE: Duration = Duration::from_millis(500);
+
+/// What the driver needs to know beside the store.
+#[derive(Debug)]
+pub struct Context {
+    /// The catalogue.
+    pub store: Store,
+    /// Where videos play from; part of event bodies.
+    pub urls: MediaUrls,
+    /// Publishers of one tenant at once.
+    pub publishers_per_tenant: usize,
+    /// Whether a callback policy is bound for a stream, so that deliveries wait for it.
+    pub shapes: Arc<dyn Shapes>,
+    /// Rung after each commit that may have made a delivery; each listener has its own.
+    pub committed: Vec<Arc<tokio::sync::Notify>>,
+}
+
+/// Says whether a callback policy is bound.
+pub trait Shapes: Send + Sync + std::fmt::Debug {
+    /// For this tenant and stream, now.
+    fn shapes(&self, tenant: &str, stream: &StreamKey) -> bool;
+}
+
+/// The driver's state; owned by its task.
+pub struct Driver {
+    context: Context,
+    inbox: mpsc::Receiver<Message>,
+    live: BTreeMap<BroadcastId, Broadcast>,
+    running: Running,
+}
+
+impl std::fmt::Debug for Driver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Driver").field("live", &self.live.len()).finish_non_exhaustive()
+    }
+}
+
+/// An inbox, and the handle that fills it.
+pub fn inbox() -> (Handle, Inbox) {
+    let (sender, receiver) = mpsc::channel(INBOX);
+    (Handle::new(sender), Inbox(receiver))
+}
+
+/// The receiving end of a [`Handle`].
+#[derive(Debug)]
+pub struct Inbox(mpsc::Receiver<Message>);
+
+impl Driver {
+    /// Folds every broadcast that is not settled. Publishers that were connected when the server stopped are
+    /// reported lost: their break window runs from now.
+    ///
+    /// # Errors
+    /// When the store cannot be read. A journal that does not fold is logged and left alone.
+    pub async fn load(
+        context: Context,
+        handle: Handle,
+        inbox: Inbox,
+        perform: Arc<dyn Perform>,
+    ) -> store::Result<Self> {
+        let running = Running::new(perform, handle);
+        let mut driver = Self { context, inbox: inbox.0, live: BTreeMap::new(), running };
+        for id in driver.context.store.unsettled_broadcasts().await? {
+            driver.fold(&id).await?;
+        }
+        Ok(driver)
+    }
+
+    /// Runs until `stop`, then takes what is in the inbox already and ends all running work.
+    pub async fn run(mut self, stop: CancellationToken) {
+        self.report_lost_publishers().await;
+        let everyone: Vec<BroadcastId> = self.live.keys().cloned().collect();
+        self.reconcile(&everyone);
+        let mut messages = Vec::with_capacity(BATCH);
+        loop {
+            let wake = self.wake_in();
+            tokio::select! {
+                biased;
+                count = self.inbox.recv_many(&mut messages, BATCH) => {
+                    if count == 0 {
+                        break;
+                    }
+                    self.turn(std::mem::take(&mut messages)).await;
+                }
+                () = tokio::time::sleep(wake) => self.tick().await,
+                () = stop.cancelled() => break,
+            }
+        }
+        self.drain(messages).await;
+    }
+
+    /// Ends all work while still taking inputs, because work that ends may have something to tell.
+    async fn drain(&mut self, mut messages: Vec<Message>) {
+        let ended = self.running.stop();
+        tokio::pin!(ended);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut ended => break,
+                count = self.inbox.recv_many(&mut messages, BATCH) => {
+                    if count == 0 {
+                        break;
+                    }
+                    self.turn(std::mem::take(&mut messages)).await;
+                }
+            }
+        }
+        self.inbox.close();
+        while self.inbox.recv_many(&mut messages, BATCH).await > 0 {
+            self.turn(std::mem::take(&mut messages)).await;
+        }
+    }
+
+    async fn report_lost_publishers(&mut self) {
+        let lost: Vec<Message> = self
+            .live
+            .values()
+            .filter_map(|broadcast| match broadcast.publishing {
+                reprise_lifecycle::broadcast::Publishing::Live { epoch } => Some((broadcast.id.clone(), epoch)),
+                reprise_lifecycle::broadcast::Publishing::Over { lingering, .. } => {
+                    lingering.map(|epoch| (broadcast.id.clone(), epoch))
+                }
+                reprise_lifecycle::broadcast::Publishing::Broken { .. } => None,
+            })
+            .map(|(id, epoch)| {
+                let gone = Input::PublisherGone { epoch, cause: LeaveCause::ServerStopped };
+                Message::Input { broadcast: id, input: Box::new(gone), question: None, reply: None }
+            })
+            .collect();
+        for messages in batches(lost) {
+            self.turn(messages).await;
+        }
+    }
+
+    /// Time until some break window ends.
+    fn wake_in(&self) -> Duration {
+        let next = self.live.values().filter_map(Broadcast::wake_at).min();
+        match next {
+            Some(at) => Duration::from_millis(at.ms_since(clock::now())),
+            None => Duration::from_secs(3600),
+        }
+    }
+
+    async fn tick(&mut self) {
+        let now = clock::now();
+        let due: Vec<Message> = self
+            .live
+            .values()
+            .filter(|broadcast| broadcast.wake_at().is_some_and(|at| at <= now))
+            .map(|broadcast| Message::Input {
+                broadcast: broadcast.id.clone(),
+                input: Box::new(Input::Tick),
+                question: None,
+                reply: None,
+            })
+            .collect();
+        for messages in batches(due) {
+            self.turn(messages).await;
+        }
+    }
+
+    async fn fold(&mut self, id: &BroadcastId) -> store::Result<()> {
+        let records = self.context.store.journal(id).await?;
+        match Broadcast::fold(id.clone(), &records) {
+            Ok(Some(broadcast)) => {
+                self.live.insert(id.clone(), broadcast);
+            }
+            Ok(None) => {
+                self.live.remove(id);
+            }
+            Err(corrupt) => {
+                self.live.remove(id);
+                tracing::error!(broadcast.id = %id, error = %corrupt, "a journal does not fold; its broadcast is left alone");
+            }
+        }
+        Ok(())
+    }
+
+    /// The broadcast that a publisher of this stream would join.
+    fn current(&self, stream: &StreamKey) -> Option<&Broadcast> {
+        self.live.values().find(|broadcast| !broadcast.is_over() && &broadcast.stream == stream)
+    }
+
+    fn reconcile(&mut self, touched: &[BroadcastId]) {
+        for id in touched {
+            match self.live.get(id) {
+                Some(broadcast) if broadcast.is_settled() => {
+                    self.running.reconcile(id, None);
+                    self.live.remove(id);
+                }
+                broadcast => self.running.reconcile(id, broadcast),
+            }
+        }
+    }
+
+    /// Folds the touched broadcasts again from the store, which alone knows what was committed.
+    async fn reload(&mut self, touched: &[BroadcastId]) {
+        for id in touched {
+            while let Err(error) = self.fold(id).await {
+                tracing::error!(broadcast.id = %id, error = %error, "the catalogue cannot be read; trying again");
+                tokio::time::sleep(AFTER_FAILURE).await;
+            }
+        }
+        self.reconcile(touched);
+    }
+}
+
+fn batches(mut messages: Vec<Message>) -> Vec<Vec<Message>> {
+    let mut batches = Vec::new();
+    while !messages.is_empty() {
+        let rest = messages.split_off(messages.len().min(BATCH));
+        batches.push(std::mem::replace(&mut messages, rest));
+    }
+    batches
+}
+
+/// A fresh broadcast's id: 128 random bits.
+fn fresh_id() -> Option<BroadcastId> {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits).ok()?;
+    Some(BroadcastId::new(hex::encode(bits)))
+}
+
+/// The time of a whole turn: every record of one commit says the same.
+fn turn_time() -> Timestamp {
+    clock::now()
+}

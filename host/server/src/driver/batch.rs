@@ -1,0 +1,287 @@
+//! One turn of the driver: step each input, commit everything, then answer.
+
+use std::collections::BTreeMap;
+
+use reprise_lifecycle::broadcast::{Broadcast, PartState, Publishing, Rejected};
+use reprise_lifecycle::event::events;
+use reprise_lifecycle::id::{BroadcastId, EffectId, RecordSeq, VideoId};
+use reprise_lifecycle::input::Input;
+use reprise_lifecycle::record::{Opening, Record, Subject};
+use reprise_lifecycle::time::Timestamp;
+use tokio::sync::oneshot;
+
+use super::handle::{Joined, Message, OpenPart, PublishRefused, Refused, Taken};
+use super::{Driver, fresh_id, turn_time};
+use crate::api::events::{EventContext, body};
+use crate::store::journal::{Append, LoggedDecision, OutboxEvent};
+
+/// What a turn does to one broadcast.
+#[derive(Default)]
+struct Change {
+    first_seq: RecordSeq,
+    records: Vec<Record>,
+    events: Vec<OutboxEvent>,
+    decisions: Vec<LoggedDecision>,
+}
+
+/// Who waits for the commit.
+enum Waiting {
+    Publisher(oneshot::Sender<Result<Joined, PublishRefused>>, Box<Joined>),
+    Teller(oneshot::Sender<Result<Taken, Refused>>, Taken),
+}
+
+#[derive(Default)]
+struct Turn {
+    changes: BTreeMap<BroadcastId, Change>,
+    waiting: Vec<Waiting>,
+    /// Broadcasts whose running work must be looked at though no record was made.
+    ended: Vec<(BroadcastId, EffectId)>,
+}
+
+impl Driver {
+    pub(super) async fn turn(&mut self, messages: Vec<Message>) {
+        let now = turn_time();
+        let mut turn = Turn::default();
+        for message in messages {
+            self.take(&mut turn, message, now).await;
+        }
+        for (broadcast, effect) in &turn.ended {
+            self.running.ended(broadcast, *effect);
+        }
+        let mut touched: Vec<BroadcastId> = turn.changes.keys().cloned().collect();
+        touched.extend(turn.ended.iter().map(|(broadcast, _)| broadcast.clone()));
+        touched.sort();
+        touched.dedup();
+        if let Err(error) = self.commit(&mut turn).await {
+            tracing::error!(error = %error, inputs = turn.waiting.len(), "a commit failed; its broadcasts are folded again");
+            for waiting in turn.waiting {
+                waiting.fail();
+            }
+            self.reload(&touched).await;
+            return;
+        }
+        for waiting in turn.waiting {
+            waiting.succeed();
+        }
+        if !turn.changes.is_empty() {
+            for listener in &self.context.committed {
+                listener.notify_one();
+            }
+        }
+        self.reconcile(&touched);
+    }
+
+    async fn commit(&self, turn: &mut Turn) -> crate::store::Result<()> {
+        let mut appends = Vec::with_capacity(turn.changes.len());
+        for (id, change) in &mut turn.changes {
+            let Some(after) = self.live.get(id) else { continue };
+            if change.records.is_empty() {
+                continue;
+            }
+            appends.push(Append {
+                after,
+                first_seq: change.first_seq,
+                records: &change.records,
+                events: std::mem::take(&mut change.events),
+                decisions: std::mem::take(&mut change.decisions),
+                shape: self.context.shapes.shapes(after.tenant.as_str(), &after.stream),
+            });
+        }
+        if appends.is_empty() { Ok(()) } else { self.context.store.append(&appends).await }
+    }
+
+    async fn take(&mut self, turn: &mut Turn, message: Message, now: Timestamp) {
+        match message {
+            Message::Publish { opening, client, reply } => match self.publish(turn, *opening, client, now) {
+                Ok(joined) => turn.waiting.push(Waiting::Publisher(reply, Box::new(joined))),
+                Err(refused) => drop(reply.send(Err(refused))),
+            },
+            Message::Input { broadcast, input, question, reply } => {
+                self.bring_back(&broadcast, &input).await;
+                let taken = self.input(turn, &broadcast, &input, question, now);
+                let Some(reply) = reply else { return };
+                match taken {
+                    Ok(taken) => turn.waiting.push(Waiting::Teller(reply, taken)),
+                    Err(refused) => drop(reply.send(Err(refused))),
+                }
+            }
+            Message::WorkEnded { broadcast, effect } => turn.ended.push((broadcast, effect)),
+            Message::Breaks { broadcast, reply } => {
+                let breaks = self.live.get(&broadcast).map(|broadcast| broadcast.breaks.clone());
+                drop(reply.send(breaks));
+            }
+        }
+    }
+
+    /// A settled broadcast is not in memory; an input for it folds its journal again.
+    async fn bring_back(&mut self, id: &BroadcastId, input: &Input) {
+        if self.live.contains_key(id) || matches!(input, Input::Tick) {
+            return;
+        }
+        if let Err(error) = self.fold(id).await {
+            tracing::error!(broadcast.id = %id, error = %error, "a journal cannot be read");
+        }
+    }
+
+    fn publish(
+        &mut self,
+        turn: &mut Turn,
+        opening: Opening,
+        client: String,
+        now: Timestamp,
+    ) -> Result<Joined, PublishRefused> {
+        let current = self.current(&opening.stream).map(|broadcast| broadcast.id.clone());
+        if let Some(id) = current {
+            // The break window may have ended a moment ago; the core must hear so before it is asked.
+            let _ = self.input(turn, &id, &Input::Tick, None, now);
+        }
+        if self.publishers_of(&opening) >= self.context.publishers_per_tenant {
+            return Err(PublishRefused::TooMany);
+        }
+        let current = self.current(&opening.stream).map(|broadcast| broadcast.id.clone());
+        let id = match current {
+            Some(id) => {
+                self.join(turn, &id, client, now)?;
+                id
+            }
+            None => self.open(turn, opening, client, now)?,
+        };
+        self.live.get(&id).and_then(joined).ok_or(PublishRefused::Unavailable)
+    }
+
+    fn publishers_of(&self, opening: &Opening) -> usize {
+        let live = |broadcast: &&Broadcast| {
+            broadcast.tenant == opening.tenant && matches!(broadcast.publishing, Publishing::Live { .. })
+        };
+        self.live.values().filter(live).count()
+    }
+
+    fn join(&mut self, turn: &mut Turn, id: &BroadcastId, client: String, now: Timestamp) -> Result<(), PublishRefused> {
+        let Some(broadcast) = self.live.get(id) else { return Err(PublishRefused::Unavailable) };
+        match broadcast.step(&Input::PublishAsked { client }, now) {
+            Ok(records) => {
+                self.fold_in(turn, id, records, None);
+                Ok(())
+            }
+            Err(Rejected::AlreadyLive) => Err(PublishRefused::AlreadyLive),
+            Err(Rejected::Over | Rejected::Impossible(_)) => Err(PublishRefused::Unavailable),
+        }
+    }
+
+    fn open(
+        &mut self,
+        turn: &mut Turn,
+        opening: Opening,
+        client: String,
+        now: Timestamp,
+    ) -> Result<BroadcastId, PublishRefused> {
+        let id = fresh_id().ok_or(PublishRefused::Unavailable)?;
+        let records = Broadcast::open(opening, client, now);
+        let Ok(Some(broadcast)) = Broadcast::fold(id.clone(), &records) else {
+            return Err(PublishRefused::Unavailable);
+        };
+        self.live.insert(id.clone(), broadcast);
+        turn.changes.insert(id.clone(), Change { records, ..Change::default() });
+        Ok(id)
+    }
+
+    fn input(
+        &mut self,
+        turn: &mut Turn,
+        id: &BroadcastId,
+        input: &Input,
+        question: Option<String>,
+        now: Timestamp,
+    ) -> Result<Taken, Refused> {
+        let Some(broadcast) = self.live.get(id) else { return Ok(Taken { opened: None }) };
+        match broadcast.step(input, now) {
+            Ok(records) => {
+                let opened = records.iter().find_map(|record| match record {
+                    Record::PartOpened { part, .. } => {
+                        Some(OpenPart { part: *part, video: VideoId::of_part(id, *part) })
+                    }
+                    _ => None,
+                });
+                self.fold_in(turn, id, records, question);
+                Ok(Taken { opened })
+            }
+            Err(rejected) => {
+                tracing::error!(broadcast.id = %id, ?input, error = %rejected, "an impossible input");
+                Err(Refused::Impossible)
+            }
+        }
+    }
+
+    /// Folds records that `step` gave and notes what is to be written with them.
+    fn fold_in(&mut self, turn: &mut Turn, id: &BroadcastId, records: Vec<Record>, question: Option<String>) {
+        let Some(broadcast) = self.live.get_mut(id) else { return };
+        let urls = &self.context.urls;
+        for record in records {
+            let seq = broadcast.next_seq;
+            if let Err(corrupt) = broadcast.apply(&record) {
+                // A law of the core is broken. Nothing of this may be committed.
+                tracing::error!(broadcast.id = %id, error = %corrupt, "the core refused its own record");
+                continue;
+            }
+            let change = turn
+                .changes
+                .entry(id.clone())
+                .or_insert_with(|| Change { first_seq: seq, ..Change::default() });
+            for event in events(broadcast, seq, &record) {
+                let context =
+                    EventContext { stream: &broadcast.stream, play_domain: &broadcast.play_domain, urls };
+                let (kind, body) = body(&event, context);
+                change.events.push(OutboxEvent {
+                    id: event.id.as_str().to_owned(),
+                    seq,
+                    video: event.video,
+                    kind,
+                    at: event.at.0,
+                    body: body.to_string(),
+                });
+            }
+            if let Record::Decided { subject, decision, at, .. } = &record {
+                let video = match subject {
+                    Subject::Video(video) => Some(video.clone()),
+                    Subject::Compose => None,
+                };
+                let question = question.clone().unwrap_or_else(|| "null".to_owned());
+                change.decisions.push(LoggedDecision { question, decision: decision.clone(), video, at: at.0 });
+            }
+            change.records.push(record);
+        }
+    }
+}
+
+fn joined(broadcast: &Broadcast) -> Option<Joined> {
+    let Publishing::Live { epoch } = broadcast.publishing else { return None };
+    let end_ms = broadcast.parts.iter().rev().find_map(|part| match &part.state {
+        PartState::Closed { facts, .. } => Some(facts.first_ms + facts.duration_ms),
+        PartState::Open | PartState::Dropped => None,
+    });
+    Some(Joined {
+        broadcast: broadcast.id.clone(),
+        epoch,
+        rules: broadcast.rules.clone(),
+        open_part: broadcast
+            .open_part()
+            .map(|part| OpenPart { part, video: VideoId::of_part(&broadcast.id, part) }),
+        end_ms: end_ms.unwrap_or(0),
+    })
+}
+
+impl Waiting {
+    fn succeed(self) {
+        match self {
+            Self::Publisher(reply, joined) => drop(reply.send(Ok(*joined))),
+            Self::Teller(reply, taken) => drop(reply.send(Ok(taken))),
+        }
+    }
+
+    fn fail(self) {
+        match self {
+            Self::Publisher(reply, _) => drop(reply.send(Err(PublishRefused::Unavailable))),
+            Self::Teller(reply, _) => drop(reply.send(Err(Refused::Unavailable))),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What is running, against what should be: start what is missing, stop what is no longer wanted, leave the
+//! rest. Recovery after a crash is this same comparison with nothing running.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reprise_lifecycle::broadcast::Broadcast;
+use reprise_lifecycle::effect::Effect;
+use reprise_lifecycle::id::{BroadcastId, EffectId};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Handle;
+
+/// How long work that ended without telling what came of it waits before it is tried again: it fails on
+/// something that is not the tenant's doing, such as a full disk.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
+
+/// How long running work may take to end when the server stops.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// One piece of work.
+#[derive(Clone, Debug)]
+pub struct Work {
+    /// The broadcast it belongs to, as it was when the work was called for.
+    pub broadcast: Arc<Broadcast>,
+    /// Its id.
+    pub effect_id: EffectId,
+    /// What to do.
+    pub effect: Effect,
+    /// Set when it is no longer wanted.
+    pub cancel: CancellationToken,
+}
+
+/// Does work. It tells the driver what came of it as an input; ending without doing so means "try again".
+pub trait Perform: Send + Sync {
+    /// Does `work` until it is done or cancelled.
+    fn perform(&self, work: Work) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+pub(super) struct Running {
+    perform: Arc<dyn Perform>,
+    handle: Handle,
+    work: BTreeMap<(BroadcastId, EffectId), CancellationToken>,
+    ended_before: BTreeMap<(BroadcastId, EffectId), u32>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Running {
+    pub(super) fn new(perform: Arc<dyn Perform>, handle: Handle) -> Self {
+        Self {
+            perform,
+            handle,
+            work: BTreeMap::new(),
+            ended_before: BTreeMap::new(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// Makes what runs for `id` equal to what should.
+    pub(super) fn reconcile(&mut self, id: &BroadcastId, broadcast: Option<&Broadcast>) {
+        let wanted = broadcast.map(Broadcast::outstanding).unwrap_or_default();
+        self.work.retain(|(owner, effect), cancel| {
+            let keep = owner != id || wanted.contains_key(effect);
+            if !keep {
+                cancel.cancel();
+            }
+            keep
+        });
+        self.ended_before.retain(|(owner, effect), _| owner != id || wanted.contains_key(effect));
+        let Some(broadcast) = broadcast.filter(|_| !self.stop.is_cancelled()) else { return };
+        let mut snapshot = None;
+        for (effect_id, effect) in wanted {
+            let key = (id.clone(), effect_id);
+            if self.work.contains_key(&key) {
+                continue;
+            }
+            let cancel = self.stop.child_token();
+            let broadcast = Arc::clone(snapshot.get_or_insert_with(|| Arc::new(broadcast.clone())));
+            let work = Work { broadcast, effect_id, effect, cancel: cancel.clone() };
+            let again = self.ended_before.contains_key(&key);
+            self.work.insert(key, cancel);
+            self.start(work, again);
+        }
+    }
+
+    fn start(&self, work: Work, again: bool) {
+        let (perform, handle) = (Arc::clone(&self.perform), self.handle.clone());
+        let (broadcast, effect, cancel) = (work.broadcast.id.clone(), work.effect_id, work.cancel.clone());
+        self.tasks.spawn(async move {
+            if again {
+                tokio::select! {
+                    () = tokio::time::sleep(TRY_AGAIN) => {}
+                    () = cancel.cancelled() => return,
+                }
+            }
+            // A panic in one piece of work must neither take the driver down nor leave the work unowned.
+            let ended = tokio::spawn(perform.perform(work)).await;
+            if let Err(error) = ended {
+                tracing::error!(broadcast.id = %broadcast, error = %error, "work ended by a panic; it is tried again");
+            }
+            handle.work_ended(broadcast, effect).await;
+        });
+    }
+
+    /// Notes that work ended; if it is still wanted, the next reconciliation starts it again.
+    pub(super) fn ended(&mut self, broadcast: &BroadcastId, effect: EffectId) {
+        let key = (broadcast.clone(), effect);
+        if self.work.remove(&key).is_some() {
+            *self.ended_before.entry(key).or_default() += 1;
+        }
+    }
+
+    /// Cancels everything; nothing is started any more. The future ends when all work has, or after a while.
+    pub(super) fn stop(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.stop.cancel();
+        self.tasks.close();
+        let tasks = self.tasks.clone();
+        async move {
+            if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
+                tracing::warn!(running = tasks.len(), "work did not end in time; it starts again with the server");
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! From an effect to the module that does it: one match.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use reprise_lifecycle::broadcast::Publishing;
+use reprise_lifecycle::effect::Effect;
+use reprise_lifecycle::input::Input;
+use reprise_lifecycle::record::{LeaveCause, Subject, WorkFailure, WorkResult};
+
+use crate::clock;
+use crate::driver::{Handle, Perform, Work};
+use crate::ingest::Publishers;
+use crate::jobs::Jobs;
+use crate::policies::Policies;
+use crate::recorder::Recorders;
+
+/// Everything that does work.
+#[derive(Clone, Debug)]
+pub struct Performer {
+    /// Hears what came of it.
+    pub driver: Handle,
+    /// Sends publishers away.
+    pub publishers: Arc<Publishers>,
+    /// Closes parts that nobody writes.
+    pub recorders: Recorders,
+    /// Answers questions.
+    pub policies: Arc<Policies>,
+    /// Runs ffmpeg.
+    pub jobs: Arc<Jobs>,
+}
+
+impl Perform for Performer {
+    fn perform(&self, work: Work) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let performer = self.clone();
+        Box::pin(async move { performer.run(work).await })
+    }
+}
+
+impl Performer {
+    async fn run(self, work: Work) {
+        let broadcast = Arc::clone(&work.broadcast);
+        match &work.effect {
+            Effect::DropPublisher { epoch } => {
+                if !self.publishers.send_away(&broadcast.id, *epoch) {
+                    // It is gone already; its recorder may have died with an earlier run of the server.
+                    let gone = self.driver.publisher_gone(&broadcast.id, *epoch, LeaveCause::Dropped).await;
+                    log_refused(gone);
+                }
+                // The effect ends with the publisher's leave, not with the word to go.
+                work.cancel.cancelled().await;
+            }
+            Effect::ClosePart { part } => self.recorders.close_abandoned(&broadcast, *part).await,
+            Effect::Ask { subject, .. } => self.ask(&work, subject).await,
+            Effect::Process { video } => self.jobs.process(&work, &self.driver, video).await,
+            Effect::Compose { .. } => {
+                let failure = WorkFailure {
+                    code: "UnsupportedOperation".to_owned(),
+                    message: "this version does not compose; no decision of it asks for one".to_owned(),
+                };
+                let input = Input::ComposeFinished { effect: work.effect_id, result: WorkResult::Failed(failure) };
+                log_refused(self.driver.job_input(&broadcast.id, input).await);
+            }
+        }
+    }
+
+    async fn ask(&self, work: &Work, subject: &Subject) {
+        let broadcast = &work.broadcast;
+        let decided = match subject {
+            Subject::Video(video) => self.policies.template_group(broadcast, video).await,
+            Subject::Compose => {
+                let ended_at = match broadcast.publishing {
+                    Publishing::Over { at, .. } => at,
+                    Publishing::Live { .. } | Publishing::Broken { .. } => clock::now(),
+                };
+                self.policies.compose_rules(broadcast, ended_at).await.map(Some)
+            }
+        };
+        match decided {
+            Ok(Some(decided)) => {
+                let told = self
+                    .driver
+                    .verdict(&broadcast.id, work.effect_id, decided.question, decided.decision, decided.outcome)
+                    .await;
+                log_refused(told);
+            }
+            Ok(None) => tracing::error!(broadcast.id = %broadcast.id, ?subject, "a question about nothing known"),
+            Err(error) => tracing::error!(broadcast.id = %broadcast.id, error = %error, "a question could not be asked; trying again"),
+        }
+    }
+}
+
+fn log_refused(told: Result<(), crate::driver::Refused>) {
+    if let Err(error) = told {
+        tracing::warn!(error = %error, "a result was not recorded; the work is done again");
+    }
+}

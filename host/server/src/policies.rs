@@ -1,0 +1,129 @@
+//! Policies on the server's side: which one a stream has at a hook, a slot to run it in, and what its verdict
+//! comes to. The engine itself is `reprise-policy`; it blocks, so it runs on blocking threads.
+
+mod admit;
+mod ask;
+mod binding;
+pub mod decide;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use reprise_lifecycle::question::{Hook, StreamKey};
+use reprise_policy::{CallLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluator, LoadedPolicies, SealKey};
+use tokio::sync::Semaphore;
+
+pub use self::admit::{ActivateError, Activation, PushError};
+pub use self::ask::Asked;
+use crate::config;
+use crate::driver::Shapes;
+use crate::files::Files;
+use crate::store::plugins::Bound;
+use crate::store::{self, Store};
+
+/// Loaded policies kept ready. Each is some hundred kilobytes of machine code; the rest are loaded again from the
+/// sealed cache on disk when they are asked.
+const LOADED: usize = 256;
+
+/// Components that are inspected and compiled at once; each compiler is a process with up to 512 MiB.
+const COMPILERS: usize = 1;
+
+/// All tenants' policies.
+pub struct Policies {
+    store: Store,
+    files: Arc<Files>,
+    evaluator: Evaluator,
+    engine: Engine,
+    loaded: LoadedPolicies,
+    seal: SealKey,
+    compiler: CompilerCommand,
+    compilers: Semaphore,
+    slots: Arc<Semaphore>,
+    per_tenant: usize,
+    wait: Duration,
+    tenant_slots: Mutex<BTreeMap<String, Arc<Semaphore>>>,
+    /// Every tenant's bindings, newest activation first: the store's, kept for the callback hook's quick question.
+    bound: RwLock<BTreeMap<String, Arc<Vec<Bound>>>>,
+}
+
+impl std::fmt::Debug for Policies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Policies").field("loaded", &self.loaded.len()).finish_non_exhaustive()
+    }
+}
+
+impl Policies {
+    /// An engine under the configured limits, with nothing bound; see [`Policies::refresh`].
+    ///
+    /// # Errors
+    /// When the machine does not grant what the engine needs.
+    pub fn new(config: &config::Policies, store: Store, files: Arc<Files>, seal: [u8; 32]) -> Result<Self, EngineError> {
+        let calls = u32::try_from(config.concurrent).unwrap_or(u32::MAX);
+        let engine = Engine::new(EngineOptions { max_concurrent_calls: calls.saturating_add(COMPILERS as u32) })?;
+        let limits = CallLimits {
+            fuel: config.fuel,
+            cpu: Duration::from_millis(config.deadline_ms),
+            wall: Duration::from_millis(config.wall_ms),
+            ..CallLimits::default()
+        };
+        Ok(Self {
+            store,
+            files,
+            evaluator: Evaluator::new(engine.clone(), limits),
+            engine,
+            loaded: LoadedPolicies::new(LOADED),
+            seal: SealKey::new(seal),
+            compiler: CompilerCommand { program: PathBuf::from("/proc/self/exe"), args: vec!["compile-policy".into()] },
+            compilers: Semaphore::new(COMPILERS),
+            slots: Arc::new(Semaphore::new(config.concurrent)),
+            per_tenant: config.concurrent_per_tenant.max(1),
+            wait: Duration::from_millis(config.wait_ms),
+            tenant_slots: Mutex::default(),
+            bound: RwLock::default(),
+        })
+    }
+
+    /// Compiles with another program: tests run in one that has no `compile-policy` command.
+    #[must_use]
+    pub fn with_compiler(mut self, program: PathBuf) -> Self {
+        self.compiler.program = program;
+        self
+    }
+
+    /// Reads all tenants' bindings from the store.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn refresh(&self) -> store::Result<()> {
+        for tenant in self.store.tenants().await? {
+            self.refresh_tenant(&tenant.name).await?;
+        }
+        Ok(())
+    }
+
+    async fn refresh_tenant(&self, tenant: &str) -> store::Result<()> {
+        let bound = Arc::new(self.store.bindings(tenant).await?);
+        self.bound.write().unwrap_or_else(PoisonError::into_inner).insert(tenant.to_owned(), bound);
+        Ok(())
+    }
+
+    /// What is bound for a stream at a hook, if anything.
+    pub fn bound(&self, tenant: &str, hook: Hook, stream: Option<&StreamKey>) -> Option<Bound> {
+        let bound = self.bound.read().unwrap_or_else(PoisonError::into_inner).get(tenant).map(Arc::clone)?;
+        bound.iter().find(|bound| binding::covers(bound, hook, stream)).cloned()
+    }
+
+    fn tenant_slots(&self, tenant: &str) -> Arc<Semaphore> {
+        let mut slots = self.tenant_slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = || Arc::new(Semaphore::new(self.per_tenant));
+        Arc::clone(slots.entry(tenant.to_owned()).or_insert_with(fresh))
+    }
+}
+
+impl Shapes for Policies {
+    fn shapes(&self, tenant: &str, stream: &StreamKey) -> bool {
+        self.bound(tenant, Hook::Callback, Some(stream)).is_some()
+    }
+}

@@ -1,0 +1,233 @@
+//! The recorder's task: media in, files and records out, in order.
+
+use std::sync::{Arc, OnceLock};
+
+use reprise_lifecycle::id::VideoId;
+use reprise_lifecycle::record::{CloseCause, LeaveCause};
+use reprise_media::part::{self, PartCutter, PartError, PartOptions, PartOutput, ResumeState};
+use reprise_media::rtmp::{Media, MediaKind, Metadata};
+use reprise_media::timeline::{TimelinePosition, TrackKind};
+use tokio::sync::mpsc;
+
+use super::file::PartFile;
+use super::{Item, Recorders, facts_of, tracks_of};
+use crate::driver::{Joined, OpenPart, Refused};
+
+/// Why a recording cannot go on. The text goes to the publisher, so it holds no path.
+#[derive(Debug, thiserror::Error)]
+enum Halt {
+    #[error(transparent)]
+    Media(#[from] PartError),
+    #[error("the disk could not take the media ({0})")]
+    Disk(std::io::ErrorKind),
+    #[error("the broadcast is over")]
+    Over,
+    #[error(transparent)]
+    Driver(#[from] Refused),
+    #[error("the server is stopping")]
+    Stopping,
+}
+
+impl Halt {
+    fn cause(&self) -> LeaveCause {
+        match self {
+            Self::Media(_) => LeaveCause::Refused,
+            Self::Disk(_) => LeaveCause::Storage,
+            Self::Over => LeaveCause::Dropped,
+            Self::Driver(_) | Self::Stopping => LeaveCause::ServerStopped,
+        }
+    }
+}
+
+/// A part that is being written.
+struct Writing {
+    part: OpenPart,
+    file: PartFile,
+}
+
+pub(super) struct Task {
+    recorders: Recorders,
+    joined: Joined,
+    failed: Arc<OnceLock<String>>,
+    writing: Option<Writing>,
+}
+
+impl Task {
+    pub(super) fn new(recorders: Recorders, joined: Joined, failed: Arc<OnceLock<String>>) -> Self {
+        Self { recorders, joined, failed, writing: None }
+    }
+
+    /// Records until the publisher leaves, the media cannot be recorded, or the disk refuses.
+    pub(super) async fn run(mut self, mut items: mpsc::Receiver<Item>) {
+        let mut done = None;
+        let cause = match self.record(&mut items).await {
+            Ok((cause, finished)) => {
+                done = finished;
+                cause
+            }
+            Err(halt) => {
+                tracing::warn!(broadcast.id = %self.joined.broadcast, reason = %halt, "a recording stopped");
+                let _ = self.failed.set(halt.to_string());
+                halt.cause()
+            }
+        };
+        // The file is closed before the leave is recorded: who comes back may write it at once.
+        self.writing = None;
+        self.tell_gone(cause).await;
+        if let Some(done) = done {
+            let _ = done.send(());
+        }
+        // Whoever still sends hears that the recorder ended only after the leave is recorded.
+        items.close();
+        while let Some(item) = items.recv().await {
+            if let Item::Finish(_, done) = item {
+                let _ = done.send(());
+            }
+        }
+    }
+
+    async fn record(
+        &mut self,
+        items: &mut mpsc::Receiver<Item>,
+    ) -> Result<(LeaveCause, Option<tokio::sync::oneshot::Sender<()>>), Halt> {
+        let mut cutter = self.begin().await?;
+        let (cause, done) = loop {
+            match items.recv().await {
+                Some(Item::Media(media, _permit)) => {
+                    let outputs = cutter.push(track(&media), media.timestamp_ms, media.data)?;
+                    self.perform(outputs).await?;
+                }
+                Some(Item::Metadata(metadata)) => {
+                    let (video, audio) = promised(&metadata);
+                    cutter.expect_tracks(video, audio);
+                }
+                Some(Item::Finish(cause, done)) => break (cause, Some(done)),
+                None => break (LeaveCause::Disconnected, None),
+            }
+        };
+        // A server that stops for good closes the part; otherwise it stays open for who comes back.
+        let outputs = cutter.pause()?;
+        self.perform(outputs).await?;
+        Ok((cause, done))
+    }
+
+    /// A cutter that goes on where the broadcast stands: in the part left open, or after the last one.
+    async fn begin(&mut self) -> Result<PartCutter, Halt> {
+        let mut options = PartOptions::new(self.joined.rules.cycle_ms);
+        options.start = TimelinePosition { video_end_ms: self.joined.end_ms, ..TimelinePosition::default() };
+        let Some(open) = self.joined.open_part.clone() else { return Ok(PartCutter::new(options)) };
+        let (files, video) = (Arc::clone(&self.recorders.files), open.video.clone());
+        let reopened = blocking(move || PartFile::reopen(&files, &video)).await?;
+        let state = reopened.and_then(|(file, scan)| {
+            let state = ResumeState::from_scan(&scan, options.start)?;
+            Some((file, state))
+        });
+        match state {
+            Some((file, state)) => {
+                self.writing = Some(Writing { part: open, file });
+                Ok(PartCutter::resume(options, state))
+            }
+            None => {
+                // Nothing whole was ever written to it.
+                let facts = empty(self.joined.end_ms);
+                self.recorders.driver.close_part(&self.joined.broadcast, open.part, facts, CloseCause::CodecChanged).await?;
+                Ok(PartCutter::new(options))
+            }
+        }
+    }
+
+    async fn perform(&mut self, outputs: Vec<PartOutput>) -> Result<(), Halt> {
+        for output in outputs {
+            match output {
+                PartOutput::Open { tracks, init, start_ms, .. } => self.open(&tracks, init, start_ms).await?,
+                PartOutput::Fragment { bytes, entry } => {
+                    self.append(bytes).await?;
+                    self.recorders.watermarks.set(&self.joined.broadcast, entry.end_ms());
+                }
+                PartOutput::Close { facts, cause } => self.close(&facts, cause).await?,
+                PartOutput::Gap { at_ms, jump } => {
+                    tracing::debug!(broadcast.id = %self.joined.broadcast, at_ms, ?jump, "the publisher's clock jumped");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn open(
+        &mut self,
+        tracks: &reprise_media::track::Tracks,
+        init: bytes::Bytes,
+        start_ms: u64,
+    ) -> Result<(), Halt> {
+        let (video, audio) = tracks_of(tracks);
+        let joined = &self.joined;
+        let permit = self.recorders.driver.open_part(&joined.broadcast, joined.epoch, video, audio, start_ms).await?;
+        let part = permit.ok_or(Halt::Over)?;
+        let (files, id): (_, VideoId) = (Arc::clone(&self.recorders.files), part.video.clone());
+        let file = blocking(move || PartFile::create(&files, &id, &init)).await?;
+        self.writing = Some(Writing { part, file });
+        Ok(())
+    }
+
+    async fn append(&mut self, bytes: bytes::Bytes) -> Result<(), Halt> {
+        let Some(Writing { part, mut file }) = self.writing.take() else { return Err(Halt::Over) };
+        let file = blocking(move || file.append(&bytes).map(|()| file)).await?;
+        self.writing = Some(Writing { part, file });
+        Ok(())
+    }
+
+    async fn close(&mut self, facts: &part::PartFacts, cause: part::CloseCause) -> Result<(), Halt> {
+        let Some(Writing { part, file }) = self.writing.take() else { return Err(Halt::Over) };
+        blocking(move || file.seal()).await?;
+        let cause = match cause {
+            part::CloseCause::Cycle => CloseCause::Cycle,
+            part::CloseCause::CodecChanged => CloseCause::CodecChanged,
+            part::CloseCause::Flush => CloseCause::Ended,
+        };
+        self.recorders.driver.close_part(&self.joined.broadcast, part.part, facts_of(facts), cause).await?;
+        Ok(())
+    }
+
+    async fn tell_gone(&self, cause: LeaveCause) {
+        let joined = &self.joined;
+        if let Err(error) = self.recorders.driver.publisher_gone(&joined.broadcast, joined.epoch, cause).await {
+            tracing::error!(broadcast.id = %joined.broadcast, error = %error, "a publisher's leave was not recorded");
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T, Halt> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(|_| Halt::Stopping)?;
+    done.map_err(|error| {
+        tracing::error!(error = %error, "a part's file could not be written");
+        Halt::Disk(error.kind())
+    })
+}
+
+fn track(media: &Media) -> TrackKind {
+    match media.kind {
+        MediaKind::Audio => TrackKind::Audio,
+        MediaKind::Video => TrackKind::Video,
+    }
+}
+
+/// Whether the metadata promises a picture and sound. Absent values promise nothing either way, because encoders
+/// leave them out at will.
+fn promised(metadata: &Metadata) -> (Option<bool>, Option<bool>) {
+    let has = |name: &str| metadata.values.iter().any(|(key, _)| key == name).then_some(true);
+    (has("videocodecid"), has("audiocodecid"))
+}
+
+fn empty(first_ms: u64) -> reprise_lifecycle::media::PartFacts {
+    reprise_lifecycle::media::PartFacts {
+        first_ms,
+        duration_ms: 0,
+        bytes: 0,
+        video_frames: 0,
+        audio_frames: 0,
+        video: None,
+        audio: None,
+    }
+}

@@ -1,0 +1,196 @@
+//! The outbox as the delivery worker sees it.
+
+use bytes::Bytes;
+use reprise_lifecycle::delivery::{DeliveryId, Pending, State};
+use reprise_lifecycle::id::{EventId, TenantId};
+use reprise_lifecycle::time::Timestamp;
+use secrecy::ExposeSecret;
+use sqlx::FromRow;
+
+use super::{Error, Result, Store, read_json, write_json};
+use crate::delivery::queue::{AttemptRecord, Due, LaneKey, Queue};
+use crate::delivery::request::Callback;
+use crate::delivery::signature::{AuthKey, EndpointSecret};
+
+#[derive(FromRow)]
+struct DueRow {
+    id: i64,
+    event: String,
+    app_id: String,
+    state: String,
+    body: Vec<u8>,
+    headers: String,
+}
+
+/// The word that the listing column carries for a state.
+pub(super) fn phase_of(state: &State) -> &'static str {
+    match state {
+        State::Pending(_) => "pending",
+        State::Delivered { .. } => "delivered",
+        State::Exhausted { .. } => "exhausted",
+        State::Disabled { .. } => "disabled",
+        State::Dropped { .. } => "dropped",
+    }
+}
+
+impl Queue for Store {
+    type Error = Error;
+
+    async fn due_tenants(&self, now: Timestamp, after: Option<&TenantId>, limit: usize) -> Result<Vec<TenantId>> {
+        let rows: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT tenant FROM deliveries WHERE due_at IS NOT NULL AND due_at <= ?1 AND tenant > ?2 \
+             ORDER BY tenant LIMIT ?3",
+        )
+        .bind(now.0)
+        .bind(after.map_or("", TenantId::as_str))
+        .bind(limit as i64)
+        .fetch_all(&self.reader)
+        .await?;
+        Ok(rows.into_iter().map(TenantId::new).collect())
+    }
+
+    async fn due_lanes(
+        &self,
+        tenant: &TenantId,
+        now: Timestamp,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<LaneKey>> {
+        let rows: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT url FROM deliveries WHERE tenant = ?1 AND due_at IS NOT NULL AND due_at <= ?2 AND url > ?3 \
+             ORDER BY url LIMIT ?4",
+        )
+        .bind(tenant.as_str())
+        .bind(now.0)
+        .bind(after.unwrap_or(""))
+        .bind(limit as i64)
+        .fetch_all(&self.reader)
+        .await?;
+        Ok(rows.into_iter().map(|url| LaneKey { tenant: tenant.clone(), url }).collect())
+    }
+
+    async fn due(&self, lane: &LaneKey, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
+        let rows: Vec<DueRow> = sqlx::query_as(
+            "SELECT id, event, app_id, state, body, headers FROM deliveries \
+             WHERE tenant = ?1 AND url = ?2 AND due_at IS NOT NULL AND due_at <= ?3 ORDER BY due_at, id LIMIT ?4",
+        )
+        .bind(lane.tenant.as_str())
+        .bind(&lane.url)
+        .bind(now.0)
+        .bind(limit as i64)
+        .fetch_all(&self.reader)
+        .await?;
+        let mut due = Vec::with_capacity(rows.len());
+        let secrets = self.endpoint_secrets(lane.tenant.as_str()).await?;
+        for row in rows {
+            let auth = self.auth_key(lane, &row.app_id).await?;
+            due.push(Due {
+                delivery: DeliveryId::new(row.id.to_string()),
+                state: read_json("delivery state", &row.state)?,
+                callback: Callback {
+                    event: EventId::new(row.event),
+                    url: lane.url.clone(),
+                    auth,
+                    secrets: secrets.clone(),
+                    headers: read_json("extra headers", &row.headers)?,
+                    body: Bytes::from(row.body),
+                },
+            });
+        }
+        Ok(due)
+    }
+
+    async fn record_attempt(&self, delivery: &DeliveryId, attempt: &AttemptRecord, next: &State) -> Result<()> {
+        let id: i64 = delivery.as_str().parse().unwrap_or(-1);
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::query(
+            "INSERT INTO attempts (delivery, number, at, outcome, elapsed_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        )
+        .bind(id)
+        .bind(attempt.attempt)
+        .bind(attempt.started_at.0)
+        .bind(outcome_json(attempt)?)
+        .bind(attempt.elapsed_ms as i64)
+        .execute(&mut *transaction)
+        .await?;
+        let stored: Option<(String, String, String)> =
+            sqlx::query_as("SELECT state, tenant, url FROM deliveries WHERE id = ?")
+                .bind(id)
+                .fetch_optional(&mut *transaction)
+                .await?;
+        if let Some((state, tenant, url)) = stored
+            && let State::Pending(Pending { attempt: number, .. }) = read_json("delivery state", &state)?
+            && number == attempt.attempt
+        {
+            sqlx::query("UPDATE deliveries SET phase = ?2, state = ?3, due_at = ?4 WHERE id = ?1")
+                .bind(id)
+                .bind(phase_of(next))
+                .bind(write_json("delivery state", next)?)
+                .bind(next.due_at().map(|at| at.0))
+                .execute(&mut *transaction)
+                .await?;
+            if let State::Disabled { .. } = next {
+                // The receiver wants no more: what still waits for it are dead letters, and new events make none.
+                sqlx::query(
+                    "UPDATE deliveries SET phase = 'disabled', state = ?3, due_at = NULL \
+                     WHERE tenant = ?1 AND url = ?2 AND phase = 'pending'",
+                )
+                .bind(&tenant)
+                .bind(&url)
+                .bind(write_json("delivery state", next)?)
+                .execute(&mut *transaction)
+                .await?;
+                sqlx::query("UPDATE message_callbacks SET event_types = '' WHERE tenant = ? AND url = ?")
+                    .bind(&tenant)
+                    .bind(&url)
+                    .execute(&mut *transaction)
+                    .await?;
+            }
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn next_due_after(&self, now: Timestamp) -> Result<Option<Timestamp>> {
+        let next: Option<i64> =
+            sqlx::query_scalar("SELECT min(due_at) FROM deliveries WHERE due_at IS NOT NULL AND due_at > ?")
+                .bind(now.0)
+                .fetch_one(&self.reader)
+                .await?;
+        Ok(next.map(Timestamp))
+    }
+}
+
+impl Store {
+    async fn endpoint_secrets(&self, tenant: &str) -> Result<Vec<EndpointSecret>> {
+        let Some(keys) = self.tenant_keys(tenant).await? else { return Ok(Vec::new()) };
+        let secret = EndpointSecret::parse(keys.webhook_secret.expose_secret()).map_err(|_| Error::Sealed)?;
+        Ok(vec![secret])
+    }
+
+    /// The vendor's key, when the setting still names this receiver and wants signatures.
+    async fn auth_key(&self, lane: &LaneKey, app_id: &str) -> Result<Option<AuthKey>> {
+        let callback = self.message_callback(lane.tenant.as_str(), app_id).await?;
+        let callback = callback.filter(|callback| callback.auth_switch && callback.url == lane.url);
+        Ok(callback.and_then(|callback| callback.auth_key).map(|key| AuthKey::new(key.expose_secret())))
+    }
+
+    /// How many deliveries are due now, and since when the oldest waits.
+    pub async fn outbox_depth(&self, now: Timestamp) -> Result<(i64, Option<i64>)> {
+        Ok(sqlx::query_as("SELECT count(*), min(due_at) FROM deliveries WHERE due_at IS NOT NULL AND due_at <= ?")
+            .bind(now.0)
+            .fetch_one(&self.reader)
+            .await?)
+    }
+}
+
+fn outcome_json(attempt: &AttemptRecord) -> Result<String> {
+    let mut outcome = serde_json::to_value(attempt.outcome)
+        .map_err(|source| Error::Unreadable { what: "outcome", source })?;
+    if let Some(fields) = outcome.as_object_mut() {
+        fields.insert("peer".to_owned(), attempt.peer.map(|peer| peer.to_string()).into());
+        fields.insert("answer".to_owned(), attempt.answer.as_ref().map(|(text, _)| text.clone()).into());
+        fields.insert("detail".to_owned(), attempt.detail.clone().into());
+    }
+    Ok(outcome.to_string())
+}

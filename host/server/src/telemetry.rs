@@ -1,0 +1,75 @@
+//! Logs and metrics. Logs go to standard error, one event a line, fields dotted by entity; keys, signatures and
+//! tokens are never among them. Metric names are the README's.
+
+use std::sync::Arc;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+use tracing_subscriber::EnvFilter;
+
+use crate::clock;
+use crate::config;
+use crate::delivery::worker::Counters;
+use crate::files::Files;
+use crate::ingest::Publishers;
+use crate::store::Store;
+
+/// Starts logging.
+///
+/// # Errors
+/// When the filter cannot be read, or logging was started already.
+pub fn start(logs: &config::Logs) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&logs.filter)?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = if logs.json { subscriber.json().try_init() } else { subscriber.try_init() };
+    started.map_err(|error| anyhow::anyhow!("logging could not be started: {error}"))
+}
+
+/// Where the metrics come from.
+#[derive(Debug)]
+pub struct Metrics {
+    /// The catalogue.
+    pub store: Store,
+    /// The disk.
+    pub files: Arc<Files>,
+    /// The connected publishers.
+    pub publishers: Arc<Publishers>,
+    /// The delivery worker's counts.
+    pub deliveries: Arc<Counters>,
+}
+
+impl Metrics {
+    /// All metrics as Prometheus reads them.
+    ///
+    /// # Errors
+    /// When the text cannot be written.
+    pub async fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut registry = Registry::with_prefix("reprise");
+        let gauge = |value: i64| ConstGauge::new(value);
+        let publishers = i64::try_from(self.publishers.count()).unwrap_or(i64::MAX);
+        registry.register("publishers", "Connected publishers", gauge(publishers));
+        if let Ok(free) = self.files.free_bytes() {
+            registry.register("disk_free_bytes", "Free bytes on the data folder's disk", gauge(i64::try_from(free).unwrap_or(i64::MAX)));
+        }
+        let now = clock::now();
+        if let Ok((due, oldest)) = self.store.outbox_depth(now).await {
+            let age_ms = oldest.map_or(0, |oldest| now.0.saturating_sub(oldest).max(0));
+            registry.register("callbacks_due", "Callbacks that are due and not delivered", gauge(due));
+            registry.register("callbacks_oldest_due_seconds", "How long the oldest due callback waits", ConstGauge::new(age_ms as f64 / 1000.0));
+        }
+        if let Ok(running) = self.store.unsettled_broadcasts().await {
+            let running = i64::try_from(running.len()).unwrap_or(i64::MAX);
+            registry.register("broadcasts_unsettled", "Broadcasts in which something may still happen", gauge(running));
+        }
+        for (outcome, count) in self.deliveries.snapshot() {
+            let labels = [("outcome".into(), outcome.into())];
+            let labelled = registry.sub_registry_with_labels(labels.into_iter());
+            labelled.register("callback_attempts", "Attempts of callbacks by outcome", ConstCounter::new(count));
+        }
+        let mut text = String::new();
+        encode(&mut text, &registry)?;
+        Ok(text)
+    }
+}
