@@ -1,7 +1,6 @@
 //! The command line. Data goes to standard output, everything else to standard error. Exit codes: 0 done, 1 failed,
 //! 2 wrong usage, 3 something that this command looks for is missing or not in order (`doctor`, `demo --exit`).
 
-mod client;
 mod demo;
 mod doctor;
 mod plugin;
@@ -11,7 +10,10 @@ mod tenant;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+
+use crate::client::Rest;
 
 /// Something looked for is missing or not in order.
 const NOT_IN_ORDER: u8 = 3;
@@ -39,7 +41,7 @@ enum Command {
 }
 
 /// How to reach a running server.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Args)]
 struct Server {
     /// The server's HTTP address
     #[arg(long, env = "REPRISE_URL", default_value = "http://127.0.0.1:8080", global = true)]
@@ -50,6 +52,27 @@ struct Server {
     /// The bearer token itself; wins over the file
     #[arg(long, env = "REPRISE_TOKEN", hide_env_values = true, global = true)]
     token: Option<String>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    fn client(&self) -> anyhow::Result<Rest> {
+        let token = match &self.token {
+            Some(token) => token.clone(),
+            None => std::fs::read_to_string(&self.token_file).with_context(|| {
+                format!(
+                    "cannot read the token file {}; start the server here first, or name a token with --token-file or REPRISE_TOKEN",
+                    self.token_file.display()
+                )
+            })?,
+        };
+        Ok(Rest::new(&self.url, token.trim()))
+    }
 }
 
 /// Parses the command line and does what it says.

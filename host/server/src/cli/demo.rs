@@ -3,7 +3,6 @@
 
 mod publisher;
 mod receiver;
-mod vendor;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,9 +16,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::receiver::Receiver;
-use self::vendor::Vendor;
-use super::client::Api;
 use crate::app::App;
+use crate::client::rest::{items, push_plugin};
+use crate::client::{Rest, Vendor};
 use crate::config::Config;
 use crate::{telemetry, url_auth};
 
@@ -58,7 +57,7 @@ pub(super) struct Demo {
 
 /// A running demo.
 struct Stage {
-    api: Api,
+    api: Rest,
     vendor: Vendor,
     receiver: Receiver,
     http: String,
@@ -134,7 +133,7 @@ impl Demo {
     /// Sets the stage, publishes, and waits for all that follows. Says whether everything arrived.
     async fn show(&self, folder: &Folder, http: String, rtmp: String, component: &[u8]) -> anyhow::Result<bool> {
         let token = std::fs::read_to_string(folder.path.join("admin-token")).context("cannot read the admin token")?;
-        let stage = set_stage(Api::with_token(&http, token.trim()), http, rtmp, component).await?;
+        let stage = set_stage(Rest::new(&http, token.trim()), http, rtmp, component).await?;
         step(&format!("encoder   pushing a moving picture with sound for {} s", self.seconds));
         self.publish(&stage).await?;
         let limit = SETTLE + SETTLE_PER_SECOND * self.seconds;
@@ -172,14 +171,14 @@ async fn watermark(stage: &Stage, live: &Value) -> Option<u64> {
 }
 
 /// Tenant, template groups, record config, callbacks, policy.
-async fn set_stage(api: Api, http: String, rtmp: String, component: &[u8]) -> anyhow::Result<Stage> {
+async fn set_stage(api: Rest, http: String, rtmp: String, component: &[u8]) -> anyhow::Result<Stage> {
     let tenant = json!({"name": TENANT, "push_domain": PUSH_DOMAIN, "play_domain": PLAY_DOMAIN});
     let made = api.call(Method::POST, "/v1/tenants", Some(&tenant)).await?;
     let text = |name: &str| made[name].as_str().unwrap_or_default().to_owned();
     step(&format!("tenant    {TENANT} pushes to {PUSH_DOMAIN}, plays from {PLAY_DOMAIN}"));
     let vendor = Vendor::new(&http, &text("access_key_id"), &text("access_key_secret"));
-    let small = vendor.template_group("small", &[("SD", 640, 500)]).await?;
-    let large = vendor.template_group("large", &[("SD", 640, 500), ("HD", 854, 900)]).await?;
+    let small = template_group(&vendor, "small", &[("SD", 640, 500)]).await?;
+    let large = template_group(&vendor, "large", &[("SD", 640, 500), ("HD", 854, 900)]).await?;
     step(&format!("templates small {small}, large {large}"));
     vendor
         .call(
@@ -196,10 +195,10 @@ async fn set_stage(api: Api, http: String, rtmp: String, component: &[u8]) -> an
         .await?;
     step(&format!("recording {APP}/*: parts of {CYCLE_SECONDS} s, group small unless the policy says otherwise"));
     let settings = json!({"rules": [{"stream": "stage-*", "min_height": 360, "group": "large"}]}).to_string();
-    let version = super::plugin::push(&api, TENANT, PLUGIN, component, &settings).await?;
+    let version = push_plugin(&api, TENANT, PLUGIN, component, &settings).await?;
     api.call(Method::POST, &format!("/v1/tenants/{TENANT}/plugins/{PLUGIN}/activate"), Some(&json!({}))).await?;
     step(&format!("policy    {PLUGIN} version {} is active: streams stage-* get group large", version["version"]));
-    let receiver = Receiver::start(Api::with_token(&http, &format!("{}.{}", text("access_key_id"), text("access_key_secret")))).await?;
+    let receiver = Receiver::start(Rest::new(&http, &format!("{}.{}", text("access_key_id"), text("access_key_secret")))).await?;
     vendor
         .call(
             "2017-03-21",
@@ -209,6 +208,24 @@ async fn set_stage(api: Api, http: String, rtmp: String, component: &[u8]) -> an
         .await?;
     step(&format!("callbacks go to {}", receiver.url()));
     Ok(Stage { api, vendor, receiver, http, rtmp, push_key: text("push_key") })
+}
+
+/// Makes a template group with one HLS template for each (definition, width, kbit/s).
+async fn template_group(vendor: &Vendor, name: &str, templates: &[(&str, u32, u32)]) -> anyhow::Result<String> {
+    let template = |(definition, width, kbps): &(&str, u32, u32)| {
+        json!({
+            "TemplateName": format!("hls-{}", definition.to_lowercase()),
+            "Definition": definition,
+            "Container": {"Format": "m3u8"},
+            "Video": {"Codec": "H.264", "Width": width.to_string(), "Bitrate": kbps.to_string(), "Preset": "veryfast"},
+            "Audio": {"Codec": "AAC", "Bitrate": "64", "Samplerate": "44100"},
+            "MuxConfig": {"Segment": {"Duration": "4"}},
+        })
+    };
+    let list = Value::Array(templates.iter().map(template).collect()).to_string();
+    let parameters = [("Name", name), ("TranscodeTemplateList", list.as_str())];
+    let made = vendor.call("2017-03-21", "AddTranscodeTemplateGroup", &parameters).await?;
+    Ok(made["TranscodeTemplateGroupId"].as_str().context("no template group id in the answer")?.to_owned())
 }
 
 /// Waits until the broadcast is over, every video has its end state, and every event has been received.
@@ -262,15 +279,6 @@ async fn report(stage: &Stage) -> anyhow::Result<()> {
         println!("  open this in a browser: {}/media/{id}/player.html", stage.http);
     }
     Ok(())
-}
-
-/// The members of a listing.
-pub(super) fn items(listing: &Value) -> Vec<Value> {
-    match listing {
-        Value::Array(items) => items.clone(),
-        Value::Object(fields) => fields.values().find_map(Value::as_array).cloned().unwrap_or_default(),
-        _ => Vec::new(),
-    }
 }
 
 fn step(line: &str) {

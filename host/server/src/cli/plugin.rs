@@ -4,15 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Value, json};
 
 use super::Server;
-use super::client::Api;
 use super::tenant::print_plain;
+use crate::client::Rest;
+use crate::client::rest::push_plugin;
 
 #[derive(Debug, Args)]
 pub(super) struct Plugin {
@@ -97,7 +96,7 @@ impl Plugin {
             return Ok(ExitCode::SUCCESS);
         }
         super::runtime()?.block_on(async {
-            let api = Api::new(&self.server)?;
+            let api = self.server.client()?;
             let answer = self.ask(&api).await?;
             if self.json {
                 println!("{answer}");
@@ -108,7 +107,7 @@ impl Plugin {
         })
     }
 
-    async fn ask(&self, api: &Api) -> anyhow::Result<Value> {
+    async fn ask(&self, api: &Rest) -> anyhow::Result<Value> {
         match &self.command {
             Command::Build { .. } => Ok(Value::Null),
             Command::Push { file, tenant, name, settings } => {
@@ -117,7 +116,7 @@ impl Plugin {
                     Some(path) => read_settings(path)?,
                     None => "{}".to_owned(),
                 };
-                push(api, tenant, name, &component, &settings).await
+                push_plugin(api, tenant, name, &component, &settings).await
             }
             Command::Activate { name, tenant, version, app, stream, on_failure } => {
                 let body = json!({"version": version, "app": app, "stream": stream, "failure_policy": on_failure});
@@ -130,18 +129,6 @@ impl Plugin {
             Command::List { tenant } => api.call(Method::GET, &format!("/v1/tenants/{tenant}/plugins"), None).await,
         }
     }
-}
-
-/// Uploads a component.
-pub(super) async fn push(
-    api: &Api,
-    tenant: &str,
-    name: &str,
-    component: &[u8],
-    settings: &str,
-) -> anyhow::Result<Value> {
-    let body = json!({"component_base64": STANDARD.encode(component), "settings": settings});
-    api.call(Method::POST, &format!("/v1/tenants/{tenant}/plugins/{name}"), Some(&body)).await
 }
 
 fn read_settings(path: &Path) -> anyhow::Result<String> {

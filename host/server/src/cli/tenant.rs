@@ -7,7 +7,6 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::Server;
-use super::client::Api;
 
 #[derive(Debug, Args)]
 pub(super) struct Tenant {
@@ -53,7 +52,7 @@ enum Command {
 impl Tenant {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         super::runtime()?.block_on(async {
-            let api = Api::new(&self.server)?;
+            let api = self.server.client()?;
             match &self.command {
                 Command::Create { name, push_domain, play_domain, no_push_auth } => {
                     let body = json!({"name": name, "push_domain": push_domain, "play_domain": play_domain});

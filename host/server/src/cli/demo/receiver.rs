@@ -14,8 +14,9 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-use super::super::client::Api;
-use super::{TENANT, items};
+use super::TENANT;
+use crate::client::Rest;
+use crate::client::rest::items;
 
 /// Longest callback that is read.
 const BODY_BYTES: usize = 256 * 1024;
@@ -27,13 +28,13 @@ pub(super) struct Receiver {
 }
 
 struct Shared {
-    api: Api,
+    api: Rest,
     seen: Mutex<BTreeSet<String>>,
     arrived: Notify,
 }
 
 impl Receiver {
-    pub(super) async fn start(api: Api) -> anyhow::Result<Self> {
+    pub(super) async fn start(api: Rest) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let url = format!("http://{}/callbacks", listener.local_addr()?);
         let shared = Arc::new(Shared { api, seen: Mutex::default(), arrived: Notify::new() });
@@ -77,7 +78,7 @@ async fn take(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respons
     Ok(Response::new(Full::new(Bytes::new())))
 }
 
-async fn print(api: &Api, event: &Value) {
+async fn print(api: &Rest, event: &Value) {
     let word = |name: &str| event[name].as_str().unwrap_or_default();
     let kind = word("EventType");
     let detail = match kind {
@@ -92,7 +93,7 @@ async fn print(api: &Api, event: &Value) {
 }
 
 /// Why the video was transcoded as it was.
-async fn decision(api: &Api, video: &str) -> String {
+async fn decision(api: &Rest, video: &str) -> String {
     let path = format!("/v1/tenants/{TENANT}/decisions?video_id={video}&hook=template-group");
     let Ok(found) = api.call(Method::GET, &path, None).await else { return String::new() };
     let Some(decision) = items(&found).into_iter().next() else { return String::new() };

@@ -1,6 +1,8 @@
-//! A small client of our own REST API, for the commands that talk to a running server.
+//! The native REST API, for commands that talk to a running server.
 
 use anyhow::{Context as _, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{Method, Request, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -8,36 +10,22 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
-
-use super::Server;
+use serde_json::{Value, json};
 
 /// Longest answer that is read.
 const ANSWER_BYTES: usize = 16 << 20;
 
 /// A client with its token.
 #[derive(Debug)]
-pub(super) struct Api {
+pub struct Rest {
     url: String,
     token: SecretString,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
-impl Api {
-    pub(super) fn new(server: &Server) -> anyhow::Result<Self> {
-        let token = match &server.token {
-            Some(token) => token.clone(),
-            None => std::fs::read_to_string(&server.token_file).with_context(|| {
-                format!(
-                    "cannot read the token file {}; start the server here first, or name a token with --token-file or REPRISE_TOKEN",
-                    server.token_file.display()
-                )
-            })?,
-        };
-        Ok(Self::with_token(&server.url, token.trim()))
-    }
-
-    pub(super) fn with_token(url: &str, token: &str) -> Self {
+impl Rest {
+    /// A client of the server at `url`.
+    pub fn new(url: &str, token: &str) -> Self {
         Self {
             url: url.trim_end_matches('/').to_owned(),
             token: SecretString::from(token),
@@ -45,8 +33,11 @@ impl Api {
         }
     }
 
-    /// Calls the API. An answer that is not 2xx is an error with the server's own words.
-    pub(super) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+    /// Calls the API.
+    ///
+    /// # Errors
+    /// When nobody answers, and with the server's own words when the answer is not 2xx.
+    pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
         let text = body.map(Value::to_string).unwrap_or_default();
         let request = Request::builder()
             .method(method)
@@ -67,5 +58,29 @@ impl Api {
             bail!("{}", message.map_or_else(|| format!("the server answered {status}"), str::to_owned));
         }
         Ok(value)
+    }
+}
+
+/// Uploads a component as a new version of a plugin.
+///
+/// # Errors
+/// Why it is refused.
+pub async fn push_plugin(
+    rest: &Rest,
+    tenant: &str,
+    name: &str,
+    component: &[u8],
+    settings: &str,
+) -> anyhow::Result<Value> {
+    let body = json!({"component_base64": STANDARD.encode(component), "settings": settings});
+    rest.call(Method::POST, &format!("/v1/tenants/{tenant}/plugins/{name}"), Some(&body)).await
+}
+
+/// The members of a listing, whatever its one list is called.
+pub fn items(listing: &Value) -> Vec<Value> {
+    match listing {
+        Value::Array(items) => items.clone(),
+        Value::Object(fields) => fields.values().find_map(Value::as_array).cloned().unwrap_or_default(),
+        _ => Vec::new(),
     }
 }

@@ -11,47 +11,31 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha1::Sha1;
 
 /// RFC 3986: letters, digits and these four stay.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// A caller with its key.
-pub(super) struct Vendor {
+#[derive(Debug)]
+pub struct Vendor {
     url: String,
     key_id: String,
     key_secret: SecretString,
 }
 
 impl Vendor {
-    pub(super) fn new(url: &str, key_id: &str, key_secret: &str) -> Self {
+    /// A caller of the server at `url`.
+    pub fn new(url: &str, key_id: &str, key_secret: &str) -> Self {
         Self { url: url.to_owned(), key_id: key_id.to_owned(), key_secret: SecretString::from(key_secret) }
     }
 
-    /// Makes a template group with one MP4 or HLS template for each (definition, width, kbit/s).
-    pub(super) async fn template_group(&self, name: &str, templates: &[(&str, u32, u32)]) -> anyhow::Result<String> {
-        let list: Vec<Value> = templates
-            .iter()
-            .map(|(definition, width, kbps)| {
-                json!({
-                    "TemplateName": format!("hls-{}", definition.to_lowercase()),
-                    "Definition": definition,
-                    "Container": {"Format": "m3u8"},
-                    "Video": {"Codec": "H.264", "Width": width.to_string(), "Bitrate": kbps.to_string(), "Preset": "veryfast"},
-                    "Audio": {"Codec": "AAC", "Bitrate": "64", "Samplerate": "44100"},
-                    "MuxConfig": {"Segment": {"Duration": "4"}},
-                })
-            })
-            .collect();
-        let list = Value::Array(list).to_string();
-        let parameters = [("Name", name), ("TranscodeTemplateList", list.as_str())];
-        let made = self.call("2017-03-21", "AddTranscodeTemplateGroup", &parameters).await?;
-        Ok(made["TranscodeTemplateGroupId"].as_str().context("no template group id in the answer")?.to_owned())
-    }
-
     /// Calls an action.
-    pub(super) async fn call(&self, version: &str, action: &str, parameters: &[(&str, &str)]) -> anyhow::Result<Value> {
+    ///
+    /// # Errors
+    /// When nobody answers, and with the vendor's code and message when the answer is not 2xx.
+    pub async fn call(&self, version: &str, action: &str, parameters: &[(&str, &str)]) -> anyhow::Result<Value> {
         let now = crate::api::times::format(crate::clock::now());
         let nonce = uuid::Uuid::new_v4().to_string();
         let mut all = vec![

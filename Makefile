@@ -1,0 +1,65 @@
+# Two commands: `make demo` shows everything, `make test` checks everything. Both install what is missing.
+
+SHELL := /bin/bash
+CARGO ?= cargo
+TARGET := wasm32-unknown-unknown
+PLUGIN := target/plugins/template-by-stream.wasm
+DENY := target/tools/bin/cargo-deny
+SECONDS ?= 40
+export CARGO_TERM_COLOR ?= auto
+
+.PHONY: demo test lint fmt setup build plugins bench help
+
+help: ## List the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: setup build plugins ## Record a live stream and watch what becomes of it (SECONDS=40)
+	target/debug/reprise demo --seconds $(SECONDS) --plugin $(PLUGIN) $(DEMO)
+
+test: setup lint build ## Run every check and every test
+	$(CARGO) test --workspace --exclude reprise-test-guests --no-fail-fast
+
+lint: setup $(DENY) ## Format, lints, licences and bans
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(DENY) --manifest-path Cargo.toml check --config host/deny.toml licenses bans sources
+	@$(DENY) --manifest-path Cargo.toml check --config host/deny.toml advisories 2> target/advisories.log \
+		|| { if grep -qE 'failed to (fetch|load|open)|failed to prepare|unable to' target/advisories.log; \
+			then echo "advisories: the data base cannot be had here; not checked"; \
+			else cat target/advisories.log; exit 1; fi; }
+
+fmt: ## Format everything
+	$(CARGO) fmt --all
+
+build:
+	$(CARGO) build
+
+plugins: build
+	@mkdir -p target/plugins
+	target/debug/reprise plugin build plugins/template-by-stream --profile plugin --output $(PLUGIN)
+	target/debug/reprise plugin build plugins/callback-fields --profile plugin --output target/plugins/callback-fields.wasm
+
+bench: setup ## Print the figures that README quotes
+	$(CARGO) bench -p reprise-policy
+	$(CARGO) build --release
+	$(CARGO) run --release -p reprise-tests --bin bench
+
+# Whatever a fresh Debian or Ubuntu with rustup lacks.
+setup:
+	@command -v cargo > /dev/null || { echo "Rust is missing: install rustup, see https://rustup.rs"; exit 1; }
+	@rustup target list --installed | grep -q '^$(TARGET)$$' || rustup target add $(TARGET)
+	@rustup component list --installed | grep -q '^clippy' || rustup component add clippy
+	@rustup component list --installed | grep -q '^rustfmt' || rustup component add rustfmt
+	@missing=""; \
+	command -v cc > /dev/null || missing="$$missing build-essential"; \
+	command -v ffmpeg > /dev/null && command -v ffprobe > /dev/null || missing="$$missing ffmpeg"; \
+	python3 -c 'import venv, ensurepip' > /dev/null 2>&1 || missing="$$missing python3-venv"; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ]; then sudo=""; else sudo="sudo"; fi; \
+		echo "installing:$$missing"; \
+		$$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing \
+			|| { echo "please install:$$missing"; exit 1; }; \
+	fi
+
+$(DENY):
+	$(CARGO) install --quiet --debug --locked --root target/tools cargo-deny@0.20.2

@@ -1,0 +1,15 @@
+//! End-to-end tests: the built server with real encoders, real policies, real receivers. They show that the wires are
+//! connected; each behaviour has its own tests at the lowest boundary that shows it.
+
+mod callbacks;
+mod decisions;
+mod demo;
+mod hostile;
+mod recording;
+mod recovery;
+mod sdk;
+
+/// A runtime for one test.
+fn run(test: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(test)
+}
