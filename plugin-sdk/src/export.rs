@@ -98,10 +98,18 @@ impl Asked for CallbackQuestion {
 
 /// One call: settings, check, answer. What tests run natively and what a component runs is this function.
 pub fn decide<P: Policy, Q: Asked>(question: &Q, settings: &str) -> Result<Q::Answer, String> {
+    log_panics();
     parse::<P>(settings).and_then(|policy| question.ask(&policy)).map_err(|error| error.to_string())
 }
 
 /// Whether a policy can work with these settings.
 pub fn check<P: Policy>(settings: &str) -> Result<(), String> {
+    log_panics();
     parse::<P>(settings).map(drop).map_err(|error| error.to_string())
+}
+
+/// A component that panics can say nothing but "unreachable code"; where and why is left in the log before.
+fn log_panics() {
+    #[cfg(target_arch = "wasm32")]
+    std::panic::set_hook(Box::new(|panic| crate::log::warn(&panic.to_string())));
 }

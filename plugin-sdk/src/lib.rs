@@ -41,6 +41,7 @@ mod error;
 mod export;
 pub mod log;
 mod policy;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 
 pub use bindings::{

@@ -47,16 +47,23 @@ pub trait Policy: DeserializeOwned {
 /// Reads and checks settings. The error names the field, as in `rules[1].min_height: invalid type …`.
 pub(crate) fn parse<P: Policy>(settings: &str) -> Result<P, Error> {
     let text = if settings.trim().is_empty() { "{}" } else { settings };
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let policy: P = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let path = error.path().to_string();
-        let problem = error.into_inner();
-        // A path of "." is the document itself, of which there is nothing more to say.
-        Error::new(if path == "." { format!("settings: {problem}") } else { format!("settings: {path}: {problem}") })
-    })?;
-    reader.end().map_err(|error| Error::new(format!("settings: {error}")))?;
+    // Keeping track of where one is costs more than the reading, and is of use only when something is wrong.
+    let policy: P = serde_json::from_str(text).map_err(|problem| locate::<P>(text, &problem))?;
     policy.check()?;
     Ok(policy)
+}
+
+/// Reads settings that cannot be read once more, to say where they are wrong.
+#[cold]
+fn locate<P: Policy>(text: &str, problem: &serde_json::Error) -> Error {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    match serde_path_to_error::deserialize::<_, P>(&mut reader) {
+        // A path of "." is the document itself, of which there is nothing more to say.
+        Err(error) if error.path().to_string() != "." => {
+            Error::new(format!("settings: {}: {}", error.path(), error.inner()))
+        }
+        _ => Error::new(format!("settings: {problem}")),
+    }
 }
 
 #[cfg(test)]

@@ -123,7 +123,13 @@ impl<P: Policy> Table<P> {
     /// Then, with one line for each such case.
     pub fn run(self) {
         assert!(self.cases > 0, "a table without cases tests nothing");
-        assert!(self.failures.is_empty(), "{} of {} cases:\n{}", self.failures.len(), self.cases, self.failures.join("\n"));
+        assert!(
+            self.failures.is_empty(),
+            "{} of {} cases:\n{}",
+            self.failures.len(),
+            self.cases,
+            self.failures.join("\n")
+        );
     }
 
     fn case<Q>(mut self, name: &str, question: &Q, settings: &str, expect: &Expect<Q::Answer>) -> Self
@@ -132,11 +138,21 @@ impl<P: Policy> Table<P> {
         Q::Answer: PartialEq + Debug + DefaultAnswer,
     {
         self.cases += 1;
-        if let Err(problem) = judge(decide::<P, Q>(question, settings), expect) {
-            self.failures.push(format!("  {name}: {problem}"));
+        take_log();
+        let judged = judge(decide::<P, Q>(question, settings), expect);
+        let log = take_log();
+        if let Err(problem) = judged {
+            let lines: String = log.iter().map(|line| format!("\n      {line}")).collect();
+            self.failures.push(format!("  {name}: {problem}{lines}"));
         }
         self
     }
+}
+
+/// What the policy has logged on this thread since this was last asked. A table prints it with a case that
+/// does not hold.
+pub fn take_log() -> Vec<String> {
+    crate::log::kept::take()
 }
 
 fn judge<A: PartialEq + Debug + DefaultAnswer>(got: Result<A, String>, expect: &Expect<A>) -> Result<(), String> {
@@ -157,11 +173,7 @@ fn judge<A: PartialEq + Debug + DefaultAnswer>(got: Result<A, String>, expect: &
 pub fn origin() -> Origin {
     Origin {
         tenant: "acme".to_owned(),
-        stream: StreamKey {
-            domain: "push.example.com".to_owned(),
-            app: "live".to_owned(),
-            name: "room-1".to_owned(),
-        },
+        stream: StreamKey { domain: "push.example.com".to_owned(), app: "live".to_owned(), name: "room-1".to_owned() },
         play_domain: "play.example.com".to_owned(),
         push_args: vec![("quality".to_owned(), "high".to_owned())],
         broadcast: "5f0c9d1e2b3a47568899aabbccddeeff".to_owned(),
@@ -198,9 +210,7 @@ pub fn part(index: u32) -> Part {
 
 /// The groups `HD` and `SD`.
 pub fn groups() -> Vec<GroupChoice> {
-    [("a1", "HD"), ("b2", "SD")]
-        .map(|(id, name)| GroupChoice { id: id.repeat(16), name: name.to_owned() })
-        .to_vec()
+    [("a1", "HD"), ("b2", "SD")].map(|(id, name)| GroupChoice { id: id.repeat(16), name: name.to_owned() }).to_vec()
 }
 
 /// About the first part; the record config names the group `SD`.
@@ -252,6 +262,7 @@ mod tests {
 
     impl Policy for Echo {
         fn template_group(&self, _: &TemplateGroupQuestion) -> Result<TemplateGroupAnswer, Error> {
+            crate::log::info("echo");
             self.group.clone().map(TemplateGroupAnswer::Group).ok_or_else(|| "no group".into())
         }
     }
@@ -279,6 +290,7 @@ mod tests {
         ] {
             let table = Table::<Echo>::new().template_group("case", template_group_question(), settings, expect);
             assert_eq!(table.failures.len(), 1);
+            assert!(table.failures[0].ends_with("info: echo"), "{:?}", table.failures);
         }
     }
 

@@ -11,12 +11,20 @@ use tokio::process::{Child, Command};
 /// # Errors
 /// When ffmpeg cannot make it.
 pub async fn clip(path: &Path, size: &str, seconds: u32) -> anyhow::Result<()> {
+    clip_of(path, size, seconds, 300).await
+}
+
+/// The same at a given bitrate of the picture.
+///
+/// # Errors
+/// When ffmpeg cannot make it.
+pub async fn clip_of(path: &Path, size: &str, seconds: u32, kbps: u32) -> anyhow::Result<()> {
     let made = Command::new("ffmpeg")
         .args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y"])
         .args(["-f", "lavfi", "-i", &format!("testsrc2=size={size}:rate=25")])
         .args(["-f", "lavfi", "-i", "sine=frequency=330:sample_rate=44100"])
         .args(["-t", &seconds.to_string(), "-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "25"])
-        .args(["-sc_threshold", "0", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "64k"])
+        .args(["-b:v", &format!("{kbps}k"), "-sc_threshold", "0", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "64k"])
         .arg(path)
         .status()
         .await

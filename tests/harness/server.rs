@@ -26,7 +26,9 @@ pub struct Server {
 /// When it is not built.
 pub fn binary() -> anyhow::Result<PathBuf> {
     let here = std::env::current_exe()?;
-    let profile = here.parent().and_then(Path::parent).context("tests do not lie in a target folder")?;
+    // Tests lie in `deps` beside it, benches next to it.
+    let folder = here.parent().context("tests do not lie in a target folder")?;
+    let profile = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
     let binary = profile.join("reprise");
     anyhow::ensure!(binary.exists(), "{} is not built: run `cargo build` first", binary.display());
     Ok(binary)
@@ -109,6 +111,14 @@ impl Server {
         child.kill()?;
         child.wait()?;
         Ok(())
+    }
+
+    /// The process.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn pid(&self) -> anyhow::Result<u32> {
+        Ok(self.child.as_ref().context("the server is not running")?.id())
     }
 
     /// Whether the process is alive.

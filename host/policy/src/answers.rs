@@ -94,8 +94,7 @@ pub(crate) fn callback(answer: CallbackAnswer) -> Result<CallbackAnswer, String>
     if headers.len() > MAX_HEADERS {
         return Err(format!("{} headers; there may be {MAX_HEADERS}", headers.len()));
     }
-    let headers: Vec<_> =
-        headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+    let headers: Vec<_> = headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
     let mut seen = BTreeSet::new();
     for (name, value) in &headers {
         check_header(name, value)?;

@@ -134,9 +134,7 @@ fn blame(ended: &pipes::Ended, limits: &CompileLimits) -> CompileError {
     match ended.status.signal().and_then(|signal| Signal::try_from(signal).ok()) {
         Some(Signal::SIGXCPU | Signal::SIGKILL) => CompileError::TooLong { limit_ms },
         // A failed allocation aborts; so does a stack that ran over, which is the same advice to the author.
-        Some(Signal::SIGABRT) => {
-            CompileError::TooMuchMemory { limit_mib: limits.address_space_bytes >> 20, detail }
-        }
+        Some(Signal::SIGABRT) => CompileError::TooMuchMemory { limit_mib: limits.address_space_bytes >> 20, detail },
         _ => CompileError::Crashed(format!("{}: {detail}", ended.status)),
     }
 }

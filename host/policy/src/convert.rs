@@ -131,7 +131,8 @@ impl From<types::ComposeAnswer> for ComposeAnswer {
 
 impl From<types::ComposePlan> for ComposePlan {
     fn from(plan: types::ComposePlan) -> Self {
-        let range = |range: types::PartRange| PartRange { index: range.index, from_ms: range.from_ms, to_ms: range.to_ms };
+        let range =
+            |range: types::PartRange| PartRange { index: range.index, from_ms: range.from_ms, to_ms: range.to_ms };
         Self {
             ranges: plan.ranges.into_iter().map(range).collect(),
             gaps: match plan.gaps {

@@ -57,10 +57,8 @@ impl Engine {
     ///
     /// When the machine does not grant the address space, or the thread.
     pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
-        let wasm = build(Some(options.max_concurrent_calls)).map_err(|error| EngineError::Pool {
-            calls: options.max_concurrent_calls,
-            reason: format!("{error:#}"),
-        })?;
+        let wasm = build(Some(options.max_concurrent_calls))
+            .map_err(|error| EngineError::Pool { calls: options.max_concurrent_calls, reason: format!("{error:#}") })?;
         let fingerprint = fingerprint(&wasm);
         let ticker = Ticker::start(wasm.clone()).map_err(EngineError::Ticker)?;
         Ok(Self { inner: Arc::new(Inner { wasm, fingerprint, _ticker: ticker }) })
@@ -112,7 +110,9 @@ fn build(pool_of: Option<u32>) -> wasmtime::Result<wasmtime::Engine> {
 /// vectors, tail calls, exceptions, 64-bit or several memories, threads, garbage collection: policies need none
 /// of them, and each was part of an advisory or depends on the machine.
 fn features() -> WasmFeatures {
-    WasmFeatures::WASM2.difference(WasmFeatures::SIMD.union(WasmFeatures::GC_TYPES)).union(WasmFeatures::COMPONENT_MODEL)
+    WasmFeatures::WASM2
+        .difference(WasmFeatures::SIMD.union(WasmFeatures::GC_TYPES))
+        .union(WasmFeatures::COMPONENT_MODEL)
 }
 
 /// Every number follows from how many calls run at once, and from what one component may have.

@@ -6,7 +6,9 @@ use reprise_lifecycle::decision::Failure;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// More bytes than allowed.
-    #[error("the component has {size_bytes} bytes, of which {limit_bytes} are allowed; build it with `reprise plugin build`, which optimises for size")]
+    #[error(
+        "the component has {size_bytes} bytes, of which {limit_bytes} are allowed; build it with `reprise plugin build`, which optimises for size"
+    )]
     TooLarge {
         /// Its size.
         size_bytes: usize,
@@ -39,7 +41,9 @@ pub enum Refused {
     #[error("the component uses {0}, which policies do not get")]
     Unsupported(&'static str),
     /// Imports something that is not ours to give.
-    #[error("the component imports `{0}`, which policies do not get: compile for `wasm32-unknown-unknown`, without WASI")]
+    #[error(
+        "the component imports `{0}`, which policies do not get: compile for `wasm32-unknown-unknown`, without WASI"
+    )]
     Import(String),
     /// Made for another line of the interface.
     #[error("the component has `{found}`, but this server speaks {spoken}: build it with a matching SDK")]

@@ -89,9 +89,8 @@ impl Evaluator {
             return Err(SettingsError::TooLarge { size_bytes: settings.len(), limit_bytes: MAX_SETTINGS_BYTES });
         }
         let Some(indices) = &loaded.exports.settings else { return Ok(()) };
-        let (outcome, ..) = self.call(loaded, |store, instance| {
-            indices.load(&mut *store, instance)?.call_check(store, settings)
-        });
+        let (outcome, ..) =
+            self.call(loaded, |store, instance| indices.load(&mut *store, instance)?.call_check(store, settings));
         match outcome {
             Ok(Ok(())) => Ok(()),
             Ok(Err(refusal)) => Err(SettingsError::Refused(sentence(&refusal))),

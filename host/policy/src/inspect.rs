@@ -68,7 +68,8 @@ impl Default for AdmissionLimits {
             functions: 10_000,
             locals: 1_000,
             body_bytes: 64 << 10,
-            nesting: 64,
+            // A `match` of a hundred arms is a hundred nested blocks; what deep nesting costs is bounded below.
+            nesting: 256,
             locals_times_control: 2_000_000,
             branch_targets: 1_024,
             type_values: 64,

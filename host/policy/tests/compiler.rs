@@ -1,13 +1,15 @@
 //! The compile child, for real: this program runs itself again as the child, as the server does. It has a main
 //! of its own for that, and so it runs its tests itself.
 
+#![expect(clippy::unwrap_used, reason = "a test that meets one has failed")]
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use reprise_policy::{
-    AdmissionLimits, Artefact, CompileError, CompileLimits, CompilerCommand, Engine, EngineOptions, Inspection, SealKey,
-    compile, compile_child_main,
+    AdmissionLimits, Artefact, CompileError, CompileLimits, CompilerCommand, Engine, EngineOptions, Inspection,
+    SealKey, compile, compile_child_main,
 };
 
 #[path = "support/bombs.rs"]
@@ -94,11 +96,8 @@ fn what_is_not_valid_is_said() {
 }
 
 fn bombs_end_the_child_and_not_us() {
-    let limits = CompileLimits {
-        cpu: Duration::from_secs(1),
-        wall: Duration::from_secs(20),
-        ..CompileLimits::default()
-    };
+    let limits =
+        CompileLimits { cpu: Duration::from_secs(1), wall: Duration::from_secs(20), ..CompileLimits::default() };
     for (name, bomb) in bombs::all() {
         let refused = reprise_policy::inspect(&bomb, &AdmissionLimits::default()).unwrap_err();
         let started = Instant::now();

@@ -13,7 +13,7 @@
 //! sockets and configuration files; whoever serves it must leave request lines of 64 KiB alone (hyper's default
 //! buffer does) and bounds connections and idle time.
 
-pub mod actions;
+mod actions;
 mod dispatch;
 mod envelope;
 pub mod error;
@@ -93,15 +93,7 @@ impl Context {
     pub fn new(store: Store, clock: Clock, settings: Settings) -> Self {
         let urls = MediaUrls::new(&settings.media_base_url);
         let guard = replay::Guard::new(settings.rate);
-        Self {
-            store,
-            clock,
-            settings,
-            urls,
-            guard,
-            slots: Semaphore::new(MAX_IN_FLIGHT),
-            groups: Mutex::new(()),
-        }
+        Self { store, clock, settings, urls, guard, slots: Semaphore::new(MAX_IN_FLIGHT), groups: Mutex::new(()) }
     }
 
     fn now(&self) -> Timestamp {

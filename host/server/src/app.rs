@@ -128,7 +128,6 @@ impl App {
         let vendor = api::Context::new(store.clone(), Arc::new(clock::now), settings);
         let rest = rest::State {
             store: store.clone(),
-            driver: handle.clone(),
             watermarks: Arc::clone(&watermarks),
             policies: Arc::clone(&policies),
             admin_token: keys.admin_token,

@@ -22,5 +22,7 @@ pub mod rest;
 pub mod shaper;
 pub mod store;
 pub mod telemetry;
+#[cfg(test)]
+pub(crate) mod testkit;
 pub mod url_auth;
 pub mod watermark;

@@ -119,7 +119,12 @@ mod tests {
                 r#"{"fields":{"VideoId":"mine"}}"#,
                 replaced(r#"{"VideoId":"v","Size":1}"#, &[]),
             )
-            .callback("an empty event", question("X", " {} "), r#"{"fields":{"a\"b":1}}"#, replaced(r#" {"a\"b":1}"#, &[]))
+            .callback(
+                "an empty event",
+                question("X", " {} "),
+                r#"{"fields":{"a\"b":1}}"#,
+                replaced(r#" {"a\"b":1}"#, &[]),
+            )
             .callback(
                 "headers",
                 event(),
@@ -136,7 +141,12 @@ mod tests {
             .callback("not an object", event(), r#"{"fields":{"a":1}}"#, Expect::Error("not a JSON object"))
             .callback("misspelt", event(), r#"{"feilds":{}}"#, Expect::Error("unknown field `feilds`"))
             .callback("not a list", event(), r#"{"drop":"X"}"#, Expect::Error("settings: drop: invalid type"))
-            .callback("not a name", event(), r#"{"headers":{"a b":""}}"#, Expect::Error("\"a b\" is not a header's name"))
+            .callback(
+                "not a name",
+                event(),
+                r#"{"headers":{"a b":""}}"#,
+                Expect::Error("\"a b\" is not a header's name"),
+            )
             .run();
     }
 }

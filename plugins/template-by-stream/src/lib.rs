@@ -50,7 +50,9 @@ impl Policy for TemplateByStream {
             if let (Some(min), Some(max)) = (rule.min_height, rule.max_height)
                 && min > max
             {
-                return Err(Error::new(format!("settings: rules[{number}]: min_height {min} is above max_height {max}")));
+                return Err(Error::new(format!(
+                    "settings: rules[{number}]: min_height {min} is above max_height {max}"
+                )));
             }
         }
         Ok(())
@@ -165,7 +167,12 @@ mod tests {
             .template_group("no group", ask(), r#"{"rules":[{}]}"#, Expect::Error("rules[0]: missing field `group`"))
             .template_group("empty", ask(), r#"{"rules":[{"group":""}]}"#, Expect::Error("rules[0].group"))
             .template_group("misspelt", ask(), r#"{"rules":[{"gruop":"HD"}]}"#, Expect::Error("rules[0].gruop"))
-            .template_group("unknown", ask(), r#"{"rules":[{"group":"4K"}]}"#, Expect::Error("no template group \"4K\""))
+            .template_group(
+                "unknown",
+                ask(),
+                r#"{"rules":[{"group":"4K"}]}"#,
+                Expect::Error("no template group \"4K\""),
+            )
             .template_group(
                 "turned round",
                 ask(),

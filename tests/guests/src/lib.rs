@@ -112,7 +112,13 @@ impl Policy for Guest {
             Deed::BadAnswer => vec![whole(u32::MAX)],
             _ => return Ok(ComposeAnswer::UseDefault),
         };
-        Ok(ComposeAnswer::Compose(ComposePlan { ranges, gaps: GapRule::Cut, min_duration_ms: 0, title: None, group: None }))
+        Ok(ComposeAnswer::Compose(ComposePlan {
+            ranges,
+            gaps: GapRule::Cut,
+            min_duration_ms: 0,
+            title: None,
+            group: None,
+        }))
     }
 
     fn callback(&self, question: &CallbackQuestion) -> Result<CallbackAnswer, Error> {

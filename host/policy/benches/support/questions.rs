@@ -61,7 +61,9 @@ pub(crate) fn decide() -> Question {
 
 pub(crate) fn transform() -> Question {
     let urls: String = (0..6)
-        .map(|n| format!(r#","Url{n}":"https://play.example.com/media/acme/00112233445566778899aabbccddeeff/{n}.m3u8""#))
+        .map(|n| {
+            format!(r#","Url{n}":"https://play.example.com/media/acme/00112233445566778899aabbccddeeff/{n}.m3u8""#)
+        })
         .collect();
     let body = format!(
         r#"{{"EventType":"StreamTranscodeComplete","EventTime":"2026-05-28T20:26:40Z","Status":"success","VideoId":"00112233445566778899aabbccddeeff","StreamName":"room-17","DomainName":"push.example.com","AppName":"live","Definition":"HD","Duration":300.04,"Bitrate":"4000.1","Fps":"25","Height":1080,"Width":1920,"Size":150000000,"Extend":"{}"{urls}}}"#,

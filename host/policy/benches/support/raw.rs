@@ -29,6 +29,8 @@ impl Guest {
             Self::Decide(question, _) => drop(black_box(decide::<TemplateByStream, _>(black_box(question), settings))),
             Self::Transform(question, _) => drop(black_box(decide::<CallbackFields, _>(black_box(question), settings))),
         }
+        // Lines are dropped after the call, as the bare engine drops them.
+        black_box(reprise_plugin::testing::take_log());
     }
 }
 
@@ -97,11 +99,15 @@ impl Kept {
         match guest {
             Guest::Decide(_, question) => {
                 let policy = self.template_group.as_ref().expect("it has the hook");
-                black_box(policy.call_decide(&mut self.store, question, settings).expect("no trap").expect("an answer"));
+                black_box(
+                    policy.call_decide(&mut self.store, question, settings).expect("no trap").expect("an answer"),
+                );
             }
             Guest::Transform(_, question) => {
                 let policy = self.callback.as_ref().expect("it has the hook");
-                black_box(policy.call_decide(&mut self.store, question, settings).expect("no trap").expect("an answer"));
+                black_box(
+                    policy.call_decide(&mut self.store, question, settings).expect("no trap").expect("an answer"),
+                );
             }
         }
     }
@@ -118,12 +124,8 @@ pub(crate) fn question(question: &Question) -> Guest {
             let (native, wasm) = transform_forms(q);
             Guest::Transform(native, wasm)
         }
-        Question::ComposeRules(_) => unimplemented_hook(),
+        Question::ComposeRules(_) => panic!("no policy that is measured has this hook"),
     }
-}
-
-fn unimplemented_hook() -> Guest {
-    panic!("no policy that is measured has this hook")
 }
 
 /// Both sets of types are made from one contract, so one list of fields builds either.

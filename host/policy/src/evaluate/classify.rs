@@ -32,9 +32,10 @@ pub(super) fn classify(error: &wasmtime::Error, meter: &Meter, limits: &CallLimi
         None if error.is::<PoolConcurrencyLimitError>() => {
             (FailureKind::Overloaded, "all slots for policy calls are taken".to_owned())
         }
-        None if error.root_cause().to_string().contains(TOO_MUCH_COPIED) => {
-            (FailureKind::TooLarge, format!("the answer, or a line for the log, is larger than {} bytes", limits.answer_bytes))
-        }
+        None if error.root_cause().to_string().contains(TOO_MUCH_COPIED) => (
+            FailureKind::TooLarge,
+            format!("the answer, or a line for the log, is larger than {} bytes", limits.answer_bytes),
+        ),
         // What is left is an answer that cannot be read: pointers past the memory, text that is not UTF-8.
         None => (FailureKind::BadAnswer, format!("{error:#}")),
     };

@@ -116,7 +116,13 @@ fn each_misdeed_has_its_own_reason() {
         ("loop", "", "(loop $l (br $l)) unreachable".into(), FailureKind::Fuel, "10000000 units"),
         ("recursion", recursion, "(call $deep (i32.const 0))".into(), FailureKind::Stack, "256 KiB"),
         ("trap", "", "unreachable".into(), FailureKind::Trap, "unreachable"),
-        ("division", "", "(i32.div_u (i32.const 1) (local.get 0)) drop (i32.div_u (i32.const 1) (i32.const 0))".into(), FailureKind::Trap, "divide by zero"),
+        (
+            "division",
+            "",
+            "(i32.div_u (i32.const 1) (local.get 0)) drop (i32.div_u (i32.const 1) (i32.const 0))".into(),
+            FailureKind::Trap,
+            "divide by zero",
+        ),
         (
             "memory",
             "",
@@ -151,7 +157,13 @@ fn each_misdeed_has_its_own_reason() {
         ("text past the memory", "", group(1_000_000), FailureKind::BadAnswer, "out of bounds"),
         ("text that is none", &text("\\ff\\fe"), group(2), FailureKind::BadAnswer, "utf-8"),
         ("unknown group", &text("nope"), group(4), FailureKind::BadAnswer, "no template group \"nope\""),
-        ("unknown variant", "", "(i32.store8 (i32.const 4) (i32.const 9)) (i32.const 0)".into(), FailureKind::BadAnswer, ""),
+        (
+            "unknown variant",
+            "",
+            "(i32.store8 (i32.const 4) (i32.const 9)) (i32.const 0)".into(),
+            FailureKind::BadAnswer,
+            "",
+        ),
         ("answer past the memory", "", "(i32.const 70000)".into(), FailureKind::BadAnswer, ""),
         ("refusal", &text("no\\0aidea"), refusal.into(), FailureKind::Refused, "no idea"),
     ];
@@ -252,7 +264,8 @@ fn a_flood_of_lines_is_cut_and_paid_for() {
     let endless = format!("(loop $l {log} (br $l)) unreachable");
     expect_failure(&run(&core(&endless), &question(), CallLimits::default()), FailureKind::Fuel, "");
 
-    let huge = "(drop (memory.grow (i32.const 20))) (call $log (i32.const 0) (i32.const 0) (i32.const 1000000)) unreachable";
+    let huge =
+        "(drop (memory.grow (i32.const 20))) (call $log (i32.const 0) (i32.const 0) (i32.const 1000000)) unreachable";
     expect_failure(&run(&core(huge), &question(), CallLimits::default()), FailureKind::TooLarge, "");
     let past = "(call $log (i32.const 0) (i32.const -1) (i32.const 10)) unreachable";
     expect_failure(&run(&core(past), &question(), CallLimits::default()), FailureKind::BadAnswer, "");
@@ -293,7 +306,11 @@ fn large_questions_reach_the_guest_or_fail_in_it() {
 #[test]
 fn a_hook_that_is_not_there_is_a_failure() {
     let core = Core::template_group("(i32.const 0)");
-    expect_failure(&run(&core, &callback_question(), CallLimits::default()), FailureKind::Unavailable, "no hook callback");
+    expect_failure(
+        &run(&core, &callback_question(), CallLimits::default()),
+        FailureKind::Unavailable,
+        "no hook callback",
+    );
     let callback = Core::callback("(i32.const 0)");
     assert!(matches!(run(&callback, &callback_question(), CallLimits::default()).verdict, Verdict::Answered(_)));
 }
@@ -366,7 +383,9 @@ fn settings_are_checked_by_the_policy() {
     };
     assert_eq!(check("(i32.const 0)", "{}"), Ok(()));
     assert_eq!(check(refusal, "{}"), Err(SettingsError::Refused("rules[0]: no".to_owned())));
-    assert!(matches!(check("unreachable", "{}"), Err(SettingsError::Failed(failure)) if failure.kind == FailureKind::Trap));
+    assert!(
+        matches!(check("unreachable", "{}"), Err(SettingsError::Failed(failure)) if failure.kind == FailureKind::Trap)
+    );
     assert!(matches!(check("(i32.const 0)", &" ".repeat(100_000)), Err(SettingsError::TooLarge { .. })));
 
     let silent = load(&engine, &Core::template_group("(i32.const 0)").component());
@@ -378,8 +397,7 @@ fn slots_that_are_taken_are_overload_and_come_back() {
     let engine = Engine::new(crate::EngineOptions { max_concurrent_calls: 1 }).unwrap();
     let loaded = load(&engine, &Core::template_group("(i32.const 0)").component());
     let evaluator = Evaluator::new(engine, CallLimits::default());
-    let (inner, ..) =
-        evaluator.call(&loaded, |_, _| Ok(evaluator.evaluate(&loaded, &question(), "")));
+    let (inner, ..) = evaluator.call(&loaded, |_, _| Ok(evaluator.evaluate(&loaded, &question(), "")));
     expect_failure(&inner.unwrap(), FailureKind::Overloaded, "");
     assert!(matches!(evaluator.evaluate(&loaded, &question(), "").verdict, Verdict::Answered(_)));
 }

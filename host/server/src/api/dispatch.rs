@@ -68,11 +68,7 @@ async fn answer(
         }
     }
 
-    let call = Call {
-        context,
-        tenant: &key.tenant,
-        now,
-    };
+    let call = Call { context, tenant: &key.tenant, now };
     let params = Params::new(action.product, envelope.into_params());
     let answer = (action.run)(&call, &params).await?;
     Ok((action, answer))

@@ -69,10 +69,7 @@ impl Preview {
                 .and_then(|(_, value)| Format::parse(&value))
         };
         let format = if is_v3(&parts.headers) { Some(Format::Json) } else { in_query() };
-        Self {
-            format: format.unwrap_or(Format::Xml),
-            host: host.chars().take(MAX_HOST_CHARS).collect(),
-        }
+        Self { format: format.unwrap_or(Format::Xml), host: host.chars().take(MAX_HOST_CHARS).collect() }
     }
 }
 
@@ -94,7 +91,9 @@ impl Envelope {
         };
         match content_type(&parts.headers) {
             Some("application/x-www-form-urlencoded") => params.add_form(&body)?,
-            Some("application/json") if matches!(scheme, Scheme::V3(_)) && !body.is_empty() => params.add_json(&body)?,
+            Some("application/json") if matches!(scheme, Scheme::V3(_)) && !body.is_empty() => {
+                params.add_json(&body)?
+            }
             _ => {}
         }
         Ok(Self {
@@ -186,11 +185,7 @@ impl Envelope {
         }
         let params = self.params.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let string_to_sign = v1::string_to_sign(self.method.as_str(), params);
-        if v1::fits(&string_to_sign, signature, secret) {
-            Ok(())
-        } else {
-            Err(mismatch(&string_to_sign))
-        }
+        if v1::fits(&string_to_sign, signature, secret) { Ok(()) } else { Err(mismatch(&string_to_sign)) }
     }
 
     fn param(&self, name: &str) -> Option<&str> {
@@ -221,9 +216,7 @@ impl From<v3::Refused> for Error {
 
 fn mismatch(string_to_sign: &str) -> Error {
     let end = string_to_sign.floor_char_boundary(MAX_ECHOED_CHARS);
-    Error::SignatureMismatch {
-        string_to_sign: string_to_sign[..end].to_owned(),
-    }
+    Error::SignatureMismatch { string_to_sign: string_to_sign[..end].to_owned() }
 }
 
 fn is_v3(headers: &HeaderMap) -> bool {
@@ -243,9 +236,7 @@ fn content_type(headers: &HeaderMap) -> Option<&str> {
 async fn collect(body: Body) -> Result<Bytes, Error> {
     match Limited::new(body, MAX_BODY_BYTES).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Error::TooLarge {
-            limit_bytes: MAX_BODY_BYTES,
-        }),
+        Err(error) if error.is::<LengthLimitError>() => Err(Error::TooLarge { limit_bytes: MAX_BODY_BYTES }),
         Err(_) => Err(Error::Unreadable("its body ended early")),
     }
 }
@@ -274,12 +265,12 @@ impl Params {
             Value::Null => Ok(()),
             Value::String(text) => self.add(name, text),
             Value::Bool(_) | Value::Number(_) => self.add(name, value.to_string()),
-            Value::Array(items) => (1..)
-                .zip(items)
-                .try_for_each(|(index, item)| self.add_value(format!("{name}.{index}"), item)),
-            Value::Object(members) => members
-                .into_iter()
-                .try_for_each(|(member, item)| self.add_value(format!("{name}.{member}"), item)),
+            Value::Array(items) => {
+                (1..).zip(items).try_for_each(|(index, item)| self.add_value(format!("{name}.{index}"), item))
+            }
+            Value::Object(members) => {
+                members.into_iter().try_for_each(|(member, item)| self.add_value(format!("{name}.{member}"), item))
+            }
         }
     }
 

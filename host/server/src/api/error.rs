@@ -159,10 +159,7 @@ vendor_errors! {
 impl Error {
     /// A value that is not allowed.
     pub(crate) fn invalid(name: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::Invalid {
-            name: name.into(),
-            reason: reason.into(),
-        }
+        Self::Invalid { name: name.into(), reason: reason.into() }
     }
 
     /// A mandatory parameter that is missing: the two products say so differently.

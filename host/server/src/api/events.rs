@@ -35,10 +35,7 @@ pub fn body(event: &Event, context: EventContext<'_>) -> (&'static str, Value) {
         "VideoId": event.video.as_str(),
         "Status": "success",
     }));
-    let told = Teller {
-        video: &event.video,
-        context,
-    };
+    let told = Teller { video: &event.video, context };
     body.extend(told.tell(&event.told));
     if matches!(event.told, Told::ComposeFailed(_)) {
         // Of production, the vendor speaks of media.

@@ -14,7 +14,7 @@ const MAX_LIST: usize = 100;
 
 /// The business parameters of one request. An empty value is an absent one.
 #[derive(Debug)]
-pub struct Params {
+pub(crate) struct Params {
     product: Product,
     values: BTreeMap<String, String>,
 }
@@ -85,7 +85,8 @@ impl Params {
         let Some(value) = self.get(name) else {
             return Ok(None);
         };
-        let at = times::parse(value).ok_or_else(|| Error::invalid(name, "it must be a UTC time yyyy-MM-ddTHH:mm:ssZ"))?;
+        let at =
+            times::parse(value).ok_or_else(|| Error::invalid(name, "it must be a UTC time yyyy-MM-ddTHH:mm:ssZ"))?;
         Ok(Some(at))
     }
 
@@ -103,13 +104,7 @@ impl Params {
     /// A flattened list of objects: `Name.1.Field`.
     pub(crate) fn objects(&self, name: &str) -> Result<Vec<Fields<'_>>, Error> {
         let members = self.indexed(name)?;
-        Ok(members
-            .into_iter()
-            .map(|(index, values)| Fields {
-                name: format!("{name}.{index}"),
-                values,
-            })
-            .collect())
+        Ok(members.into_iter().map(|(index, values)| Fields { name: format!("{name}.{index}"), values }).collect())
     }
 
     /// Members by number, then by what follows the number.

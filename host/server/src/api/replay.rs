@@ -39,10 +39,7 @@ impl Default for Rate {
     /// The vendor's busiest documented action allows 100 a second; a client that pages through a library stays
     /// below. At this rate the nonces of one key are 180 000 of 24 bytes in the worst half hour.
     fn default() -> Self {
-        Self {
-            per_second: 100,
-            burst: 200,
-        }
+        Self { per_second: 100, burst: 200 }
     }
 }
 
@@ -90,10 +87,7 @@ pub(crate) fn check_nonce(nonce: &str) -> Result<(), Error> {
 
 impl Guard {
     pub(crate) fn new(rate: Rate) -> Self {
-        Self {
-            rate,
-            keys: Mutex::new(HashMap::new()),
-        }
+        Self { rate, keys: Mutex::new(HashMap::new()) }
     }
 
     /// Whether `nonce` was used with this key. Asked before the signature is checked; nothing is remembered.
@@ -170,7 +164,8 @@ mod tests {
 
     #[test]
     fn the_clock_window_is_fifteen_minutes_either_way() {
-        for (off_ms, inside) in [(0, true), (SKEW_MS, true), (-SKEW_MS, true), (SKEW_MS + 1, false), (-SKEW_MS - 1, false)]
+        for (off_ms, inside) in
+            [(0, true), (SKEW_MS, true), (-SKEW_MS, true), (SKEW_MS + 1, false), (-SKEW_MS - 1, false)]
         {
             assert_eq!(check_clock(NOW.plus_ms(off_ms), NOW).is_ok(), inside, "{off_ms}");
         }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::error::Error;
 
 /// What an action answers, without the `RequestId`.
-pub type Answer = Map<String, Value>;
+pub(crate) type Answer = Map<String, Value>;
 
 /// The members of a `json!` object, which is how answers are written down.
 pub(crate) fn fields(value: Value) -> Answer {

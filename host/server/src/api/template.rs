@@ -85,23 +85,15 @@ impl Given {
                 settings.insert(member.to_owned(), text.into());
             }
         }
-        for member in PARTS {
-            if let Some(value) = element.remove(member) {
-                if let Some(part) = part(&value).map_err(|reason| invalid(&place, member, reason))? {
-                    settings.insert(member.to_owned(), part);
-                }
+        for member in PARTS.into_iter().chain(["WatermarkIds"]) {
+            let Some(value) = element.remove(member) else {
+                continue;
+            };
+            if let Some(part) = part(&value).map_err(|reason| invalid(&place, member, reason))? {
+                settings.insert(member.to_owned(), part);
             }
         }
-        if let Some(value) = element.remove("WatermarkIds") {
-            settings.insert("WatermarkIds".to_owned(), part(&value).map_err(|r| invalid(&place, "WatermarkIds", r))?.unwrap_or_else(|| json!([])));
-        }
-        Ok(Self {
-            place,
-            id,
-            name,
-            definition,
-            settings,
-        })
+        Ok(Self { place, id, name, definition, settings })
     }
 
     /// A new template with this id.
@@ -177,7 +169,8 @@ fn part(value: &Value) -> Result<Option<Value>, &'static str> {
     let value = match value {
         Value::String(text) if text.trim().is_empty() => return Ok(None),
         Value::String(text) => {
-            parsed = serde_json::from_str(text).map_err(|_| "it must be an object or a string that holds one as JSON")?;
+            parsed =
+                serde_json::from_str(text).map_err(|_| "it must be an object or a string that holds one as JSON")?;
             &parsed
         }
         other => other,

@@ -16,23 +16,10 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 fn check(video: &str, when: Timestamp, told: Told, expected: Value) {
-    let stream = StreamKey {
-        domain: "push.example.org".into(),
-        app: "studio".into(),
-        name: "cam01".into(),
-    };
+    let stream = StreamKey { domain: "push.example.org".into(), app: "studio".into(), name: "cam01".into() };
     let urls = MediaUrls::new("http://vod.example.org");
-    let context = EventContext {
-        stream: &stream,
-        play_domain: "play.example.org",
-        urls: &urls,
-    };
-    let event = Event {
-        id: EventId::new("evt_1"),
-        video: VideoId::new(video),
-        at: when,
-        told,
-    };
+    let context = EventContext { stream: &stream, play_domain: "play.example.org", urls: &urls };
+    let event = Event { id: EventId::new("evt_1"), video: VideoId::new(video), at: when, told };
     let (kind, body) = super::body(&event, context);
     assert_eq!(body, expected);
     assert_eq!(body["EventType"], kind);
@@ -43,10 +30,7 @@ fn a_recorded_part() {
     check(
         SEGMENT,
         at(20 * 60 + 9),
-        Told::PartRecorded {
-            started_at: at(5),
-            ended_at: at(20 * 60 + 5),
-        },
+        Told::PartRecorded { started_at: at(5), ended_at: at(20 * 60 + 5) },
         json!({
             "EventTime": "2027-01-01T00:20:09Z",
             "EventType": "AddLiveRecordVideoComplete",
@@ -78,10 +62,7 @@ fn a_compose_that_began_and_one_that_failed() {
             "AppName": "studio"
         }),
     );
-    let failure = WorkFailure {
-        code: "ExceededMax".into(),
-        message: "more than 40 parts".into(),
-    };
+    let failure = WorkFailure { code: "ExceededMax".into(), message: "more than 40 parts".into() };
     check(
         composed,
         at(0),
@@ -122,18 +103,8 @@ fn facts() -> PartFacts {
         bytes: 375_050_000,
         video_frames: 30_004,
         audio_frames: 51_000,
-        video: Some(VideoTrack {
-            codec: "H.264".into(),
-            width: 1920,
-            height: 1080,
-            fps: 25.0,
-            profile: "high".into(),
-        }),
-        audio: Some(AudioTrack {
-            codec: "AAC".into(),
-            sample_rate: 48_000,
-            channels: 2,
-        }),
+        video: Some(VideoTrack { codec: "H.264".into(), width: 1920, height: 1080, fps: 25.0, profile: "high".into() }),
+        audio: Some(AudioTrack { codec: "AAC".into(), sample_rate: 48_000, channels: 2 }),
     }
 }
 
@@ -148,30 +119,19 @@ fn an_analysed_source_with_and_without_a_picture() {
     });
     let mut full = common.as_object().unwrap().clone();
     full.extend(json!({"Width": 1920, "Height": 1080, "Fps": "25"}).as_object().unwrap().clone());
-    // 375 050 000 bytes in 1200.16 s are 2499.9 kbit/s; the vendor's sample rounds up, we cut.
-    full.insert("Bitrate".into(), "2499".into());
     check(SEGMENT, at(20 * 60 + 12), Told::Analysed(facts()), Value::Object(full));
-    let mut sound = common;
-    sound["Bitrate"] = "2499".into();
     let facts = PartFacts { video: None, ..facts() };
-    check(SEGMENT, at(20 * 60 + 12), Told::Analysed(facts), sound);
+    check(SEGMENT, at(20 * 60 + 12), Told::Analysed(facts), common);
 }
 
 #[test]
 fn cover_pictures() {
     let job = JobId::new("4f0c7a61d2b34e5f8091a2b3c4d5e6f7");
-    let cover = CoverFacts {
-        pattern: "covers/4f0c7a61-{SnapshotCount}.jpg".into(),
-        count: 8,
-        cover: 4,
-    };
+    let cover = CoverFacts { pattern: "covers/4f0c7a61-{SnapshotCount}.jpg".into(), count: 8, cover: 4 };
     check(
         SEGMENT,
         at(20 * 60 + 25),
-        Told::CoverTaken {
-            job: job.clone(),
-            result: WorkResult::Done(cover),
-        },
+        Told::CoverTaken { job: job.clone(), result: WorkResult::Done(cover) },
         json!({
             "EventTime": "2027-01-01T00:20:25Z",
             "EventType": "SnapshotComplete",
@@ -189,10 +149,7 @@ fn cover_pictures() {
     check(
         SEGMENT,
         at(0),
-        Told::CoverTaken {
-            job,
-            result: WorkResult::Failed(bad_content()),
-        },
+        Told::CoverTaken { job, result: WorkResult::Failed(bad_content()) },
         json!({
             "EventTime": "2027-01-01T00:00:00Z", "EventType": "SnapshotComplete", "VideoId": SEGMENT, "Status": "fail",
             "ErrorCode": "InvalidParameter.ResourceContentBad",
@@ -264,13 +221,7 @@ fn one_stream() {
 
 #[test]
 fn a_stream_of_sound_has_no_picture() {
-    let sound = OutputFacts {
-        width: 0,
-        height: 0,
-        fps: 0.0,
-        codec: "AAC".into(),
-        ..output()
-    };
+    let sound = OutputFacts { width: 0, height: 0, fps: 0.0, codec: "AAC".into(), ..output() };
     check(
         SEGMENT,
         at(0),
@@ -302,11 +253,7 @@ fn a_task_succeeds_if_any_stream_does() {
         "StartTime": "2027-01-01T00:20:12Z", "FinishTime": "2027-01-01T00:21:39Z",
         "FileUrl": format!("http://vod.example.org/{SEGMENT}/1c9d0e4f5a6b7c8d-ld.m3u8")
     });
-    let task = |streams| Told::TaskComplete {
-        task: Some(TaskId::new("task")),
-        streams,
-        failure: None,
-    };
+    let task = |streams| Told::TaskComplete { task: Some(TaskId::new("task")), streams, failure: None };
     let expected = |status: &str, infos: Value| {
         json!({
             "EventTime": "2027-01-01T00:22:05Z", "EventType": "TranscodeComplete", "VideoId": SEGMENT,
@@ -320,18 +267,11 @@ fn a_task_succeeds_if_any_stream_does() {
 
 #[test]
 fn a_task_that_a_policys_failure_forbids() {
-    let failure = WorkFailure {
-        code: "PolicyRejected".into(),
-        message: "the policy failed".into(),
-    };
+    let failure = WorkFailure { code: "PolicyRejected".into(), message: "the policy failed".into() };
     check(
         SEGMENT,
         at(0),
-        Told::TaskComplete {
-            task: None,
-            streams: vec![],
-            failure: Some(failure),
-        },
+        Told::TaskComplete { task: None, streams: vec![], failure: Some(failure) },
         json!({
             "EventTime": "2027-01-01T00:00:00Z", "EventType": "TranscodeComplete", "VideoId": SEGMENT,
             "Status": "fail", "ErrorCode": "PolicyRejected", "ErrorMessage": "the policy failed", "StreamInfos": []

@@ -21,7 +21,7 @@ fn member(text: &mut String, name: &str, value: &Value) {
         Value::Null => {}
         Value::Array(items) => items.iter().for_each(|item| member(text, name, item)),
         Value::Object(fields) => element(text, name, |text| members(text, fields)),
-        Value::String(value) => element(text, name, |text| text.push_str(&escape(&legal(value)))),
+        Value::String(value) => element(text, name, |text| text.push_str(&escape(legal(value)))),
         Value::Bool(_) | Value::Number(_) => element(text, name, |text| text.push_str(&value.to_string())),
     }
 }

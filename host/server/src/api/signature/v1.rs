@@ -11,10 +11,7 @@ use super::{canonical_query, encode};
 pub(crate) const SIGNATURE: &str = "Signature";
 
 /// What a client signs: method, path and parameters. `params` are decoded; [`SIGNATURE`] is left out here.
-pub(crate) fn string_to_sign<'a>(
-    method: &str,
-    params: impl Iterator<Item = (&'a str, &'a str)>,
-) -> String {
+pub(crate) fn string_to_sign<'a>(method: &str, params: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let query = canonical_query(params.filter(|(name, _)| *name != SIGNATURE));
     format!("{method}&%2F&{}", encode(&query))
 }

@@ -15,14 +15,8 @@ pub(crate) const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 pub(crate) const CONTENT_SHA256: &str = "x-acs-content-sha256";
 
 /// Without these in the list, action, version, time, nonce or body of a signed request could be exchanged.
-const MUST_BE_SIGNED: [&str; 6] = [
-    "host",
-    "x-acs-action",
-    "x-acs-version",
-    "x-acs-date",
-    "x-acs-signature-nonce",
-    CONTENT_SHA256,
-];
+const MUST_BE_SIGNED: [&str; 6] =
+    ["host", "x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce", CONTENT_SHA256];
 
 /// More headers than any client signs; each costs a look-up.
 const MAX_SIGNED_HEADERS: usize = 64;
@@ -102,17 +96,8 @@ impl Authorization {
         if !bool::from(body_hash.as_bytes().ct_eq(payload_hash.as_bytes())) {
             return Err(Refused::Body);
         }
-        let string_to_sign = string_to_sign(&canonical_request(
-            request,
-            &names,
-            &self.signed_headers,
-            &payload_hash,
-        ));
-        if self.fits(&string_to_sign, secret) {
-            Ok(())
-        } else {
-            Err(Refused::Mismatch { string_to_sign })
-        }
+        let string_to_sign = string_to_sign(&canonical_request(request, &names, &self.signed_headers, &payload_hash));
+        if self.fits(&string_to_sign, secret) { Ok(()) } else { Err(Refused::Mismatch { string_to_sign }) }
     }
 
     fn fits(&self, string_to_sign: &str, secret: &str) -> bool {
@@ -128,12 +113,7 @@ impl Authorization {
     }
 }
 
-fn canonical_request(
-    request: Signed<'_>,
-    names: &[&str],
-    signed_headers: &str,
-    payload_hash: &str,
-) -> String {
+fn canonical_request(request: Signed<'_>, names: &[&str], signed_headers: &str, payload_hash: &str) -> String {
     // Clients differ in how they write a space or `*` on the wire, but sign the same form: decode, then encode.
     let pairs: Vec<_> = form_urlencoded::parse(request.query.as_bytes()).collect();
     let query = canonical_query(pairs.iter().map(|(name, value)| (&**name, &**value)));
@@ -155,11 +135,8 @@ fn string_to_sign(canonical_request: &str) -> String {
 
 /// The trimmed value; several of one name are joined by commas; absent or not text is empty and then fits nothing.
 fn header(headers: &HeaderMap, name: &str) -> String {
-    let values: Vec<&str> = headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok().map(str::trim))
-        .collect();
+    let values: Vec<&str> =
+        headers.get_all(name).iter().filter_map(|value| value.to_str().ok().map(str::trim)).collect();
     values.join(",")
 }
 
@@ -181,8 +158,7 @@ mod tests {
 
     const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     const NAMES: &str = "host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version";
-    const QUERY: &str =
-        "VodTranscodeGroupId=VOD_NO_TRANSCODE&AppName=studio&CycleDuration=1200&DomainName=play.example.org&StreamName=cam+01";
+    const QUERY: &str = "VodTranscodeGroupId=VOD_NO_TRANSCODE&AppName=studio&CycleDuration=1200&DomainName=play.example.org&StreamName=cam+01";
     const SIGNATURE: &str = "74fe334e7bcb5a6dda0398ce4510c0eb625d7a6457a84f454c5c3adf18cf367d";
 
     fn headers() -> HeaderMap {
@@ -215,7 +191,9 @@ mod tests {
         let canonical = canonical_request(request(&headers), &NAMES.split(';').collect::<Vec<_>>(), NAMES, EMPTY);
         assert_eq!(
             canonical.lines().nth(2),
-            Some("AppName=studio&CycleDuration=1200&DomainName=play.example.org&StreamName=cam%2001&VodTranscodeGroupId=VOD_NO_TRANSCODE")
+            Some(
+                "AppName=studio&CycleDuration=1200&DomainName=play.example.org&StreamName=cam%2001&VodTranscodeGroupId=VOD_NO_TRANSCODE"
+            )
         );
         assert_eq!(
             string_to_sign(&canonical),

@@ -36,11 +36,9 @@ pub struct Problem {
 /// # Errors
 /// Names the first member that does not fit.
 pub fn of(template: &Template) -> Result<Rendition, Problem> {
-    let settings = serde_json::from_str(&template.settings).map_err(|_| problem("settings", "they must be a JSON object"))?;
-    let settings = Part {
-        path: String::new(),
-        members: settings,
-    };
+    let settings =
+        serde_json::from_str(&template.settings).map_err(|_| problem("settings", "they must be a JSON object"))?;
+    let settings = Part { path: String::new(), members: settings };
     refuse_what_is_not_offered(&settings)?;
     let trans = settings.part("TransConfig");
     refuse_checks(&trans)?;
@@ -115,9 +113,7 @@ fn container(settings: &Part) -> Result<Container, Problem> {
     let segment = settings.part("MuxConfig").part("Segment");
     let seconds = segment.int("Duration", 1..=60)?.unwrap_or(DEFAULT_SEGMENT_SECONDS);
     Ok(match container.one_of("Format", &["mp4", "m3u8"], "mp4")? {
-        "m3u8" => Container::Hls {
-            segment_seconds: seconds,
-        },
+        "m3u8" => Container::Hls { segment_seconds: seconds },
         _ => Container::Mp4,
     })
 }
@@ -214,10 +210,7 @@ impl Part {
 
     fn part(&self, member: &str) -> Part {
         let members = self.members.get(member).and_then(Value::as_object).cloned();
-        Part {
-            path: format!("{}{member}.", self.path),
-            members: members.unwrap_or_default(),
-        }
+        Part { path: format!("{}{member}.", self.path), members: members.unwrap_or_default() }
     }
 
     fn mandatory_part(&self, member: &str) -> Result<Part, Problem> {
@@ -288,17 +281,12 @@ impl Part {
         };
         let text = value.as_str().unwrap_or_default();
         let found = choices.iter().find(|choice| choice.eq_ignore_ascii_case(text));
-        found
-            .copied()
-            .ok_or_else(|| self.problem(member, format!("this server offers {}", choices.join(", "))))
+        found.copied().ok_or_else(|| self.problem(member, format!("this server offers {}", choices.join(", "))))
     }
 }
 
 fn problem(member: &str, reason: impl Into<String>) -> Problem {
-    Problem {
-        member: member.to_owned(),
-        reason: reason.into(),
-    }
+    Problem { member: member.to_owned(), reason: reason.into() }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Videos, playback, tasks and pictures.
 
+use reprise_lifecycle::decision::{Applied, Decision, Verdict};
 use reprise_lifecycle::effect::Effect;
 use reprise_lifecycle::id::{GroupId, VideoId};
 use reprise_lifecycle::input::Input;
-use reprise_lifecycle::decision::{Applied, Decision, Verdict};
 use reprise_lifecycle::question::Hook;
 use reprise_lifecycle::record::{Resolution, TaskPlan, WorkFailure, WorkResult};
 use serde_json::{Value, json};
@@ -166,10 +166,7 @@ async fn a_transcoded_video_plays_its_renditions() {
     let told: Vec<_> = list.iter().map(|s| (&s["Format"], &s["Definition"], &s["Specification"])).collect();
     assert_eq!(
         told,
-        [
-            (&json!("m3u8"), &json!("LD"), &json!("H264.LD")),
-            (&json!("mp4"), &json!("LD"), &json!("H264.LD")),
-        ]
+        [(&json!("m3u8"), &json!("LD"), &json!("H264.LD")), (&json!("mp4"), &json!("LD"), &json!("H264.LD")),]
     );
     let job = list[0]["JobId"].as_str().unwrap();
     assert_eq!(list[0]["PlayURL"], format!("http://vod.example.org/media/{video}/{job}/t.m3u8"));

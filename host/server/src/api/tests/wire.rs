@@ -23,9 +23,16 @@ async fn a_request_line_of_sixty_kilobytes_is_signed_and_answered() {
     let router = api.router.clone();
     let server = tokio::spawn(async move { axum::serve(listener, router).await });
 
-    let list = format!("[{}]", vec![r#"{"TemplateName":"a template","Definition":"OD","Container":{"Format":"mp4"}}"#; 20].join(","));
-    let padding = "中 +*".repeat(4_000);
-    let asked = api.ask(VOD, "AddTranscodeTemplateGroup", &[("Name", "long"), ("TranscodeTemplateList", &list), ("Ignored", &padding)]);
+    let list = format!(
+        "[{}]",
+        vec![r#"{"TemplateName":"a template","Definition":"OD","Container":{"Format":"mp4"}}"#; 20].join(",")
+    );
+    let padding = "中 +*".repeat(4_200);
+    let asked = api.ask(
+        VOD,
+        "AddTranscodeTemplateGroup",
+        &[("Name", "long"), ("TranscodeTemplateList", &list), ("Ignored", &padding)],
+    );
     let query = form(&asked.params.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect::<Vec<_>>());
     assert!((60_000..65_000).contains(&query.len()), "{}", query.len());
     let mut request = format!("POST /?{query} HTTP/1.1\r\nconnection: close\r\ncontent-length: 0\r\n");

@@ -20,21 +20,14 @@ pub(crate) struct Wishes {
 
 impl Default for Wishes {
     fn default() -> Self {
-        Self {
-            life_s: None,
-            rand: "0".to_owned(),
-            uid: "0".to_owned(),
-        }
+        Self { life_s: None, rand: "0".to_owned(), uid: "0".to_owned() }
     }
 }
 
 impl Wishes {
     /// URLs that live this long.
     pub(crate) fn living(life_s: i64) -> Self {
-        Self {
-            life_s: Some(life_s),
-            ..Self::default()
-        }
+        Self { life_s: Some(life_s), ..Self::default() }
     }
 }
 
@@ -73,11 +66,7 @@ impl<'a> Links<'a> {
     pub(crate) fn to(&self, video: &str, file: &str) -> String {
         let signer = self.signing.as_ref().map(|signing| Signer {
             key: signing.key.expose_secret(),
-            terms: Terms {
-                timestamp_s: signing.timestamp_s,
-                rand: &signing.wishes.rand,
-                uid: &signing.wishes.uid,
-            },
+            terms: Terms { timestamp_s: signing.timestamp_s, rand: &signing.wishes.rand, uid: &signing.wishes.uid },
         });
         self.urls.signed(video, file, signer)
     }

@@ -59,21 +59,13 @@ pub(crate) fn key<'a>(call: &'a Call<'_>, params: &'a Params) -> Result<Key<'a>,
         None | Some("*") => "",
         Some(stream) => name("StreamName", stream)?,
     };
-    Ok(Key {
-        domain: own_domain(call, domain)?,
-        app,
-        stream,
-    })
+    Ok(Key { domain: own_domain(call, domain)?, app, stream })
 }
 
 /// The tenant's play domain, if that is what `domain` is. Host names have no case.
 pub(crate) fn own_domain<'a>(call: &'a Call<'_>, domain: &str) -> Result<&'a str, Error> {
     let own = call.tenant.play_domain.as_str();
-    if domain.eq_ignore_ascii_case(own) {
-        Ok(own)
-    } else {
-        Err((&error::DOMAIN_NOT_FOUND).into())
-    }
+    if domain.eq_ignore_ascii_case(own) { Ok(own) } else { Err((&error::DOMAIN_NOT_FOUND).into()) }
 }
 
 /// A new rule.
@@ -111,7 +103,12 @@ pub(crate) async fn updated(call: &Call<'_>, params: &Params, old: RecordConfig)
 
 /// Puts the given fields in. First everything is judged by the vendor's rules; only a request that the vendor would
 /// accept is told that this server does not offer it.
-async fn apply(call: &Call<'_>, params: &Params, mut config: RecordConfig, mut extra: Extra) -> Result<RecordConfig, Error> {
+async fn apply(
+    call: &Call<'_>,
+    params: &Params,
+    mut config: RecordConfig,
+    mut extra: Extra,
+) -> Result<RecordConfig, Error> {
     let settings = &call.context.settings;
     let (least_cycle, least_break) = (i64::from(settings.min_cycle_seconds), i64::from(settings.min_break_seconds));
     config.cycle_s = params.int("CycleDuration", config.cycle_s, least_cycle..=MAX_SECONDS)?;
@@ -206,17 +203,13 @@ fn record_format(params: &Params, not_offered: &mut Vec<&str>) -> Result<Option<
         not_offered.push("AutoCompose=ON: composing a broadcast's parts is not offered in this version");
     }
     let group = given.get("ProcessTemplateId");
-    let group = group.ok_or_else(|| Error::invalid(given.name("ProcessTemplateId"), "it must be a template group's id"))?;
+    let group =
+        group.ok_or_else(|| Error::invalid(given.name("ProcessTemplateId"), "it must be a template group's id"))?;
     let tags = given.get("Tags").unwrap_or_default();
     if tags.len() > MAX_KEPT_BYTES {
         return Err(Error::invalid(given.name("Tags"), format!("it must be at most {MAX_KEPT_BYTES} bytes")));
     }
-    Ok(Some(RecordFormat {
-        format: format.to_owned(),
-        group: group.to_owned(),
-        slice_s,
-        tags: tags.to_owned(),
-    }))
+    Ok(Some(RecordFormat { format: format.to_owned(), group: group.to_owned(), slice_s, tags: tags.to_owned() }))
 }
 
 /// A rule as `DescribeLiveRecordVodConfigs` shows it.

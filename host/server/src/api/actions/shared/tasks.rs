@@ -47,7 +47,9 @@ pub(crate) fn show_job(job: &JobRow, links: &Links<'_>) -> Result<Value, Error> 
         shown.insert("ErrorMessage".to_owned(), job.error.as_deref().unwrap_or_default().into());
     }
     if let Some(output) = job.output()? {
-        let streams = |present: bool, value: Value| if present { value.to_string() } else { "[]".to_owned() };
+        let streams = |present: bool, value: Value| {
+            if present { value.to_string() } else { "[]".to_owned() }
+        };
         let file = json!({
             "OutputFileUrl": links.to(&job.video, &output.file),
             "Format": template.format,

@@ -34,7 +34,12 @@ pub(crate) async fn named(call: &Call<'_>, params: &Params) -> Result<VideoRow, 
 }
 
 /// What every listing shows of a video.
-pub(crate) async fn base(call: &Call<'_>, video: &VideoRow, links: &Links<'_>, pictures: Pictures) -> Result<Answer, Error> {
+pub(crate) async fn base(
+    call: &Call<'_>,
+    video: &VideoRow,
+    links: &Links<'_>,
+    pictures: Pictures,
+) -> Result<Answer, Error> {
     let snapshots = snapshots(call, video, links).await?;
     let mut shown = fields(json!({
         "VideoId": video.id,
@@ -63,7 +68,12 @@ pub(crate) async fn base(call: &Call<'_>, video: &VideoRow, links: &Links<'_>, p
 }
 
 /// What the Get actions show of a video.
-pub(crate) async fn full(call: &Call<'_>, video: &VideoRow, links: &Links<'_>, pictures: Pictures) -> Result<Answer, Error> {
+pub(crate) async fn full(
+    call: &Call<'_>,
+    video: &VideoRow,
+    links: &Links<'_>,
+    pictures: Pictures,
+) -> Result<Answer, Error> {
     let mut shown = base(call, video, links, pictures).await?;
     shown.extend(fields(json!({
         "AuditStatus": "Init",
@@ -94,10 +104,7 @@ async fn snapshots(call: &Call<'_>, video: &VideoRow, links: &Links<'_>) -> Resu
 /// Adds what two listings filter and sort by.
 pub(crate) fn sorted(params: &Params, filter: VideoFilter) -> Result<VideoFilter, Error> {
     let order = params.choice("SortBy", &["CreationTime:Desc", "CreationTime:Asc"])?;
-    Ok(VideoFilter {
-        ascending: order == Some("CreationTime:Asc"),
-        ..filter
-    })
+    Ok(VideoFilter { ascending: order == Some("CreationTime:Asc"), ..filter })
 }
 
 /// The last millisecond of the second that `EndTime` names: times in answers are cut to the second, so a client that

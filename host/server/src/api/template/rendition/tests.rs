@@ -86,10 +86,7 @@ fn what_is_left_out_has_the_vendors_defaults() {
     let rendition = of("SD", with(serde_json::json!({}))).unwrap();
     assert_eq!(rendition.container, Container::Mp4);
     assert!(!rendition.allow_upscale);
-    let expected = VideoSettings {
-        profile: Some(H264Profile::High),
-        ..VideoSettings::new(VideoCodec::H264)
-    };
+    let expected = VideoSettings { profile: Some(H264Profile::High), ..VideoSettings::new(VideoCodec::H264) };
     assert_eq!(video(serde_json::json!({})), expected);
     let sound = audio(serde_json::json!({}));
     assert_eq!((sound.codec, sound.sample_rate, sound.channels), (AudioCodec::Aac, Some(44_100), Some(2)));

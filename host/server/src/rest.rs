@@ -1,0 +1,104 @@
+//! The native REST API under `/v1`: what the vendor's API has no words for. Tenants, broadcasts as they are recorded,
+//! videos, decisions and why they came out so, events and their deliveries, plugins.
+//!
+//! | Module | What it knows |
+//! |---|---|
+//! | `auth` | whose token a request carries, and which tenant it may touch; every path is refused until shown allowed |
+//! | `error` | the one form of errors and their status codes |
+//! | `extract`, `form` | requests in and values out: paths, queries, bodies, times, limits |
+//! | one file per resource | its routes, its shapes and what they come from |
+//! | `document` | the OpenAPI document, generated from the handlers; the checked-in `openapi.json` is its review |
+//!
+//! Handlers get their tenant from `auth` and never from the path, so that none can touch another's things. It knows
+//! no SQL, no media and nothing of the vendor's names.
+
+mod auth;
+mod broadcasts;
+mod decisions;
+mod deliveries;
+mod document;
+mod error;
+mod events;
+mod extract;
+mod form;
+mod names;
+mod plugins;
+mod tenants;
+mod videos;
+
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::{Router, middleware};
+use secrecy::SecretString;
+use tokio::sync::{Notify, Semaphore};
+
+use self::error::Error;
+use crate::api::urls::MediaUrls;
+use crate::policies::Policies;
+use crate::store::Store;
+use crate::watermark::Watermarks;
+
+/// Bodies of all requests but uploads: the largest is a few short fields.
+const BODY_BYTES: usize = 64 * 1024;
+
+/// Uploads in work at once; each holds its body, the component and a compiler's wait.
+const UPLOADS: usize = 4;
+
+/// What the API works with.
+pub struct State {
+    /// The catalogue.
+    pub store: Store,
+    /// How far each running broadcast is durable.
+    pub watermarks: Arc<Watermarks>,
+    /// Accepts and binds plugins.
+    pub policies: Arc<Policies>,
+    /// The token that may do everything.
+    pub admin_token: SecretString,
+    /// What URLs begin with, before `/media`.
+    pub public_url: String,
+    /// Rung when deliveries were made due again.
+    pub due: Arc<Notify>,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("public_url", &self.public_url).finish_non_exhaustive()
+    }
+}
+
+/// [`State`] as handlers use it.
+struct Shared {
+    store: Store,
+    watermarks: Arc<Watermarks>,
+    policies: Arc<Policies>,
+    admin_token: SecretString,
+    urls: MediaUrls,
+    due: Arc<Notify>,
+    uploads: Semaphore,
+}
+
+/// All routes under `/v1`, to be merged at the root.
+pub fn router(state: State) -> Router {
+    let shared = Arc::new(Shared {
+        urls: MediaUrls::new(&format!("{}/media", state.public_url.trim_end_matches('/'))),
+        store: state.store,
+        watermarks: state.watermarks,
+        policies: state.policies,
+        admin_token: state.admin_token,
+        due: state.due,
+        uploads: Semaphore::new(UPLOADS),
+    });
+    let (routes, _) = document::routes().split_for_parts();
+    routes
+        .route("/v1/{*anything}", axum::routing::any(async || Error::NotFound("path")))
+        .method_not_allowed_fallback(async || Error::Method)
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), auth::guard))
+        .with_state(shared)
+}
+
+pub use self::document::document;
+
+#[cfg(test)]
+mod tests;

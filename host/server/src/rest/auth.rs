@@ -1,0 +1,180 @@
+//! Whose token a request carries, and what it may touch. It stands before every route, those that do not exist too: a
+//! path is for the admin alone unless it lies below a tenant, and below a tenant for that tenant and the admin.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::error::Error;
+use super::names::is_tenant_name;
+use super::Shared;
+use crate::store::tenants::Tenant;
+
+/// The one path that needs no token: what the API looks like is no secret, and tools fetch it without one.
+pub(super) const DOCUMENT_PATH: &str = "/v1/openapi.json";
+
+/// Every tenant's paths begin with this and its name.
+const TENANT_PATHS: &str = "/v1/tenants/";
+
+/// Who asks.
+#[derive(Clone, Debug)]
+enum Caller {
+    Admin,
+    Tenant(Tenant),
+}
+
+/// The tenant a request is about, as [`guard`] allowed it.
+#[derive(Clone, Debug)]
+pub(super) struct Scope(pub(super) Tenant);
+
+/// The proof that the admin asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Admin(());
+
+/// Lets a request through with its [`Scope`] and, for the admin, [`Admin`]; or refuses it.
+pub(super) async fn guard(
+    State(shared): State<Arc<Shared>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Error> {
+    if request.uri().path() == DOCUMENT_PATH {
+        return Ok(next.run(request).await);
+    }
+    let caller = authenticate(&shared, request.headers()).await?;
+    match (tenant_of(request.uri().path()), &caller) {
+        (None, Caller::Admin) => {}
+        (None, Caller::Tenant(_)) => return Err(Error::Forbidden),
+        (Some(name), Caller::Tenant(own)) if name == own.name => {
+            request.extensions_mut().insert(Scope(own.clone()));
+        }
+        // Whether another tenant exists is not told.
+        (Some(_), Caller::Tenant(_)) => return Err(Error::NotFound("tenant")),
+        (Some(name), Caller::Admin) => {
+            let known = if is_tenant_name(name) { shared.store.tenant(name).await? } else { None };
+            let tenant = known.ok_or(Error::NotFound("tenant"))?;
+            request.extensions_mut().insert(Scope(tenant));
+        }
+    }
+    if let Caller::Admin = caller {
+        request.extensions_mut().insert(Admin(()));
+    }
+    let mut response = next.run(request).await;
+    // Answers are for who asked, and some hold a secret that is shown once.
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// The tenant's name in a path, as it stands there. Names need no percent-encoding, so one that has it is nobody's.
+fn tenant_of(path: &str) -> Option<&str> {
+    let below = path.strip_prefix(TENANT_PATHS)?;
+    let name = below.split('/').next()?;
+    (!name.is_empty()).then_some(name)
+}
+
+async fn authenticate(shared: &Shared, headers: &HeaderMap) -> Result<Caller, Error> {
+    let token = bearer(headers).ok_or(Error::Unauthenticated)?;
+    if same(token, &shared.admin_token) {
+        return Ok(Caller::Admin);
+    }
+    let (id, secret) = token.split_once('.').ok_or(Error::Unauthenticated)?;
+    let key = shared.store.access_key(id).await?;
+    // An unknown key takes as long as a known one with a wrong secret.
+    let held = key.as_ref().map_or_else(|| SecretString::from(""), |key| key.secret.clone());
+    let fits = same(secret, &held);
+    match key.filter(|key| key.active && fits) {
+        Some(key) => Ok(Caller::Tenant(key.tenant)),
+        None => Err(Error::Unauthenticated),
+    }
+}
+
+/// RFC 6750 section 2.1. Two headers are none: which of them a proxy judged by is not known.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut all = headers.get_all(header::AUTHORIZATION).into_iter();
+    let (one, None) = (all.next()?, all.next()) else { return None };
+    let (scheme, token) = one.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// Compares digests, so that neither the place of a difference nor the length shows in the time taken.
+fn same(given: &str, held: &SecretString) -> bool {
+    let held = held.expose_secret();
+    let equal: bool = Sha256::digest(given).ct_eq(&Sha256::digest(held)).into();
+    equal && !held.is_empty()
+}
+
+impl<S: Sync> FromRequestParts<S> for Scope {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        parts.extensions.get().cloned().ok_or_else(|| Error::Internal("a route without its tenant".to_owned()))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Admin {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        parts.extensions.get().copied().ok_or(Error::Forbidden)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_below_a_tenant_or_it_is_not() {
+        for (path, name) in [
+            ("/v1/tenants/acme", Some("acme")),
+            ("/v1/tenants/acme/", Some("acme")),
+            ("/v1/tenants/acme/videos/v1", Some("acme")),
+            ("/v1/tenants/%61cme/videos", Some("%61cme")),
+            ("/v1/tenants/..", Some("..")),
+            ("/v1/tenants", None),
+            ("/v1/tenants/", None),
+            ("/v1/tenants//acme", None),
+            ("/v1/TENANTS/acme", None),
+            ("/v1/other/acme", None),
+        ] {
+            assert_eq!(tenant_of(path), name, "{path}");
+        }
+    }
+
+    #[test]
+    fn one_bearer_token_is_read() {
+        let read = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::AUTHORIZATION, HeaderValue::from_str(value).unwrap());
+            }
+            bearer(&headers).map(str::to_owned)
+        };
+        for (values, token) in [
+            (vec!["Bearer abc"], Some("abc")),
+            (vec!["bearer abc"], Some("abc")),
+            (vec!["Bearer  abc "], Some("abc")),
+            (vec!["Bearer "], None),
+            (vec!["Bearer"], None),
+            (vec!["Basic abc"], None),
+            (vec!["Bearer abc", "Bearer abc"], None),
+            (vec![], None),
+        ] {
+            assert_eq!(read(&values).as_deref(), token, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_secret_fits_nothing() {
+        assert!(same("a", &SecretString::from("a")));
+        assert!(!same("a", &SecretString::from("b")));
+        assert!(!same("", &SecretString::from("")));
+    }
+}

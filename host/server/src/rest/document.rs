@@ -1,0 +1,81 @@
+//! The routes and the document that describes them: one list, so that neither can be without the other.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::http::header;
+use axum::response::IntoResponse;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Components, OpenApi};
+use utoipa::{Modify, OpenApi as _};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{Shared, broadcasts, decisions, deliveries, events, plugins, tenants, videos};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Reprise",
+        version = "1",
+        description = "What the vendor-compatible API has no words for: tenants, broadcasts, decisions, deliveries, \
+                       plugins. The admin's token may do everything; a tenant's token is its access key's id and \
+                       secret with a dot between them, and sees that tenant's paths alone. Things of others are not \
+                       there. Every error is `{\"error\":{\"code\",\"message\"}}`; times are RFC 3339 in UTC."
+    ),
+    security(("token" = [])),
+    modifiers(&Token),
+    components(schemas(super::error::ErrorBody)),
+)]
+struct Base;
+
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, document: &mut OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        let components = document.components.get_or_insert_with(Components::new);
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+/// Every route with its description.
+pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::with_openapi(Base::openapi())
+        .routes(routes!(openapi))
+        .routes(routes!(tenants::list, tenants::create))
+        .routes(routes!(tenants::show, tenants::change, tenants::delete))
+        .routes(routes!(broadcasts::list))
+        .routes(routes!(broadcasts::show))
+        .routes(routes!(videos::list))
+        .routes(routes!(videos::show))
+        .routes(routes!(decisions::list))
+        .routes(routes!(events::list))
+        .routes(routes!(events::show))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::show))
+        .routes(routes!(deliveries::redeliver))
+        .routes(routes!(deliveries::redeliver_many))
+        .routes(routes!(plugins::list))
+        .merge(plugins::uploads())
+        .routes(routes!(plugins::activate))
+        .routes(routes!(plugins::deactivate))
+}
+
+/// The OpenAPI document of everything under `/v1`.
+pub fn document() -> OpenApi {
+    routes().into_openapi()
+}
+
+/// This document.
+#[utoipa::path(
+    get,
+    path = "/v1/openapi.json",
+    tag = "document",
+    security(()),
+    responses((status = 200, description = "This document.", body = serde_json::Value)),
+)]
+async fn openapi() -> impl IntoResponse {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    let text = TEXT.get_or_init(|| serde_json::to_string(&document()).unwrap_or_default());
+    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "public, no-cache")], text.as_str())
+}

@@ -1,0 +1,86 @@
+//! Requests in: path, query and body as types, with our own errors where they do not fit.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::header;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use super::error::Error;
+
+/// Entries of a listing when nothing else is said, and the most that can be asked for.
+pub(super) const DEFAULT_LIMIT: u32 = 100;
+pub(super) const MAX_LIMIT: u32 = 1000;
+
+/// What a path names below the tenant. What cannot be one of ours is not there.
+pub(super) struct Id<T>(pub(super) T);
+
+/// The query.
+pub(super) struct Params<T>(pub(super) T);
+
+/// A JSON body.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Id<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let path = Path::<(String, T)>::from_request_parts(parts, state).await;
+        path.map(|Path((_, id))| Self(id)).map_err(|_| Error::NotFound("thing"))
+    }
+}
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let query = Query::try_from_uri(&parts.uri);
+        query.map(|Query(params)| Self(params)).map_err(|error| Error::Invalid(error.body_text()))
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        // A form or a plain text is what a page on another site can send without asking; JSON is not.
+        if !is_json(&request) {
+            return Err(Error::MediaType);
+        }
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+            axum::http::StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge,
+            _ => Error::Invalid("the body ended early".to_owned()),
+        })?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| Error::Invalid(error.to_string()))
+    }
+}
+
+fn is_json(request: &Request) -> bool {
+    let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = media_type.and_then(|value| value.split(';').next()).unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}
+
+/// The number of entries to list.
+///
+/// # Errors
+/// [`Error::Invalid`] for none or too many.
+pub(super) fn limit(given: Option<u32>) -> Result<i64, Error> {
+    match given.unwrap_or(DEFAULT_LIMIT) {
+        limit @ 1..=MAX_LIMIT => Ok(i64::from(limit)),
+        _ => Err(Error::Invalid(format!("limit must be 1 to {MAX_LIMIT}"))),
+    }
+}
+
+/// One of a few words, if one is given.
+///
+/// # Errors
+/// [`Error::Invalid`] with the words, for another one.
+pub(super) fn one_of(name: &str, given: Option<String>, words: &[&str]) -> Result<Option<String>, Error> {
+    match given {
+        Some(word) if !words.contains(&word.as_str()) => {
+            Err(Error::Invalid(format!("{name} must be one of {}", words.join(", "))))
+        }
+        given => Ok(given),
+    }
+}

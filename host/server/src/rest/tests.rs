@@ -1,0 +1,73 @@
+//! The API as clients see it, over a real catalogue.
+
+mod access;
+mod contract;
+mod resources;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::Method;
+use secrecy::SecretString;
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use super::{State, router};
+use crate::config::Config;
+use crate::policies::Policies;
+use crate::testkit::{Answered, World, ask};
+use crate::watermark::Watermarks;
+
+const ADMIN: &str = "admin-token";
+
+/// A server's API with nothing else around it.
+struct Desk {
+    world: World,
+    router: Router,
+    watermarks: Arc<Watermarks>,
+    due: Arc<Notify>,
+}
+
+impl Desk {
+    async fn new() -> Self {
+        let world = World::new().await;
+        let config = Config::parse("").unwrap();
+        let policies = Policies::new(&config.policies, world.store.clone(), Arc::clone(&world.files), [9; 32]).unwrap();
+        let (watermarks, due) = (Arc::new(Watermarks::default()), Arc::new(Notify::new()));
+        let router = router(State {
+            store: world.store.clone(),
+            watermarks: Arc::clone(&watermarks),
+            policies: Arc::new(policies),
+            admin_token: SecretString::from(ADMIN),
+            public_url: "http://vod.example".to_owned(),
+            due: Arc::clone(&due),
+        });
+        Self { world, router, watermarks, due }
+    }
+
+    async fn as_token(&self, token: &str, method: Method, path: &str, body: &str) -> Answered {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        ask(&self.router, method, path, &headers, body.to_owned()).await
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let answered = self.as_token(ADMIN, Method::GET, path, "").await;
+        assert_eq!(answered.status.as_u16(), 200, "{path}: {answered:?}");
+        answered.json()
+    }
+
+    async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+        let answered = self.as_token(ADMIN, Method::POST, path, &body.to_string()).await;
+        (answered.status.as_u16(), answered.json())
+    }
+}
+
+/// The bearer token of a tenant made by [`World::tenant`].
+fn token_of(tenant: &str) -> String {
+    format!("AK{tenant}.{tenant}-secret")
+}
+
+fn code(answered: &Answered) -> String {
+    answered.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,195 @@
+//! Who may see what: the matrix of every documented route and every kind of token.
+
+use axum::http::Method;
+use serde_json::Value;
+use utoipa::openapi::OpenApi;
+
+use super::{ADMIN, Desk, code, token_of};
+use crate::rest::document;
+use crate::store::plugins::{Binding, PluginVersion};
+use crate::testkit::noon;
+
+/// Something of each kind that a tenant can have.
+struct Things {
+    broadcast: String,
+    video: String,
+    event: String,
+    delivery: String,
+}
+
+async fn furnish(desk: &Desk, tenant: &str) -> Things {
+    desk.world.tenant(tenant).await;
+    desk.world.receiver(tenant, &format!("https://hooks.{tenant}.example/in")).await;
+    let id = format!("b-{tenant}");
+    let mut life = desk.world.broadcast(tenant, &id).await;
+    let video = life.part(0).await;
+    life.decide(&video, &["mp4"]).await;
+    let version = PluginVersion {
+        plugin: "p1".to_owned(),
+        version: 0,
+        digest: "d".repeat(64),
+        bytes: 1,
+        interface: "reprise:policy@0.1.0".to_owned(),
+        hooks: "template-group,callback".to_owned(),
+        settings: "{}".to_owned(),
+        revision: 0,
+        pushed_at: 0,
+    };
+    desk.world.store.push_plugin(tenant, &version, noon()).await.unwrap();
+    let binding = Binding {
+        plugin: "p1".to_owned(),
+        version: 1,
+        app: "*".to_owned(),
+        stream: "*".to_owned(),
+        failure_policy: "reject".to_owned(),
+        activated_at: noon().0,
+    };
+    desk.world.store.bind_plugin(tenant, &binding).await.unwrap();
+    let deliveries = desk.get(&format!("/v1/tenants/{tenant}/deliveries")).await;
+    Things {
+        broadcast: id,
+        event: format!("evt_{video}"),
+        video: video.to_string(),
+        delivery: deliveries["deliveries"][0]["id"].to_string(),
+    }
+}
+
+/// Every documented route with its methods, the placeholders filled with these things of this tenant.
+fn routes(document: &OpenApi, tenant: &str, things: &Things) -> Vec<(Method, String, String)> {
+    let document = serde_json::to_value(document).unwrap();
+    let mut routes = Vec::new();
+    for (template, item) in document["paths"].as_object().unwrap() {
+        let path = template
+            .replace("{tenant}", tenant)
+            .replace("{broadcast}", &things.broadcast)
+            .replace("{video}", &things.video)
+            .replace("{event}", &things.event)
+            .replace("{delivery}", &things.delivery)
+            .replace("{plugin}", "p1");
+        assert!(!path.contains('{'), "this test does not know how to fill {template}");
+        for name in item.as_object().unwrap().keys() {
+            let method = Method::from_bytes(name.to_ascii_uppercase().as_bytes()).unwrap();
+            routes.push((method, path.clone(), template.clone()));
+        }
+    }
+    assert!(routes.len() >= 20, "{routes:?}");
+    routes
+}
+
+#[tokio::test]
+async fn a_token_opens_its_own_tenants_paths_and_no_others() {
+    let desk = Desk::new().await;
+    let things = furnish(&desk, "acme").await;
+    furnish(&desk, "umbrella").await;
+    let mut opened = 0;
+    for (method, path, template) in routes(&document(), "acme", &things) {
+        let status = async |token: &str| desk.as_token(token, method.clone(), &path, "").await.status.as_u16();
+        let what = format!("{method} {template}");
+        if template == "/v1/openapi.json" {
+            assert_eq!(status("").await, 200, "{what}");
+            continue;
+        }
+        for token in ["", "nonsense", "AKacme.", "AKacme.wrong", "AKnobody.acme-secret", ".", "admin-toke", "admin-tokenx"] {
+            let refused = desk.as_token(token, method.clone(), &path, "").await;
+            assert_eq!((refused.status.as_u16(), code(&refused).as_str()), (401, "unauthenticated"), "{what} {token:?}");
+            assert_eq!(refused.header("www-authenticate"), "Bearer");
+        }
+        let foreign = if template.contains("{tenant}") { 404 } else { 403 };
+        assert_eq!(status(&token_of("umbrella")).await, foreign, "{what}");
+        // With an empty body what changes things is refused for its body, which shows that it was let through.
+        let own = status(&token_of("acme")).await;
+        let admin_only = !template.contains("{tenant}") || method == Method::DELETE;
+        match (admin_only, &method) {
+            (true, _) => assert_eq!(own, 403, "{what}"),
+            (false, &Method::GET) => assert_eq!(own, 200, "{what}"),
+            (false, _) => assert!(matches!(own, 200..=202 | 400), "{what}: {own}"),
+        }
+        if method == Method::GET {
+            assert_eq!(status(ADMIN).await, 200, "{what}");
+            opened += 1;
+        }
+    }
+    assert!(opened >= 12, "{opened}");
+}
+
+#[tokio::test]
+async fn nothing_of_another_tenant_is_reached_through_ones_own_path() {
+    let desk = Desk::new().await;
+    let acme = furnish(&desk, "acme").await;
+    desk.world.tenant("umbrella").await;
+    for (method, path, template) in routes(&document(), "umbrella", &acme) {
+        if !template.contains("{tenant}") || template == "/v1/tenants/{tenant}" {
+            continue;
+        }
+        let body = match template.as_str() {
+            "/v1/tenants/{tenant}/redeliver" => format!("{{\"event_id\":\"{}\"}}", acme.event),
+            _ => "{}".to_owned(),
+        };
+        let answered = desk.as_token(&token_of("umbrella"), method.clone(), &path, &body).await;
+        let names_a_thing = template.matches('{').count() > 1 || template.ends_with("/redeliver");
+        let upload = template.ends_with("/plugins/{plugin}") && method == Method::POST;
+        match (names_a_thing, upload) {
+            (_, true) => assert_eq!(answered.status.as_u16(), 400, "{method} {template}"),
+            (true, false) => assert_eq!(answered.status.as_u16(), 404, "{method} {template}"),
+            (false, false) => {
+                assert_eq!(answered.status.as_u16(), 200, "{method} {template}");
+                let lists: Vec<Value> = answered.json().as_object().unwrap().values().cloned().collect();
+                let found = lists.iter().filter_map(Value::as_array).map(Vec::len).sum::<usize>();
+                assert_eq!(found, 0, "{method} {template}: {lists:?}");
+            }
+        }
+    }
+    // Filters name things too.
+    for query in [
+        format!("decisions?video_id={}", acme.video),
+        format!("events?video_id={}", acme.video),
+        format!("events?before={}", acme.event),
+        format!("deliveries?event_id={}", acme.event),
+        format!("videos?broadcast={}", acme.broadcast),
+    ] {
+        let answered = desk.get(&format!("/v1/tenants/umbrella/{query}")).await;
+        let entries = answered.as_object().unwrap().values().filter_map(Value::as_array).map(Vec::len).sum::<usize>();
+        assert_eq!(entries, 0, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn paths_that_do_not_exist_are_guarded_too() {
+    let desk = Desk::new().await;
+    desk.world.tenant("acme").await;
+    let own = token_of("acme");
+    for (token, path, status) in [
+        ("", "/v1/nothing", 401),
+        ("", "/v1/tenants/acme/nothing", 401),
+        (own.as_str(), "/v1/nothing", 403),
+        (own.as_str(), "/v1/tenants/acme/nothing", 404),
+        (own.as_str(), "/v1/tenants/%61cme/videos", 404),
+        (own.as_str(), "/v1/tenants/acme%2f..%2fumbrella/videos", 404),
+        (own.as_str(), "/v1/tenants/acme/../umbrella/videos", 404),
+        (own.as_str(), "/v1/tenants/ACME", 404),
+        (ADMIN, "/v1/nothing", 404),
+        (ADMIN, "/v1/tenants/nobody", 404),
+        (ADMIN, "/v1/tenants/nobody/videos", 404),
+        (ADMIN, "/v1/tenants/%61cme", 404),
+        (ADMIN, "/v1/tenants/acme/deliveries/abc", 404),
+        (ADMIN, "/v1/tenants/acme/deliveries/99999999999999999999", 404),
+        (ADMIN, "/v1/tenants/acme/videos/%ff", 404),
+    ] {
+        let answered = desk.as_token(token, Method::GET, path, "").await;
+        assert_eq!(answered.status.as_u16(), status, "{token} {path}");
+        assert!(!code(&answered).is_empty(), "{path}: {answered:?}");
+    }
+    let wrong_method = desk.as_token(ADMIN, Method::PUT, "/v1/tenants", "").await;
+    assert_eq!((wrong_method.status.as_u16(), code(&wrong_method).as_str()), (405, "method_not_allowed"));
+}
+
+#[tokio::test]
+async fn a_key_that_is_switched_off_opens_nothing() {
+    let desk = Desk::new().await;
+    desk.world.tenant("acme").await;
+    let status = async || desk.as_token(&token_of("acme"), Method::GET, "/v1/tenants/acme", "").await.status.as_u16();
+    assert_eq!(status().await, 200);
+    let removed = desk.as_token(ADMIN, Method::DELETE, "/v1/tenants/acme", "").await;
+    assert_eq!(removed.status.as_u16(), 204);
+    assert_eq!(status().await, 401);
+}
