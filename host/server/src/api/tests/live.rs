@@ -14,6 +14,9 @@ const PLAY: (&str, &str) = ("DomainName", "play.acme.example");
 const APP: (&str, &str) = ("AppName", "studio");
 const STORE_ONLY: (&str, &str) = ("VodTranscodeGroupId", "VOD_NO_TRANSCODE");
 
+/// Parameters, and the status and code they are refused with.
+type Refusal<'a> = (&'a [(&'a str, &'a str)], (u16, &'a str));
+
 async fn rules(api: &Api) -> Vec<Value> {
     let answer = api.good(LIVE, LIST, &[PLAY]).await;
     answer["LiveRecordVodConfigs"]["LiveRecordVodConfig"].as_array().unwrap().clone()
@@ -93,7 +96,7 @@ async fn a_rule_that_cannot_be_is_refused_by_name() {
     let api = Api::new().await;
     let invalid = (400, "InvalidParameter");
     let not_offered = (400, "UnsupportedOperation");
-    let table: &[(&[(&str, &str)], (u16, &str))] = &[
+    let table: &[Refusal] = &[
         (&[APP, STORE_ONLY], (400, "MissingDomainName")),
         (&[PLAY, STORE_ONLY], (400, "MissingAppName")),
         (&[PLAY, APP], (400, "MissingVodTranscodeGroupId")),
