@@ -17,6 +17,7 @@ mod bindings {
 }
 
 /// A question in the words of the guest, natively and for the engine.
+#[expect(clippy::large_enum_variant, reason = "two of them exist")]
 pub(crate) enum Guest {
     Decide(reprise_plugin::TemplateGroupQuestion, types::TemplateGroupQuestion),
     Transform(reprise_plugin::CallbackQuestion, types::CallbackQuestion),
