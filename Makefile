@@ -22,11 +22,11 @@ test: setup lint build ## Run every check and every test
 lint: setup $(DENY) ## Format, lints, licences and bans
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	$(DENY) --manifest-path Cargo.toml check --config host/deny.toml licenses bans sources
-	@$(DENY) --manifest-path Cargo.toml check --config host/deny.toml advisories 2> target/advisories.log \
-		|| { if grep -qE 'failed to (fetch|load|open)|failed to prepare|unable to' target/advisories.log; \
-			then echo "advisories: the data base cannot be had here; not checked"; \
-			else cat target/advisories.log; exit 1; fi; }
+	$(DENY) --config host/deny.toml check licenses bans sources
+	@$(DENY) --config host/deny.toml check advisories 2> target/advisories.log || { \
+		if grep -q 'advisory database' target/advisories.log && grep -qiE 'fail|unable|could not' target/advisories.log; \
+		then echo "advisories: the data base cannot be had here, so they are not checked"; \
+		else cat target/advisories.log; exit 1; fi; }
 
 fmt: ## Format everything
 	$(CARGO) fmt --all

@@ -30,7 +30,7 @@ fn hostile_guests_are_stopped_and_the_broadcast_records_on() -> anyhow::Result<(
         encoder::clip(&clip, "160x90", 2).await?;
         let long = server.scratch().join("long.mp4");
         encoder::clip(&long, "160x90", 25).await?;
-        let pushed = media::decode(&long.to_string_lossy()).await?;
+        let pushed = media::pushed(&long).await?;
         let undisturbed = encoder::publish(&long, &quiet.push_url("live", "cam01"))?;
 
         let guest = guests::component("reprise-test-guests")?;

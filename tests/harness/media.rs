@@ -1,5 +1,7 @@
 //! What an independent decoder says of media: ffprobe and ffmpeg.
 
+use std::path::Path;
+
 use anyhow::Context as _;
 use serde_json::Value;
 use tokio::process::Command;
@@ -28,6 +30,23 @@ pub async fn decode(input: &str) -> anyhow::Result<Decoded> {
     times.sort_by(f64::total_cmp);
     let height = video.first().and_then(|frame| frame["height"].as_u64()).unwrap_or(0);
     Ok(Decoded { video: video.len() as u64, audio: audio.len() as u64, height, times })
+}
+
+/// What an encoder pushes of a clip: the clip as FLV, which has no edit list that hides frames.
+///
+/// # Errors
+/// When ffmpeg does not read it.
+pub async fn pushed(clip: &Path) -> anyhow::Result<Decoded> {
+    let flv = clip.with_extension("flv");
+    let made = Command::new("ffmpeg")
+        .args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-i"])
+        .arg(clip)
+        .args(["-c", "copy", "-f", "flv"])
+        .arg(&flv)
+        .status()
+        .await?;
+    anyhow::ensure!(made.success(), "ffmpeg could not rewrap the clip");
+    decode(&flv.to_string_lossy()).await
 }
 
 async fn frames(input: &str, stream: &str) -> anyhow::Result<Vec<Value>> {
