@@ -31,15 +31,22 @@ fn main() -> anyhow::Result<()> {
         let receiver = Receiver::start().await?;
         stage.record("live", "VOD_NO_TRANSCODE", 10, 1).await?;
         stage.callbacks(&receiver.url()).await?;
-        let urls: Vec<String> = (0..PUBLISHERS).map(|number| stage.push_url("live", &format!("cam{number:02}"))).collect();
+        let urls: Vec<String> =
+            (0..PUBLISHERS).map(|number| stage.push_url("live", &format!("cam{number:02}"))).collect();
         let ours = Load::run(&clip, &urls, server.pid()?, WINDOW).await?;
         println!("ingest, {PUBLISHERS} publishers of 1 Mbit/s, {} s", WINDOW.as_secs());
-        println!("  {:<28} {:>8.3} % of a core, {:>7.0} KiB for each stream", "reprise (fMP4, fsync, journal)", ours.cpu_percent, ours.memory_kib);
+        println!(
+            "  {:<28} {:>8.3} % of a core, {:>7.0} KiB for each stream",
+            "reprise (fMP4, fsync, journal)", ours.cpu_percent, ours.memory_kib
+        );
         match nginx(scratch.path()).await? {
             Some(peer) => {
                 let urls: Vec<String> = (0..PUBLISHERS).map(|number| format!("{}/cam{number:02}", peer.url)).collect();
                 let theirs = Load::run(&clip, &urls, peer.worker, WINDOW).await?;
-                println!("  {:<28} {:>8.3} % of a core, {:>7.0} KiB for each stream", "nginx-rtmp (FLV, no fsync)", theirs.cpu_percent, theirs.memory_kib);
+                println!(
+                    "  {:<28} {:>8.3} % of a core, {:>7.0} KiB for each stream",
+                    "nginx-rtmp (FLV, no fsync)", theirs.cpu_percent, theirs.memory_kib
+                );
                 println!("  ratio {:.2}", ours.cpu_percent / theirs.cpu_percent);
             }
             None => println!("  nginx-rtmp is not installed (apt-get install nginx libnginx-mod-rtmp); no ratio"),
@@ -52,7 +59,9 @@ fn main() -> anyhow::Result<()> {
                 let id = &delivery["id"];
                 let path = format!("/v1/tenants/{}/deliveries/{id}", stage.name);
                 let whole = stage.admin.call(http::Method::GET, &path, None).await?;
-                let (Some(at), Some(tried)) = (load::time_of(&whole["created_at"]), load::time_of(&whole["attempts"][0]["at"])) else {
+                let (Some(at), Some(tried)) =
+                    (load::time_of(&whole["created_at"]), load::time_of(&whole["attempts"][0]["at"]))
+                else {
                     return Ok(None);
                 };
                 waits.push(tried - at);
@@ -62,7 +71,10 @@ fn main() -> anyhow::Result<()> {
         .await?;
         waits.sort_unstable();
         let at = |share: usize| waits[(waits.len() - 1) * share / 100];
-        println!("commit to first attempt of a callback, {} callbacks of {PUBLISHERS} streams that end together", waits.len());
+        println!(
+            "commit to first attempt of a callback, {} callbacks of {PUBLISHERS} streams that end together",
+            waits.len()
+        );
         println!("  p50 {} ms, p99 {} ms, max {} ms", at(50), at(99), at(100));
         Ok(())
     })

@@ -36,7 +36,8 @@ fn two_streams_get_their_groups_and_a_trapping_policy_falls_back() -> anyhow::Re
             assert!(provenance["digest"].as_str().is_some_and(|digest| digest.len() == 64), "{decision}");
             assert!(provenance["fuel"].as_u64().is_some_and(|fuel| fuel > 0), "{decision}");
             let group = stage.vendor.call("2017-03-21", "GetVideoInfo", &[("VideoId", id)]).await?;
-            let group = group.pointer("/Video/TemplateGroupId").and_then(|id| id.as_str()).unwrap_or_default().to_owned();
+            let group =
+                group.pointer("/Video/TemplateGroupId").and_then(|id| id.as_str()).unwrap_or_default().to_owned();
             let stream = video["stream"]["name"].as_str().or(video["stream"].as_str()).context("no stream")?.to_owned();
             seen.push((stream, group, decision["applied"].as_str().unwrap_or_default().to_owned()));
         }

@@ -17,7 +17,8 @@ fn the_demo_ends_well() -> anyhow::Result<()> {
             .await?;
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
-        for word in ["AddLiveRecordVideoComplete", "TranscodeComplete", "decided by template-by-stream", "player.html"] {
+        for word in ["AddLiveRecordVideoComplete", "TranscodeComplete", "decided by template-by-stream", "player.html"]
+        {
             assert!(text.contains(word), "no {word} in:\n{text}");
         }
         Ok(())

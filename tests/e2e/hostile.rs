@@ -87,7 +87,8 @@ fn compile_bomb() -> Vec<u8> {
     body.push(0x0B);
     let section = |id: u8, payload: &[u8]| [&[id][..], &leb(payload.len()), payload].concat();
     let code = [&[1][..], &leb(body.len()), &body].concat();
-    let core = [b"\0asm\x01\0\0\0", &section(1, &[1, 0x60, 0, 0])[..], &section(3, &[1, 0]), &section(10, &code)].concat();
+    let core =
+        [b"\0asm\x01\0\0\0", &section(1, &[1, 0x60, 0, 0])[..], &section(3, &[1, 0]), &section(10, &code)].concat();
     [b"\0asm\x0d\0\x01\0", &section(1, &core)[..]].concat()
 }
 

@@ -53,7 +53,8 @@ fn killed_at_random_moments_nothing_below_the_watermark_is_lost() -> anyhow::Res
         }
         // The last publisher leaves for good; the broadcast ends with its break window.
         let last = encoder::publish(&clip, &stage.push_url("live", "cam01"))?;
-        eventually("the last publisher's media", async || Ok((watermark(&stage).await? > durable_ms).then_some(()))).await?;
+        eventually("the last publisher's media", async || Ok((watermark(&stage).await? > durable_ms).then_some(())))
+            .await?;
         drop(last);
 
         let videos = stage.settled().await?;

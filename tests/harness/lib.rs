@@ -20,7 +20,10 @@ const LOOK: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// When it does not within [`PATIENCE`]; `what` says what was waited for.
-pub async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -> anyhow::Result<Option<T>>) -> anyhow::Result<T> {
+pub async fn eventually<T>(
+    what: &str,
+    mut condition: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
     let until = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = condition().await? {

@@ -26,7 +26,8 @@ pub struct Decoded {
 pub async fn decode(input: &str) -> anyhow::Result<Decoded> {
     let video = frames(input, "v:0").await?;
     let audio = frames(input, "a:0").await?;
-    let mut times: Vec<f64> = video.iter().filter_map(|frame| frame["best_effort_timestamp_time"].as_str()?.parse().ok()).collect();
+    let mut times: Vec<f64> =
+        video.iter().filter_map(|frame| frame["best_effort_timestamp_time"].as_str()?.parse().ok()).collect();
     times.sort_by(f64::total_cmp);
     let height = video.first().and_then(|frame| frame["height"].as_u64()).unwrap_or(0);
     Ok(Decoded { video: video.len() as u64, audio: audio.len() as u64, height, times })

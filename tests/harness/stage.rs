@@ -126,7 +126,8 @@ impl Stage {
     /// When the server refuses.
     pub async fn plugin(&self, name: &str, component: &[u8], settings: &Value, stream: &str) -> anyhow::Result<Value> {
         let base = format!("/v1/tenants/{}/plugins/{name}", self.name);
-        let pushed = reprise::client::rest::push_plugin(&self.admin, &self.name, name, component, &settings.to_string()).await?;
+        let pushed =
+            reprise::client::rest::push_plugin(&self.admin, &self.name, name, component, &settings.to_string()).await?;
         let activation = json!({"stream": stream});
         self.admin.call(Method::POST, &format!("{base}/activate"), Some(&activation)).await?;
         Ok(pushed)

@@ -162,33 +162,20 @@ pub struct Broadcast {
 impl Broadcast {
     /// The records that begin a broadcast with its first publisher.
     pub fn open(opening: Opening, client: String, now: Timestamp) -> Vec<Record> {
-        vec![
-            Record::Opened { opening, at: now },
-            Record::PublisherJoined {
-                epoch: 1,
-                client,
-                at: now,
-            },
-        ]
+        vec![Record::Opened { opening, at: now }, Record::PublisherJoined { epoch: 1, client, at: now }]
     }
 
     /// Folds a whole journal. An empty one is no broadcast.
     ///
     /// # Errors
     /// [`Corrupt`] when a record does not continue the ones before it.
-    pub fn fold<'a>(
-        id: BroadcastId,
-        records: impl IntoIterator<Item = &'a Record>,
-    ) -> Result<Option<Self>, Corrupt> {
+    pub fn fold<'a>(id: BroadcastId, records: impl IntoIterator<Item = &'a Record>) -> Result<Option<Self>, Corrupt> {
         let mut records = records.into_iter();
         let Some(first) = records.next() else {
             return Ok(None);
         };
         let Record::Opened { opening, at } = first else {
-            return Err(Corrupt {
-                seq: 0,
-                why: "the first record does not open the broadcast",
-            });
+            return Err(Corrupt { seq: 0, why: "the first record does not open the broadcast" });
         };
         let mut broadcast = Self::born(id, opening, *at);
         for record in records {
@@ -224,44 +211,21 @@ impl Broadcast {
     pub fn step(&self, input: &Input, now: Timestamp) -> Result<Vec<Record>, Rejected> {
         match input {
             Input::PublishAsked { client } => publishing::asked(self, client, now),
-            Input::PublisherGone { epoch, cause } => {
-                Ok(publishing::gone(self, *epoch, *cause, now))
-            }
+            Input::PublisherGone { epoch, cause } => Ok(publishing::gone(self, *epoch, *cause, now)),
             Input::End { cause } => Ok(publishing::end(self, *cause, now)),
             Input::Tick => Ok(publishing::tick(self, now)),
-            Input::PartOpening {
-                epoch,
-                video,
-                audio,
-                first_ms,
-            } => recording::opening(self, *epoch, video.as_ref(), audio.as_ref(), *first_ms, now),
-            Input::PartClosed { part, facts, cause } => {
-                recording::closed(self, *part, facts, *cause, now)
+            Input::PartOpening { epoch, video, audio, first_ms } => {
+                recording::opening(self, *epoch, video.as_ref(), audio.as_ref(), *first_ms, now)
             }
-            Input::VerdictGiven {
-                effect,
-                decision,
-                resolution,
-            } => processing::verdict(self, *effect, decision, resolution, now),
-            Input::OutputFinished {
-                video,
-                job,
-                result,
-                started_at,
-            } => Ok(processing::output(
-                self,
-                video,
-                job,
-                result,
-                *started_at,
-                now,
-            )),
-            Input::CoverFinished { video, job, result } => {
-                Ok(processing::cover(self, video, job, result, now))
+            Input::PartClosed { part, facts, cause } => recording::closed(self, *part, facts, *cause, now),
+            Input::VerdictGiven { effect, decision, resolution } => {
+                processing::verdict(self, *effect, decision, resolution, now)
             }
-            Input::ComposeFinished { effect, result } => {
-                Ok(composing::finished(self, *effect, result, now))
+            Input::OutputFinished { video, job, result, started_at } => {
+                Ok(processing::output(self, video, job, result, *started_at, now))
             }
+            Input::CoverFinished { video, job, result } => Ok(processing::cover(self, video, job, result, now)),
+            Input::ComposeFinished { effect, result } => Ok(composing::finished(self, *effect, result, now)),
         }
     }
 
@@ -279,73 +243,29 @@ impl Broadcast {
             Record::PublisherJoined { epoch, client, at } => {
                 publishing::apply_joined(self, *epoch, client, *at).map_err(corrupt)?
             }
-            Record::PublisherLeft { epoch, at, .. } => {
-                publishing::apply_left(self, *epoch, *at).map_err(corrupt)?
-            }
-            Record::Ended { cause, at } => {
-                publishing::apply_ended(self, *cause, *at, seq).map_err(corrupt)?
-            }
-            Record::PartOpened {
-                part,
-                video,
-                audio,
-                first_ms,
-                at,
-            } => {
-                recording::apply_opened(
-                    self,
-                    *part,
-                    video.as_ref(),
-                    audio.as_ref(),
-                    *first_ms,
-                    *at,
-                )
-                .map_err(corrupt)?;
-            }
-            Record::PartClosed {
-                part,
-                facts,
-                ended_at,
-                at,
-                ..
-            } => {
-                recording::apply_closed(self, *part, facts, *ended_at, seq, *at)
+            Record::PublisherLeft { epoch, at, .. } => publishing::apply_left(self, *epoch, *at).map_err(corrupt)?,
+            Record::Ended { cause, at } => publishing::apply_ended(self, *cause, *at, seq).map_err(corrupt)?,
+            Record::PartOpened { part, video, audio, first_ms, at } => {
+                recording::apply_opened(self, *part, video.as_ref(), audio.as_ref(), *first_ms, *at)
                     .map_err(corrupt)?;
             }
-            Record::PartDropped { part, .. } => {
-                recording::apply_dropped(self, *part).map_err(corrupt)?
+            Record::PartClosed { part, facts, ended_at, at, .. } => {
+                recording::apply_closed(self, *part, facts, *ended_at, seq, *at).map_err(corrupt)?;
             }
-            Record::Decided {
-                subject,
-                resolution,
-                at,
-                ..
-            } => match subject {
+            Record::PartDropped { part, .. } => recording::apply_dropped(self, *part).map_err(corrupt)?,
+            Record::Decided { subject, resolution, at, .. } => match subject {
                 Subject::Video(video) => {
                     processing::apply_decided(self, video, resolution, seq, *at).map_err(corrupt)?
                 }
-                Subject::Compose => {
-                    composing::apply_decided(self, resolution, seq, *at).map_err(corrupt)?
-                }
+                Subject::Compose => composing::apply_decided(self, resolution, seq, *at).map_err(corrupt)?,
             },
-            Record::OutputFinished {
-                video,
-                job,
-                result,
-                started_at,
-                at,
-            } => {
-                processing::apply_output(self, video, job, result, *started_at, *at)
-                    .map_err(corrupt)?;
+            Record::OutputFinished { video, job, result, started_at, at } => {
+                processing::apply_output(self, video, job, result, *started_at, *at).map_err(corrupt)?;
             }
-            Record::CoverFinished {
-                video, job, result, ..
-            } => {
+            Record::CoverFinished { video, job, result, .. } => {
                 processing::apply_cover(self, video, job, result).map_err(corrupt)?;
             }
-            Record::ComposeFinished { result, .. } => {
-                composing::apply_finished(self, result, seq).map_err(corrupt)?
-            }
+            Record::ComposeFinished { result, .. } => composing::apply_finished(self, result, seq).map_err(corrupt)?,
         }
         self.next_seq += 1;
         composing::after(self);
@@ -355,29 +275,14 @@ impl Broadcast {
     /// The work that should be running now.
     pub fn outstanding(&self) -> BTreeMap<EffectId, Effect> {
         let mut effects = BTreeMap::new();
-        if let Publishing::Over {
-            record, lingering, ..
-        } = &self.publishing
-        {
+        if let Publishing::Over { record, lingering, .. } = &self.publishing {
             match lingering {
                 Some(epoch) => {
-                    effects.insert(
-                        EffectId {
-                            record: *record,
-                            ordinal: 0,
-                        },
-                        Effect::DropPublisher { epoch: *epoch },
-                    );
+                    effects.insert(EffectId { record: *record, ordinal: 0 }, Effect::DropPublisher { epoch: *epoch });
                 }
                 None => {
                     if let Some(part) = self.open_part() {
-                        effects.insert(
-                            EffectId {
-                                record: *record,
-                                ordinal: 1,
-                            },
-                            Effect::ClosePart { part },
-                        );
+                        effects.insert(EffectId { record: *record, ordinal: 1 }, Effect::ClosePart { part });
                     }
                 }
             }
@@ -386,19 +291,11 @@ impl Broadcast {
         for video in self.videos.values() {
             if let Stage::Deciding(record) = video.stage {
                 let subject = Subject::Video(video.id.clone());
-                let ask = Effect::Ask {
-                    hook: Hook::TemplateGroup,
-                    subject,
-                };
+                let ask = Effect::Ask { hook: Hook::TemplateGroup, subject };
                 effects.insert(EffectId { record, ordinal: 0 }, ask);
             }
             if let Some(id) = video.open_task() {
-                effects.insert(
-                    id,
-                    Effect::Process {
-                        video: video.id.clone(),
-                    },
-                );
+                effects.insert(id, Effect::Process { video: video.id.clone() });
             }
         }
         effects
@@ -407,9 +304,7 @@ impl Broadcast {
     /// When `Tick` has something to say, if nothing else happens.
     pub fn wake_at(&self) -> Option<Timestamp> {
         match self.publishing {
-            Publishing::Broken { since } => {
-                Some(since.plus_ms(i64::try_from(self.rules.break_ms).unwrap_or(i64::MAX)))
-            }
+            Publishing::Broken { since } => Some(since.plus_ms(i64::try_from(self.rules.break_ms).unwrap_or(i64::MAX))),
             Publishing::Live { .. } | Publishing::Over { .. } => None,
         }
     }
@@ -428,9 +323,7 @@ impl Broadcast {
 
     /// Whether nothing more happens by itself: over, every part closed, composed or not, every video settled.
     pub fn is_settled(&self) -> bool {
-        self.is_over()
-            && self.outstanding().is_empty()
-            && self.videos.values().all(Video::is_settled)
+        self.is_over() && self.outstanding().is_empty() && self.videos.values().all(Video::is_settled)
     }
 
     /// All closed parts as a question tells them.
@@ -461,10 +354,7 @@ impl Broadcast {
 
     /// Wall-clock milliseconds without a publisher between two times.
     pub fn gap_ms(&self, from: Timestamp, to: Timestamp) -> u64 {
-        self.breaks
-            .iter()
-            .map(|gap| gap.to.min(to).ms_since(gap.from.max(from)))
-            .sum()
+        self.breaks.iter().map(|gap| gap.to.min(to).ms_since(gap.from.max(from))).sum()
     }
 }
 

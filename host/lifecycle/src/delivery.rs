@@ -190,9 +190,7 @@ impl Outcome {
         match self {
             Self::Status { code: SUCCESS, .. } => Verdict::Delivered,
             Self::Status { code: GONE, .. } => Verdict::Disable,
-            Self::RefusedAddress { literal: true } | Self::RefusedUrl | Self::Unsendable => {
-                Verdict::GiveUp
-            }
+            Self::RefusedAddress { literal: true } | Self::RefusedUrl | Self::Unsendable => Verdict::GiveUp,
             Self::Status { .. }
             | Self::Timeout { .. }
             | Self::Resolve
@@ -232,11 +230,7 @@ impl Outcome {
 impl State {
     /// A new delivery, due at once.
     pub fn new(now: Timestamp) -> Self {
-        Self::Pending(Pending {
-            attempt: 1,
-            step: 0,
-            due_at: now,
-        })
+        Self::Pending(Pending { attempt: 1, step: 0, due_at: now })
     }
 
     /// Whether nothing more happens by itself.
@@ -261,17 +255,10 @@ impl State {
     /// dropped, because a recorded decision is not taken back: nothing is returned.
     pub fn redeliver(&self, now: Timestamp) -> Option<Self> {
         match *self {
-            Self::Pending(pending) => Some(Self::Pending(Pending {
-                due_at: pending.due_at.min(now),
-                ..pending
-            })),
-            Self::Delivered { attempt, .. }
-            | Self::Exhausted { attempt, .. }
-            | Self::Disabled { attempt, .. } => Some(Self::Pending(Pending {
-                attempt: attempt.saturating_add(1),
-                step: 0,
-                due_at: now,
-            })),
+            Self::Pending(pending) => Some(Self::Pending(Pending { due_at: pending.due_at.min(now), ..pending })),
+            Self::Delivered { attempt, .. } | Self::Exhausted { attempt, .. } | Self::Disabled { attempt, .. } => {
+                Some(Self::Pending(Pending { attempt: attempt.saturating_add(1), step: 0, due_at: now }))
+            }
             Self::Dropped { .. } => None,
         }
     }
@@ -280,10 +267,7 @@ impl State {
 impl Pending {
     /// Takes the try up, if it is due.
     pub fn begin(self, now: Timestamp) -> Option<Attempting> {
-        (self.due_at <= now).then_some(Attempting {
-            pending: self,
-            started_at: now,
-        })
+        (self.due_at <= now).then_some(Attempting { pending: self, started_at: now })
     }
 }
 
@@ -300,29 +284,15 @@ impl Attempting {
 
     /// What follows from how it ended. `roll` is any number (see [`Schedule::delay_ms`]); `now` may be earlier
     /// than the start if the clock was set back, and the next due time is later than the last one all the same.
-    pub fn finish(
-        self,
-        outcome: &Outcome,
-        schedule: &Schedule,
-        roll: u32,
-        now: Timestamp,
-    ) -> State {
+    pub fn finish(self, outcome: &Outcome, schedule: &Schedule, roll: u32, now: Timestamp) -> State {
         let Pending { attempt, step, .. } = self.pending;
         let at = now.max(self.started_at);
         match outcome.verdict() {
             Verdict::Delivered => State::Delivered { attempt, at },
             Verdict::Disable => State::Disabled { attempt, at },
-            Verdict::GiveUp => State::Exhausted {
-                attempt,
-                at,
-                reason: DeadReason::Unsendable,
-            },
+            Verdict::GiveUp => State::Exhausted { attempt, at, reason: DeadReason::Unsendable },
             Verdict::Retry => match schedule.delay_ms(step, roll, outcome.retry_after_ms()) {
-                None => State::Exhausted {
-                    attempt,
-                    at,
-                    reason: DeadReason::TriesUsedUp,
-                },
+                None => State::Exhausted { attempt, at, reason: DeadReason::TriesUsedUp },
                 Some(delay_ms) => State::Pending(Pending {
                     attempt: attempt.saturating_add(1),
                     step: step.saturating_add(1),

@@ -6,9 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::broadcast::Broadcast;
 use crate::id::{EventId, JobId, RecordSeq, TaskId, VideoId};
 use crate::media::PartFacts;
-use crate::record::{
-    CoverFacts, OutputFacts, Record, Resolution, Subject, Template, WorkFailure, WorkResult,
-};
+use crate::record::{CoverFacts, OutputFacts, Record, Resolution, Subject, Template, WorkFailure, WorkResult};
 use crate::time::Timestamp;
 
 /// One rendition as an event tells it.
@@ -114,54 +112,24 @@ pub fn events(after: &Broadcast, seq: RecordSeq, record: &Record) -> Vec<Event> 
 
 fn told(after: &Broadcast, record: &Record) -> Vec<(VideoId, Told)> {
     match record {
-        Record::PartClosed {
-            part,
-            facts,
-            ended_at,
-            ..
-        } => {
+        Record::PartClosed { part, facts, ended_at, .. } => {
             let video = VideoId::of_part(&after.id, *part);
-            let started_at = after
-                .parts
-                .get(*part as usize)
-                .map_or(*ended_at, |part| part.started_at);
+            let started_at = after.parts.get(*part as usize).map_or(*ended_at, |part| part.started_at);
             vec![
-                (
-                    video.clone(),
-                    Told::PartRecorded {
-                        started_at,
-                        ended_at: *ended_at,
-                    },
-                ),
+                (video.clone(), Told::PartRecorded { started_at, ended_at: *ended_at }),
                 (video.clone(), Told::SourceComplete { bytes: facts.bytes }),
                 (video, Told::Analysed(facts.clone())),
             ]
         }
-        Record::Decided {
-            subject: Subject::Video(video),
-            resolution: Resolution::Nothing,
-            ..
-        } => {
+        Record::Decided { subject: Subject::Video(video), resolution: Resolution::Nothing, .. } => {
             vec![(video.clone(), rejected())]
         }
-        Record::Decided {
-            subject: Subject::Compose,
-            resolution: Resolution::Compose { .. },
-            ..
-        } => {
+        Record::Decided { subject: Subject::Compose, resolution: Resolution::Compose { .. }, .. } => {
             vec![(VideoId::of_compose(&after.id), Told::ComposeStarted)]
         }
         Record::OutputFinished { video, job, .. } => output_finished(after, video, job),
-        Record::CoverFinished {
-            video, job, result, ..
-        } => {
-            vec![(
-                video.clone(),
-                Told::CoverTaken {
-                    job: job.clone(),
-                    result: result.clone(),
-                },
-            )]
+        Record::CoverFinished { video, job, result, .. } => {
+            vec![(video.clone(), Told::CoverTaken { job: job.clone(), result: result.clone() })]
         }
         Record::ComposeFinished { result, .. } => {
             let video = VideoId::of_compose(&after.id);
@@ -218,11 +186,7 @@ fn output_finished(after: &Broadcast, video: &VideoId, job: &JobId) -> Vec<(Vide
         .map(|report| (video.clone(), Told::StreamTranscoded(report.clone())))
         .collect();
     if task.outputs_finished() {
-        let whole = Told::TaskComplete {
-            task: Some(task.id.clone()),
-            streams: reports,
-            failure: None,
-        };
+        let whole = Told::TaskComplete { task: Some(task.id.clone()), streams: reports, failure: None };
         told.push((video.clone(), whole));
     }
     told

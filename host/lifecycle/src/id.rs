@@ -125,11 +125,7 @@ fn derive(parts: &[&str]) -> String {
 impl VideoId {
     /// The video that a part becomes.
     pub fn of_part(broadcast: &BroadcastId, part: PartIndex) -> Self {
-        Self(derive(&[
-            "video of part",
-            broadcast.as_str(),
-            &part.to_string(),
-        ]))
+        Self(derive(&["video of part", broadcast.as_str(), &part.to_string()]))
     }
 
     /// The video that a broadcast's parts are composed into.
@@ -160,13 +156,7 @@ impl JobId {
 impl EventId {
     /// Event number `ordinal` of the record `seq`.
     pub fn derived(broadcast: &BroadcastId, seq: RecordSeq, name: &str, ordinal: usize) -> Self {
-        let digest = derive(&[
-            "event",
-            broadcast.as_str(),
-            &seq.to_string(),
-            name,
-            &ordinal.to_string(),
-        ]);
+        let digest = derive(&["event", broadcast.as_str(), &seq.to_string(), name, &ordinal.to_string()]);
         Self(format!("evt_{digest}"))
     }
 }

@@ -3,9 +3,7 @@
 use crate::decision::Decision;
 use crate::id::{EffectId, Epoch, JobId, PartIndex, VideoId};
 use crate::media::{AudioTrack, PartFacts, VideoTrack};
-use crate::record::{
-    CloseCause, CoverFacts, EndCause, LeaveCause, OutputFacts, Resolution, WorkResult,
-};
+use crate::record::{CloseCause, CoverFacts, EndCause, LeaveCause, OutputFacts, Resolution, WorkResult};
 use crate::time::Timestamp;
 
 /// Something that happened outside.

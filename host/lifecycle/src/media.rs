@@ -51,28 +51,19 @@ pub struct PartFacts {
 impl VideoTrack {
     /// The same track with a frame rate that can be written down.
     pub(crate) fn recordable(&self) -> Self {
-        Self {
-            fps: recordable_fps(self.fps),
-            ..self.clone()
-        }
+        Self { fps: recordable_fps(self.fps), ..self.clone() }
     }
 }
 
 impl PartFacts {
     /// The same facts with a frame rate that can be written down.
     pub(crate) fn recordable(&self) -> Self {
-        Self {
-            video: self.video.as_ref().map(VideoTrack::recordable),
-            ..self.clone()
-        }
+        Self { video: self.video.as_ref().map(VideoTrack::recordable), ..self.clone() }
     }
 
     /// Mean bitrate of the file in kbit/s.
     pub fn bitrate_kbps(&self) -> u64 {
-        self.bytes
-            .saturating_mul(8)
-            .checked_div(self.duration_ms)
-            .unwrap_or(0)
+        self.bytes.saturating_mul(8).checked_div(self.duration_ms).unwrap_or(0)
     }
 
     /// Whether anything playable was recorded.
@@ -88,11 +79,7 @@ const MAX_FPS: f64 = 1_000_000.0;
 /// 0/0, which JSON cannot say: one such number would make the whole journal unreadable. And not every reader
 /// of JSON gives back the last bit of a long fraction, so a fold would differ from the state that was written.
 pub(crate) fn recordable_fps(fps: f64) -> f64 {
-    if (0.0..=MAX_FPS).contains(&fps) {
-        (fps * 1_000.0).round() / 1_000.0
-    } else {
-        0.0
-    }
+    if (0.0..=MAX_FPS).contains(&fps) { (fps * 1_000.0).round() / 1_000.0 } else { 0.0 }
 }
 
 #[cfg(test)]

@@ -135,10 +135,7 @@ pub struct OutputFacts {
 impl OutputFacts {
     /// The same facts with a frame rate that can be written down.
     pub(crate) fn recordable(&self) -> Self {
-        Self {
-            fps: recordable_fps(self.fps),
-            ..self.clone()
-        }
+        Self { fps: recordable_fps(self.fps), ..self.clone() }
     }
 }
 

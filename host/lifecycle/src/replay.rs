@@ -9,9 +9,7 @@ use crate::decision::{Applied, Decision, Verdict};
 use crate::id::{BroadcastId, VideoId};
 use crate::media::{AudioTrack, PartFacts, VideoTrack};
 use crate::question::{Answer, CallbackAnswer, ComposeAnswer, ComposePlan, TemplateGroupAnswer};
-use crate::record::{
-    CloseCause, EndCause, LeaveCause, Opening, Record, Resolution, Subject, TaskPlan, WorkResult,
-};
+use crate::record::{CloseCause, EndCause, LeaveCause, Opening, Record, Resolution, Subject, TaskPlan, WorkResult};
 use crate::time::Timestamp;
 use crate::video::{Source, Stage, Status, Task, Video};
 
@@ -53,14 +51,9 @@ pub fn describe(broadcast: &Broadcast) -> String {
     let publishing = match broadcast.publishing {
         Publishing::Live { epoch } => format!("live with publisher {epoch}"),
         Publishing::Broken { since: at } => {
-            format!(
-                "without a publisher since {}",
-                since(broadcast.started_at, at)
-            )
+            format!("without a publisher since {}", since(broadcast.started_at, at))
         }
-        Publishing::Over {
-            cause, lingering, ..
-        } => match lingering {
+        Publishing::Over { cause, lingering, .. } => match lingering {
             Some(epoch) => format!("over ({}), publisher {epoch} lingers", end_cause(cause)),
             None => format!("over ({})", end_cause(cause)),
         },
@@ -71,11 +64,7 @@ pub fn describe(broadcast: &Broadcast) -> String {
         Compose::Planned(..) => "compose planned",
         Compose::Skipped => "not composed",
     };
-    let settled = if broadcast.is_settled() {
-        "settled"
-    } else {
-        "in progress"
-    };
+    let settled = if broadcast.is_settled() { "settled" } else { "in progress" };
     let _ = writeln!(text, "broadcast: {publishing}; {compose}; {settled}");
     for gap in &broadcast.breaks {
         let _ = writeln!(
@@ -86,17 +75,11 @@ pub fn describe(broadcast: &Broadcast) -> String {
         );
     }
     for (index, part) in broadcast.parts.iter().enumerate() {
-        let _ = writeln!(
-            text,
-            "part {index}: {}",
-            part_state(broadcast.started_at, part)
-        );
+        let _ = writeln!(text, "part {index}: {}", part_state(broadcast.started_at, part));
         if matches!(part.state, PartState::Closed { .. }) {
-            let video = u32::try_from(index).ok().and_then(|index| {
-                broadcast
-                    .videos
-                    .get(&VideoId::of_part(&broadcast.id, index))
-            });
+            let video = u32::try_from(index)
+                .ok()
+                .and_then(|index| broadcast.videos.get(&VideoId::of_part(&broadcast.id, index)));
             describe_video(&mut text, "its video", video);
         }
     }
@@ -123,12 +106,7 @@ fn describe_video(text: &mut String, name: &str, video: Option<&Video>) {
         let _ = writeln!(text, "  {name} is missing");
         return;
     };
-    let _ = write!(
-        text,
-        "  {name} {} is {}",
-        plain(video.id.as_str()),
-        status(video)
-    );
+    let _ = write!(text, "  {name} {} is {}", plain(video.id.as_str()), status(video));
     let Some(task) = video.task() else {
         text.push('\n');
         return;
@@ -140,16 +118,10 @@ fn describe_video(text: &mut String, name: &str, video: Option<&Video>) {
 fn describe_task(text: &mut String, task: &Task) {
     for output in &task.outputs {
         let result = match &output.finished {
-            Some(finished) => {
-                result_words(&finished.result, |facts| format!("{} bytes", facts.bytes))
-            }
+            Some(finished) => result_words(&finished.result, |facts| format!("{} bytes", facts.bytes)),
             None => "awaited".to_owned(),
         };
-        let _ = writeln!(
-            text,
-            "    rendition {}: {result}",
-            plain(output.template.id.as_str())
-        );
+        let _ = writeln!(text, "    rendition {}: {result}", plain(output.template.id.as_str()));
     }
     if let Some(cover) = &task.cover {
         let result = match &cover.result {
@@ -170,61 +142,34 @@ fn words(after: &Broadcast, record: &Record) -> String {
             format!("publisher {epoch} leaves: {}", leave_cause(*cause))
         }
         Record::Ended { cause, .. } => format!("the broadcast is over: {}", end_cause(*cause)),
-        Record::PartOpened {
-            part,
-            video,
-            audio,
-            first_ms,
-            ..
-        } => format!(
+        Record::PartOpened { part, video, audio, first_ms, .. } => format!(
             "part {part} is opened at media time {}: {}",
             seconds(*first_ms),
             tracks(video.as_ref(), audio.as_ref())
         ),
-        Record::PartClosed {
-            part, facts, cause, ..
-        } => format!(
+        Record::PartClosed { part, facts, cause, .. } => format!(
             "part {part} is closed, {}: {}; it is video {}",
             close_cause(*cause),
             media(facts),
             VideoId::of_part(&after.id, *part)
         ),
         Record::PartDropped { part, .. } => format!("part {part} is dropped: nothing was recorded"),
-        Record::Decided {
-            subject,
-            decision,
-            resolution,
-            ..
-        } => decided(after, subject, decision, resolution),
-        Record::OutputFinished {
-            video, job, result, ..
-        } => {
+        Record::Decided { subject, decision, resolution, .. } => decided(after, subject, decision, resolution),
+        Record::OutputFinished { video, job, result, .. } => {
             let task = after.videos.get(video).and_then(Video::task);
             let output = task.and_then(|task| task.outputs.iter().find(|it| &it.job == job));
             let template = output.map_or("?", |output| output.template.id.as_str());
             let result = result_words(result, |facts| {
-                format!(
-                    "{} bytes, {} kbit/s, {}",
-                    facts.bytes,
-                    facts.bitrate_kbps,
-                    plain(&facts.file)
-                )
+                format!("{} bytes, {} kbit/s, {}", facts.bytes, facts.bitrate_kbps, plain(&facts.file))
             });
-            format!(
-                "{}, rendition {}: {result}",
-                video_name(after, video),
-                plain(template)
-            )
+            format!("{}, rendition {}: {result}", video_name(after, video), plain(template))
         }
         Record::CoverFinished { video, result, .. } => {
             let result = result_words(result, |facts| format!("{} pictures", facts.count));
             format!("{}, cover: {result}", video_name(after, video))
         }
         Record::ComposeFinished { result, .. } => {
-            format!(
-                "the composed video's source: {}",
-                result_words(result, media)
-            )
+            format!("the composed video's source: {}", result_words(result, media))
         }
     }
 }
@@ -250,12 +195,7 @@ fn opened(opening: &Opening) -> String {
     )
 }
 
-fn decided(
-    after: &Broadcast,
-    subject: &Subject,
-    decision: &Decision,
-    resolution: &Resolution,
-) -> String {
+fn decided(after: &Broadcast, subject: &Subject, decision: &Decision, resolution: &Resolution) -> String {
     let subject = match subject {
         Subject::Video(video) => video_name(after, video),
         Subject::Compose => "the compose".to_owned(),
@@ -294,8 +234,9 @@ fn decided(
 
 fn answer_words(answer: &Answer) -> String {
     match answer {
-        Answer::TemplateGroup(TemplateGroupAnswer::UseDefault)
-        | Answer::ComposeRules(ComposeAnswer::UseDefault) => "as the record config says".to_owned(),
+        Answer::TemplateGroup(TemplateGroupAnswer::UseDefault) | Answer::ComposeRules(ComposeAnswer::UseDefault) => {
+            "as the record config says".to_owned()
+        }
         Answer::TemplateGroup(TemplateGroupAnswer::Group(group)) => {
             format!("group {}", plain(group))
         }
@@ -308,21 +249,11 @@ fn answer_words(answer: &Answer) -> String {
 }
 
 fn task_words(plan: &TaskPlan) -> String {
-    let templates: Vec<String> = plan
-        .templates
-        .iter()
-        .map(|template| plain(template.id.as_str()))
-        .collect();
-    let renditions = if templates.is_empty() {
-        "no rendition".to_owned()
-    } else {
-        format!("renditions {}", templates.join(", "))
-    };
+    let templates: Vec<String> = plan.templates.iter().map(|template| plain(template.id.as_str())).collect();
+    let renditions =
+        if templates.is_empty() { "no rendition".to_owned() } else { format!("renditions {}", templates.join(", ")) };
     let cover = if plan.cover { "a cover" } else { "no cover" };
-    format!(
-        "group {}, {renditions}, {cover}",
-        plain(plan.group.as_str())
-    )
+    format!("group {}, {renditions}, {cover}", plain(plan.group.as_str()))
 }
 
 fn compose_words(plan: &ComposePlan) -> String {
@@ -333,12 +264,7 @@ fn compose_words(plan: &ComposePlan) -> String {
             (0, None) => format!("part {}", range.index),
             (from, None) => format!("part {} from {}", range.index, seconds(from)),
             (from, Some(to)) => {
-                format!(
-                    "part {} from {} to {}",
-                    range.index,
-                    seconds(from),
-                    seconds(to)
-                )
+                format!("part {} from {} to {}", range.index, seconds(from), seconds(to))
             }
         })
         .collect();
@@ -374,11 +300,7 @@ fn result_words<T>(result: &WorkResult<T>, facts: impl Fn(&T) -> String) -> Stri
     match result {
         WorkResult::Done(done) => format!("done, {}", facts(done)),
         WorkResult::Failed(failure) => {
-            format!(
-                "failed, {}: {}",
-                plain(&failure.code),
-                plain(&failure.message)
-            )
+            format!("failed, {}: {}", plain(&failure.code), plain(&failure.message))
         }
     }
 }
@@ -397,32 +319,12 @@ fn media(facts: &PartFacts) -> String {
 
 fn tracks(video: Option<&VideoTrack>, audio: Option<&AudioTrack>) -> String {
     let video = video.map(|video| {
-        let fps = if video.fps > 0.0 {
-            format!(" at {} fps", video.fps)
-        } else {
-            String::new()
-        };
-        format!(
-            "{} {}x{}{fps}",
-            plain(&video.codec),
-            video.width,
-            video.height
-        )
+        let fps = if video.fps > 0.0 { format!(" at {} fps", video.fps) } else { String::new() };
+        format!("{} {}x{}{fps}", plain(&video.codec), video.width, video.height)
     });
-    let audio = audio.map(|audio| {
-        format!(
-            "{} {} Hz x{}",
-            plain(&audio.codec),
-            audio.sample_rate,
-            audio.channels
-        )
-    });
+    let audio = audio.map(|audio| format!("{} {} Hz x{}", plain(&audio.codec), audio.sample_rate, audio.channels));
     let both: Vec<String> = video.into_iter().chain(audio).collect();
-    if both.is_empty() {
-        "no track".to_owned()
-    } else {
-        both.join(" and ")
-    }
+    if both.is_empty() { "no track".to_owned() } else { both.join(" and ") }
 }
 
 fn leave_cause(cause: LeaveCause) -> &'static str {
@@ -453,11 +355,7 @@ fn end_cause(cause: EndCause) -> &'static str {
 }
 
 fn since(born: Timestamp, at: Timestamp) -> String {
-    let (sign, ms) = if at < born {
-        ('-', born.ms_since(at))
-    } else {
-        ('+', at.ms_since(born))
-    };
+    let (sign, ms) = if at < born { ('-', born.ms_since(at)) } else { ('+', at.ms_since(born)) };
     format!("{sign}{}", seconds(ms))
 }
 
@@ -502,11 +400,7 @@ mod tests {
 
     #[test]
     fn a_record_that_does_not_fit_ends_the_explanation() {
-        let left = Record::PublisherLeft {
-            epoch: 1,
-            cause: LeaveCause::Disconnected,
-            at: Timestamp(0),
-        };
+        let left = Record::PublisherLeft { epoch: 1, cause: LeaveCause::Disconnected, at: Timestamp(0) };
         assert_eq!(
             explain(&BroadcastId::new("b1"), [&left, &left]),
             "   0  record 0 does not continue the journal: the first record does not open the broadcast\n"

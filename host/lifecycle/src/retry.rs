@@ -56,10 +56,7 @@ impl Schedule {
         if delays_ms.len() > MAX_DELAYS {
             return Err(ScheduleError::TooMany(delays_ms.len()));
         }
-        if let Some(&bad) = delays_ms
-            .iter()
-            .find(|&&delay| delay == 0 || delay > MAX_DELAY_MS)
-        {
+        if let Some(&bad) = delays_ms.iter().find(|&&delay| delay == 0 || delay > MAX_DELAY_MS) {
             return Err(ScheduleError::Delay(bad));
         }
         Ok(Self { delays_ms })
@@ -67,16 +64,12 @@ impl Schedule {
 
     /// The vendor's documented minimum: three tries, a second apart.
     pub fn vendor_minimum() -> Self {
-        Self {
-            delays_ms: vec![SECOND_MS, SECOND_MS],
-        }
+        Self { delays_ms: vec![SECOND_MS, SECOND_MS] }
     }
 
     /// How many tries it allows.
     pub fn tries(&self) -> u32 {
-        u32::try_from(self.delays_ms.len())
-            .unwrap_or(u32::MAX)
-            .saturating_add(1)
+        u32::try_from(self.delays_ms.len()).unwrap_or(u32::MAX).saturating_add(1)
     }
 
     /// How long it goes on, from the first try to the last, before jitter.
@@ -149,14 +142,8 @@ mod tests {
     fn the_default_is_the_documented_table() {
         let schedule = Schedule::default();
         assert_eq!(schedule.tries(), 13);
-        assert_eq!(
-            schedule.span_ms(),
-            75 * HOUR_MS + 35 * MINUTE_MS + 37 * SECOND_MS
-        );
-        assert_eq!(
-            schedule.delays_ms[..2],
-            Schedule::vendor_minimum().delays_ms[..]
-        );
+        assert_eq!(schedule.span_ms(), 75 * HOUR_MS + 35 * MINUTE_MS + 37 * SECOND_MS);
+        assert_eq!(schedule.delays_ms[..2], Schedule::vendor_minimum().delays_ms[..]);
         assert_eq!(Schedule::vendor_minimum().tries(), 3);
     }
 
@@ -184,29 +171,19 @@ mod tests {
             (u32::MAX, 0, Some(1), None),
         ];
         for (step, roll, retry_after, delay) in table {
-            assert_eq!(
-                schedule.delay_ms(step, roll, retry_after),
-                delay,
-                "step {step} roll {roll} {retry_after:?}"
-            );
+            assert_eq!(schedule.delay_ms(step, roll, retry_after), delay, "step {step} roll {roll} {retry_after:?}");
         }
     }
 
     #[test]
     fn a_schedule_is_checked_wherever_it_comes_from() {
         assert_eq!(Schedule::new(vec![0]), Err(ScheduleError::Delay(0)));
-        assert_eq!(
-            Schedule::new(vec![MAX_DELAY_MS + 1]),
-            Err(ScheduleError::Delay(MAX_DELAY_MS + 1))
-        );
+        assert_eq!(Schedule::new(vec![MAX_DELAY_MS + 1]), Err(ScheduleError::Delay(MAX_DELAY_MS + 1)));
         assert_eq!(Schedule::new(vec![1; 32]), Err(ScheduleError::TooMany(32)));
         assert_eq!(Schedule::new(vec![]).unwrap().tries(), 1);
         assert!(serde_json::from_str::<Schedule>("[1000, 0]").is_err());
         let text = serde_json::to_string(&Schedule::vendor_minimum()).unwrap();
         assert_eq!(text, "[1000,1000]");
-        assert_eq!(
-            serde_json::from_str::<Schedule>(&text).unwrap(),
-            Schedule::vendor_minimum()
-        );
+        assert_eq!(serde_json::from_str::<Schedule>(&text).unwrap(), Schedule::vendor_minimum());
     }
 }

@@ -92,27 +92,14 @@ impl Task {
                 finished: None,
             })
             .collect();
-        let cover = plan.cover.then(|| Cover {
-            job: JobId::derived(&id, u32::MAX),
-            result: None,
-        });
-        Self {
-            id,
-            record,
-            group: plan.group.clone(),
-            outputs,
-            cover,
-            created_at: at,
-        }
+        let cover = plan.cover.then(|| Cover { job: JobId::derived(&id, u32::MAX), result: None });
+        Self { id, record, group: plan.group.clone(), outputs, cover, created_at: at }
     }
 
     /// Whether any rendition or cover has no result yet.
     pub fn is_open(&self) -> bool {
         self.outputs.iter().any(|output| output.finished.is_none())
-            || self
-                .cover
-                .as_ref()
-                .is_some_and(|cover| cover.result.is_none())
+            || self.cover.as_ref().is_some_and(|cover| cover.result.is_none())
     }
 
     /// Whether every rendition has its result.
@@ -122,12 +109,9 @@ impl Task {
 
     /// Whether at least one rendition is there.
     pub fn any_output_done(&self) -> bool {
-        self.outputs.iter().any(|output| {
-            output
-                .finished
-                .as_ref()
-                .is_some_and(|finished| finished.result.done().is_some())
-        })
+        self.outputs
+            .iter()
+            .any(|output| output.finished.as_ref().is_some_and(|finished| finished.result.done().is_some()))
     }
 }
 
@@ -162,30 +146,12 @@ pub struct Video {
 }
 
 impl Video {
-    pub(crate) fn stored(
-        id: VideoId,
-        source: Source,
-        facts: PartFacts,
-        record: RecordSeq,
-        at: Timestamp,
-    ) -> Self {
-        Self {
-            id,
-            source,
-            facts: Some(facts),
-            stage: Stage::Deciding(record),
-            created_at: at,
-        }
+    pub(crate) fn stored(id: VideoId, source: Source, facts: PartFacts, record: RecordSeq, at: Timestamp) -> Self {
+        Self { id, source, facts: Some(facts), stage: Stage::Deciding(record), created_at: at }
     }
 
     pub(crate) fn composing(id: VideoId, at: Timestamp) -> Self {
-        Self {
-            id,
-            source: Source::Compose,
-            facts: None,
-            stage: Stage::Composing,
-            created_at: at,
-        }
+        Self { id, source: Source::Compose, facts: None, stage: Stage::Composing, created_at: at }
     }
 
     pub(crate) fn plan(&mut self, record: RecordSeq, plan: &TaskPlan, at: Timestamp) {
@@ -209,12 +175,7 @@ impl Video {
 
     /// The work that should be running for this video's task, if any.
     pub fn open_task(&self) -> Option<EffectId> {
-        self.task()
-            .filter(|task| task.is_open())
-            .map(|task| EffectId {
-                record: task.record,
-                ordinal: 0,
-            })
+        self.task().filter(|task| task.is_open()).map(|task| EffectId { record: task.record, ordinal: 0 })
     }
 
     /// Whether nothing more happens by itself.

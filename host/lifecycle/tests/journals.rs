@@ -7,9 +7,7 @@
 use reprise_lifecycle::broadcast::Broadcast;
 use reprise_lifecycle::decision::{Applied, FailureKind, FailurePolicy, Verdict};
 use reprise_lifecycle::id::BroadcastId;
-use reprise_lifecycle::question::{
-    Answer, CallbackAnswer, ComposeAnswer, GapRule, Hook, TemplateGroupAnswer,
-};
+use reprise_lifecycle::question::{Answer, CallbackAnswer, ComposeAnswer, GapRule, Hook, TemplateGroupAnswer};
 use reprise_lifecycle::record::{
     CloseCause, EndCause, LeaveCause, Record, Resolution, Subject, VERSION, WorkFailure, WorkResult,
 };
@@ -42,9 +40,7 @@ const JOURNALS: [(&str, &str, &str, &str); 3] = [
 
 fn read(journal: &str) -> Vec<Record> {
     let lines = journal.lines();
-    lines
-        .map(|line| serde_json::from_str(line).expect("a record"))
-        .collect()
+    lines.map(|line| serde_json::from_str(line).expect("a record")).collect()
 }
 
 #[test]
@@ -100,23 +96,14 @@ fn the_journals_hold_every_kind_of_record() {
     for kind in kinds {
         assert!(all.iter().any(|it| it["kind"] == kind), "{kind}");
     }
-    assert!(
-        all.iter()
-            .all(|it| kinds.iter().any(|kind| it["kind"] == *kind))
-    );
+    assert!(all.iter().all(|it| kinds.iter().any(|kind| it["kind"] == *kind)));
 }
 
 #[track_caller]
 fn spelled<T: Serialize + DeserializeOwned>(word: T, stored: Value) {
-    assert_eq!(
-        serde_json::to_value(&word).expect("it has a stored form"),
-        stored
-    );
+    assert_eq!(serde_json::to_value(&word).expect("it has a stored form"), stored);
     let back: T = serde_json::from_value(stored.clone()).expect("a known word");
-    assert_eq!(
-        serde_json::to_value(back).expect("it has a stored form"),
-        stored
-    );
+    assert_eq!(serde_json::to_value(back).expect("it has a stored form"), stored);
 }
 
 #[test]
@@ -136,14 +123,8 @@ fn every_stored_word_is_spelled_as_ever() {
     spelled(Subject::Compose, json!("compose"));
     spelled(Resolution::Nothing, json!("nothing"));
     spelled(WorkResult::Done(7), json!({"done": 7}));
-    let failure = WorkFailure {
-        code: "C".to_owned(),
-        message: "m".to_owned(),
-    };
-    spelled(
-        WorkResult::<u8>::Failed(failure),
-        json!({"failed": {"code": "C", "message": "m"}}),
-    );
+    let failure = WorkFailure { code: "C".to_owned(), message: "m".to_owned() };
+    spelled(WorkResult::<u8>::Failed(failure), json!({"failed": {"code": "C", "message": "m"}}));
     spelled(Hook::TemplateGroup, json!("template-group"));
     spelled(Hook::ComposeRules, json!("compose-rules"));
     spelled(Hook::Callback, json!("callback"));
@@ -177,13 +158,7 @@ fn every_stored_word_of_a_decision_is_spelled_as_ever() {
     );
     spelled(ComposeAnswer::UseDefault, json!("use_default"));
     spelled(TemplateGroupAnswer::UseDefault, json!("use_default"));
-    spelled(
-        TemplateGroupAnswer::Group("g".to_owned()),
-        json!({"group": "g"}),
-    );
-    spelled(
-        Answer::Callback(CallbackAnswer::Unchanged),
-        json!({"callback": "unchanged"}),
-    );
+    spelled(TemplateGroupAnswer::Group("g".to_owned()), json!({"group": "g"}));
+    spelled(Answer::Callback(CallbackAnswer::Unchanged), json!({"callback": "unchanged"}));
     spelled(CallbackAnswer::Drop, json!("drop"));
 }

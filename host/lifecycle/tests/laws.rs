@@ -25,10 +25,7 @@ use world::script::{hostile_scripts, scripts};
 /// The configured number of cases, or a part of it for a property whose one case is many lives.
 fn cases(per: u32) -> ProptestConfig {
     let config = ProptestConfig::default();
-    ProptestConfig {
-        cases: (config.cases / per).max(1),
-        ..config
-    }
+    ProptestConfig { cases: (config.cases / per).max(1), ..config }
 }
 
 /// As many lives are led again from every record as the time of a test run allows.

@@ -109,9 +109,6 @@ mod tests {
 
     #[test]
     fn emulation_prevention_goes() {
-        assert_eq!(
-            without_emulation_prevention(&[0, 0, 3, 1, 0, 0, 3, 3]),
-            [0, 0, 1, 0, 0, 3]
-        );
+        assert_eq!(without_emulation_prevention(&[0, 0, 3, 1, 0, 0, 3, 3]), [0, 0, 1, 0, 0, 3]);
     }
 }

@@ -116,20 +116,12 @@ fn skip_modex(cursor: &mut Cursor, first_type: u8) -> Result<u8, FlvError> {
 
 /// Reads the FourCC, or unwraps a multitrack packet to its default track. `None` means that the packet has nothing
 /// for the default track (id 0), which is normal.
-fn unwrap_tracks(
-    mut cursor: Cursor,
-    packet_type: u8,
-    multitrack: u8,
-) -> Result<Option<Enhanced>, FlvError> {
+fn unwrap_tracks(mut cursor: Cursor, packet_type: u8, multitrack: u8) -> Result<Option<Enhanced>, FlvError> {
     const ONE_TRACK: u8 = 0;
     const MANY_TRACKS_MANY_CODECS: u8 = 2;
     if packet_type != multitrack {
         let four_cc = cursor.array()?;
-        return Ok(Some(Enhanced {
-            packet_type,
-            four_cc,
-            body: cursor.rest(),
-        }));
+        return Ok(Some(Enhanced { packet_type, four_cc, body: cursor.rest() }));
     }
     let kinds = cursor.u8()?;
     let (layout, packet_type) = (kinds >> 4, kinds & 0x0f);
@@ -152,11 +144,7 @@ fn unwrap_tracks(
             cursor.take(size)?
         };
         if track == 0 {
-            return Ok(Some(Enhanced {
-                packet_type,
-                four_cc,
-                body,
-            }));
+            return Ok(Some(Enhanced { packet_type, four_cc, body }));
         }
     }
     Ok(None)

@@ -8,6 +8,6 @@ pub mod check;
 pub mod playlist;
 
 pub use playlist::{
-    Bandwidth, PlaylistError, PlaylistOptions, PlaylistPart, Segment, Variant, bandwidth,
-    master_playlist, media_playlist, segments,
+    Bandwidth, PlaylistError, PlaylistOptions, PlaylistPart, Segment, Variant, bandwidth, master_playlist,
+    media_playlist, segments,
 };

@@ -10,15 +10,7 @@
 //! Messaging Protocol (RTMP) specification", version 1.0.
 
 // Whatever a stranger sends, nothing here may panic; tests may.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic
-    )
-)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod amf0;
 pub mod chunk;
@@ -34,10 +26,7 @@ mod session;
 pub mod testkit;
 
 pub use error::{Error, Failure, NameError};
-pub use event::{
-    Connected, Event, Media, MediaKind, Metadata, MetadataValue, Output, PublishKind,
-    PublishRequest,
-};
+pub use event::{Connected, Event, Media, MediaKind, Metadata, MetadataValue, Output, PublishKind, PublishRequest};
 pub use limits::Limits;
 pub use session::{EndCode, RefusalCode, Session, SessionConfig, Stage};
 

@@ -61,12 +61,7 @@ impl TimelinePosition {
         if self.audio_rate == rate || self.audio_rate == 0 {
             return self.audio_end;
         }
-        scale(
-            self.audio_end,
-            u64::from(rate),
-            u64::from(self.audio_rate),
-            true,
-        )
+        scale(self.audio_end, u64::from(rate), u64::from(self.audio_rate), true)
     }
 }
 
@@ -84,11 +79,7 @@ pub(crate) fn samples_to_ms(samples: u64, rate: u32) -> u64 {
 fn scale(value: u64, to: u64, from: u64, up: bool) -> u64 {
     let product = u128::from(value) * u128::from(to);
     let from = u128::from(from.max(1));
-    let scaled = if up {
-        product.div_ceil(from)
-    } else {
-        product / from
-    };
+    let scaled = if up { product.div_ceil(from) } else { product / from };
     u64::try_from(scaled).unwrap_or(u64::MAX)
 }
 
@@ -141,10 +132,7 @@ impl SessionClock {
         let raw = self.unwrap(track, timestamp_ms);
         let Some(newest) = self.newest else {
             self.record(track, raw, self.base);
-            return Reading {
-                time_ms: raw,
-                jump: None,
-            };
+            return Reading { time_ms: raw, jump: None };
         };
         let clock = &self.tracks[track as usize];
         let expected = clock.last.map_or(newest, |last| last + clock.step);
@@ -177,9 +165,7 @@ impl SessionClock {
     /// The base under which the stamp is plausible, if there is one.
     fn choose_base(&self, track: TrackKind, raw: i64, newest: i64, expected: i64) -> Option<i64> {
         let clock = &self.tracks[track as usize];
-        let earliest = clock
-            .last
-            .map_or(newest - MAX_SILENCE_MS, |last| last - MAX_JITTER_MS);
+        let earliest = clock.last.map_or(newest - MAX_SILENCE_MS, |last| last - MAX_JITTER_MS);
         let plausible = |base: &i64| (earliest..=newest + MAX_SILENCE_MS).contains(&(raw + base));
         let current = Some(self.base).filter(plausible);
         let previous = self.previous_base.filter(plausible);
@@ -187,11 +173,7 @@ impl SessionClock {
             // The other track jumped and this one has not followed yet: whichever base continues it better.
             (Some(current), Some(previous)) if clock.last.is_some() && clock.base != current => {
                 let distance = |base: i64| (raw + base - expected).abs();
-                Some(if distance(previous) < distance(current) {
-                    previous
-                } else {
-                    current
-                })
+                Some(if distance(previous) < distance(current) { previous } else { current })
             }
             (Some(current), _) => Some(current),
             (None, previous) => previous,
@@ -225,11 +207,7 @@ pub struct SampleClock {
 impl SampleClock {
     /// A clock for frames of `frame_samples` at `rate` samples per second.
     pub fn new(rate: u32, frame_samples: u32) -> Self {
-        Self {
-            rate,
-            frame_samples,
-            next: None,
-        }
+        Self { rate, frame_samples, next: None }
     }
 
     /// Whether this clock is for frames of `frame_samples` at `rate`.

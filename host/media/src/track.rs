@@ -134,10 +134,8 @@ impl Tracks {
 
     /// The `CODECS` attribute of a playlist, RFC 6381.
     pub fn codecs(&self) -> String {
-        let names = [
-            self.video.as_ref().map(VideoConfig::codec_string),
-            self.audio.as_ref().map(AudioConfig::codec_string),
-        ];
+        let names =
+            [self.video.as_ref().map(VideoConfig::codec_string), self.audio.as_ref().map(AudioConfig::codec_string)];
         names.into_iter().flatten().collect::<Vec<_>>().join(",")
     }
 }
@@ -200,10 +198,7 @@ impl Picture {
     /// The size as 16-bit numbers, if it is one that is recorded.
     fn checked_size(&self) -> Result<(u16, u16), TrackError> {
         let range = 1..=MAX_PICTURE_SIDE;
-        let error = TrackError::PictureSize {
-            width: self.width,
-            height: self.height,
-        };
+        let error = TrackError::PictureSize { width: self.width, height: self.height };
         if !range.contains(&self.width) || !range.contains(&self.height) {
             return Err(error);
         }
@@ -223,14 +218,17 @@ pub(crate) mod samples {
     //! Headers made by ffmpeg 5.1 with libx264, libx265 and its AAC encoder.
     use super::*;
     /// 320x240 at 25 fps, High.
-    pub(crate) const AVC: &str = "0164000dffe100196764000dacd94141fb011000000300100000030320f142996001000668ebe3cb22c0fdf8f800";
+    pub(crate) const AVC: &str =
+        "0164000dffe100196764000dacd94141fb011000000300100000030320f142996001000668ebe3cb22c0fdf8f800";
     /// 1920x1080 (cropped from 1088) at 30000/1001 fps, Main.
     pub(crate) const AVC_MAIN: &str =
         "014d4028ffe10018674d4028eca03c0113f2e022000007d20001d4c01e30632c01000568ebe3cb20";
     /// 322x242 at 24 fps, High 4:4:4 with scaling matrices.
-    pub(crate) const AVC_444: &str = "01f4000dffe1001a67f4000d919b282a10f1f1f808800000030080000018078a14cb01000868ebe3c44c000440fff8f800";
+    pub(crate) const AVC_444: &str =
+        "01f4000dffe1001a67f4000d919b282a10f1f1f808800000030080000018078a14cb01000868ebe3c44c000440fff8f800";
     /// 1920x1080 interlaced at 25 fps, High.
-    pub(crate) const AVC_INTERLACED: &str = "01640028ffe1001a67640028acd94078044fde0220000003002000000643e2c5b2c001000668fba3cb22c0fdf8f800";
+    pub(crate) const AVC_INTERLACED: &str =
+        "01640028ffe1001a67640028acd94078044fde0220000003002000000643e2c5b2c001000668fba3cb22c0fdf8f800";
     /// 640x360 at 50 fps, Main 10.
     pub(crate) const HEVC: &str = "0102200000009000000000005af000fcfdfafa00000f03a00001001840010c01ffff02200000030090000003000003005a959809a10001002b42010102200000030090000003000003005aa005020169365959a4932bc05a020000030002000003006410a2000100074401c172b46240";
     /// 642x362 (cropped) at 24 fps, Main, with scaling lists.
@@ -240,10 +238,7 @@ pub(crate) mod samples {
 
     pub(crate) fn bytes(hex: &str) -> Bytes {
         let digits: Vec<u8> = hex.chars().map(|c| c.to_digit(16).unwrap() as u8).collect();
-        digits
-            .chunks(2)
-            .map(|pair| pair[0] << 4 | pair[1])
-            .collect()
+        digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
     }
 
     pub(crate) fn video(hex: &str) -> VideoConfig {
@@ -255,9 +250,6 @@ pub(crate) mod samples {
     }
 
     pub(crate) fn both() -> Tracks {
-        Tracks {
-            video: Some(video(AVC)),
-            audio: Some(audio(AAC)),
-        }
+        Tracks { video: Some(video(AVC)), audio: Some(audio(AAC)) }
     }
 }

@@ -3,32 +3,23 @@
 //! ffmpeg writes an FLV file, whose tags are what it would send over RTMP; the tags go through the cutter; ffprobe
 //! counts the frames of each part by decoding them. Needs `ffmpeg` and `ffprobe` on the path.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test helper's failure is the test's failure"
-)]
+#![expect(clippy::unwrap_used, reason = "a test helper's failure is the test's failure")]
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use reprise_media::fmp4::{FragmentEntry, FragmentIndex, scan};
-use reprise_media::hls::{
-    PlaylistOptions, PlaylistPart, Variant, bandwidth, check, master_playlist, media_playlist,
-};
+use reprise_media::hls::{PlaylistOptions, PlaylistPart, Variant, bandwidth, check, master_playlist, media_playlist};
 use reprise_media::part::{CloseCause, PartCutter, PartFacts, PartOptions, PartOutput};
 use reprise_media::timeline::TrackKind;
 
 /// Runs a tool and returns what it prints; anything on standard error is a failure.
 fn run(tool: &str, dir: &Path, arguments: &[&str]) -> String {
     let output = Command::new(tool).current_dir(dir).args(arguments).output();
-    let output = output
-        .unwrap_or_else(|error| panic!("{tool} cannot be run ({error}): please install ffmpeg"));
+    let output = output.unwrap_or_else(|error| panic!("{tool} cannot be run ({error}): please install ffmpeg"));
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && errors.is_empty(),
-        "{tool} {arguments:?}: {errors}"
-    );
+    assert!(output.status.success() && errors.is_empty(), "{tool} {arguments:?}: {errors}");
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -76,38 +67,23 @@ fn record(dir: &Path, tags: &[(TrackKind, u32, Vec<u8>)], cycle_ms: u64, offset:
     let mut outputs = Vec::new();
     for (kind, timestamp, body) in tags {
         let body = body.clone().into();
-        outputs.extend(
-            cutter
-                .push(*kind, timestamp.wrapping_add(offset), body)
-                .unwrap(),
-        );
+        outputs.extend(cutter.push(*kind, timestamp.wrapping_add(offset), body).unwrap());
     }
     outputs.extend(cutter.flush().unwrap());
     let (mut parts, mut bytes, mut entries) = (Vec::new(), Vec::new(), Vec::new());
     for output in outputs {
         match output {
             PartOutput::Open { init, .. } => bytes = init.to_vec(),
-            PartOutput::Fragment {
-                bytes: fragment,
-                entry,
-            } => {
+            PartOutput::Fragment { bytes: fragment, entry } => {
                 bytes.extend(fragment);
                 entries.push(entry);
             }
             PartOutput::Close { facts, cause } => {
-                assert!(
-                    matches!(cause, CloseCause::Cycle | CloseCause::Flush),
-                    "{cause:?}"
-                );
+                assert!(matches!(cause, CloseCause::Cycle | CloseCause::Flush), "{cause:?}");
                 let name = format!("part{}.mp4", parts.len());
                 fs::write(dir.join(&name), &bytes).unwrap();
                 let (bytes, entries) = (std::mem::take(&mut bytes), std::mem::take(&mut entries));
-                parts.push(Part {
-                    name,
-                    bytes,
-                    entries,
-                    facts,
-                });
+                parts.push(Part { name, bytes, entries, facts });
             }
             PartOutput::Gap { jump, .. } => panic!("{jump:?}"),
         }
@@ -136,21 +112,10 @@ fn count(dir: &Path, file: &str, stream: &str) -> u64 {
 
 /// Times of a stream's packets, in seconds.
 fn times(dir: &Path, file: &str, stream: &str) -> Vec<f64> {
-    let arguments = [
-        "-v",
-        "error",
-        "-select_streams",
-        stream,
-        "-show_entries",
-        "packet=dts_time",
-        "-of",
-        "csv=p=0",
-        file,
-    ];
+    let arguments =
+        ["-v", "error", "-select_streams", stream, "-show_entries", "packet=dts_time", "-of", "csv=p=0", file];
     let text = run("ffprobe", dir, &arguments);
-    text.lines()
-        .map(|line| line.trim_end_matches(',').parse().unwrap())
-        .collect()
+    text.lines().map(|line| line.trim_end_matches(',').parse().unwrap()).collect()
 }
 
 /// The whole round: encode, cut, decode every part, play all parts as one playlist.
@@ -161,10 +126,9 @@ fn round_trip(arguments: &str, cycle_ms: u64, expected_parts: usize) -> Vec<Part
     // The stamps wrap after 3 s.
     let parts = record(dir, &tags(&flv), cycle_ms, u32::MAX - 3_000);
     assert_eq!(parts.len(), expected_parts);
-    for (stream, of_part) in [
-        ("v", (|facts| facts.video_frames) as fn(&PartFacts) -> u64),
-        ("a", |facts| facts.audio_frames),
-    ] {
+    for (stream, of_part) in
+        [("v", (|facts| facts.video_frames) as fn(&PartFacts) -> u64), ("a", |facts| facts.audio_frames)]
+    {
         let mut sum = 0;
         let mut last = f64::MIN;
         for part in &parts {
@@ -173,11 +137,7 @@ fn round_trip(arguments: &str, cycle_ms: u64, expected_parts: usize) -> Vec<Part
             sum += frames;
             for time in times(dir, &part.name, stream) {
                 assert!(time > last, "{} {stream}: {time} after {last}", part.name);
-                assert!(
-                    last == f64::MIN || time - last < 0.1,
-                    "{} {stream}: {time} after {last}",
-                    part.name
-                );
+                assert!(last == f64::MIN || time - last < 0.1, "{} {stream}: {time} after {last}", part.name);
                 last = time;
             }
         }
@@ -186,18 +146,11 @@ fn round_trip(arguments: &str, cycle_ms: u64, expected_parts: usize) -> Vec<Part
     for part in &parts {
         assert_eq!(part.facts.dropped_frames, 0);
         assert_eq!(part.facts.bytes, part.bytes.len() as u64);
-        run(
-            "ffmpeg",
-            dir,
-            &["-v", "error", "-i", &part.name, "-f", "null", "-"],
-        );
+        run("ffmpeg", dir, &["-v", "error", "-i", &part.name, "-f", "null", "-"]);
         let scan = scan(&mut std::io::Cursor::new(&part.bytes), true).unwrap();
         assert_eq!((scan.lost_bytes(), &scan.fragments), (0, &part.entries));
         let index = FragmentIndex::from_scan(&scan).unwrap();
-        assert_eq!(
-            FragmentIndex::from_bytes(&index.to_bytes().into()),
-            Ok(index)
-        );
+        assert_eq!(FragmentIndex::from_bytes(&index.to_bytes().into()), Ok(index));
     }
     play(dir, &parts);
     parts
@@ -205,10 +158,7 @@ fn round_trip(arguments: &str, cycle_ms: u64, expected_parts: usize) -> Vec<Part
 
 /// ffmpeg reads the playlists and finds every frame in them.
 fn play(dir: &Path, parts: &[Part]) {
-    let scans: Vec<_> = parts
-        .iter()
-        .map(|part| scan(&mut std::io::Cursor::new(&part.bytes), false).unwrap())
-        .collect();
+    let scans: Vec<_> = parts.iter().map(|part| scan(&mut std::io::Cursor::new(&part.bytes), false).unwrap()).collect();
     let listed: Vec<_> = parts
         .iter()
         .zip(&scans)
@@ -219,21 +169,13 @@ fn play(dir: &Path, parts: &[Part]) {
             fragments: &part.entries,
         })
         .collect();
-    let options = PlaylistOptions {
-        target_ms: 2_000,
-        ..PlaylistOptions::default()
-    };
+    let options = PlaylistOptions { target_ms: 2_000, ..PlaylistOptions::default() };
     let media = media_playlist(&listed, &options).unwrap();
     let checked = check::check(&media).unwrap();
     assert!(checked.independent);
     let recorded: u64 = parts.iter().map(|part| part.facts.duration_ms()).sum();
     assert!(checked.duration_ms().abs_diff(recorded) < 100 * parts.len() as u64);
-    assert!(
-        checked
-            .segments
-            .iter()
-            .all(|segment| !segment.discontinuity)
-    );
+    assert!(checked.segments.iter().all(|segment| !segment.discontinuity));
     fs::write(dir.join("media.m3u8"), media).unwrap();
     let variant = Variant {
         uri: "media.m3u8",
@@ -241,31 +183,13 @@ fn play(dir: &Path, parts: &[Part]) {
         bandwidth: bandwidth(&listed, 2_000),
         fps: parts[0].facts.fps(),
     };
-    fs::write(
-        dir.join("master.m3u8"),
-        master_playlist(&[variant]).unwrap(),
-    )
-    .unwrap();
-    run(
-        "ffmpeg",
-        dir,
-        &["-v", "error", "-i", "master.m3u8", "-f", "null", "-"],
-    );
+    fs::write(dir.join("master.m3u8"), master_playlist(&[variant]).unwrap()).unwrap();
+    run("ffmpeg", dir, &["-v", "error", "-i", "master.m3u8", "-f", "null", "-"]);
     for (stream, frames) in [
-        (
-            "v",
-            parts
-                .iter()
-                .map(|part| part.facts.video_frames)
-                .sum::<u64>(),
-        ),
+        ("v", parts.iter().map(|part| part.facts.video_frames).sum::<u64>()),
         ("a", parts.iter().map(|part| part.facts.audio_frames).sum()),
     ] {
-        assert_eq!(
-            count(dir, "media.m3u8", stream),
-            frames,
-            "{stream} of the playlist"
-        );
+        assert_eq!(count(dir, "media.m3u8", stream), frames, "{stream} of the playlist");
     }
 }
 
@@ -279,11 +203,7 @@ fn h264_with_b_frames_and_aac() {
     );
     let facts = &parts[0].facts;
     assert_eq!((facts.width(), facts.height()), (Some(320), Some(240)));
-    assert!(
-        (facts.fps().unwrap() - 30.0).abs() < 0.5,
-        "{:?}",
-        facts.fps()
-    );
+    assert!((facts.fps().unwrap() - 30.0).abs() < 0.5, "{:?}", facts.fps());
     assert_eq!(facts.tracks.codecs().split(',').nth(1), Some("mp4a.40.2"));
 }
 
@@ -304,21 +224,13 @@ fn video_alone() {
         2_000,
         3,
     );
-    assert!(
-        parts
-            .iter()
-            .all(|part| !part.facts.has_audio() && part.facts.tracks.audio.is_none())
-    );
+    assert!(parts.iter().all(|part| !part.facts.has_audio() && part.facts.tracks.audio.is_none()));
 }
 
 #[test]
 fn audio_alone() {
     let parts = round_trip("-f lavfi -i sine=r=44100 -t 6 -c:a aac -vn", 2_000, 3);
-    assert!(
-        parts
-            .iter()
-            .all(|part| !part.facts.has_video() && part.facts.tracks.video.is_none())
-    );
+    assert!(parts.iter().all(|part| !part.facts.has_video() && part.facts.tracks.video.is_none()));
 }
 
 /// ffmpeg before 6.1 cannot write HEVC into FLV, so the samples of an MP4 are sent as an enhanced encoder would.
@@ -338,11 +250,7 @@ fn hevc_by_four_cc_and_by_legacy_id() {
     assert_eq!(frames.len(), 125);
     for legacy in [false, true] {
         let mut tags = Vec::new();
-        let header: &[u8] = if legacy {
-            &[0x1c, 0, 0, 0, 0]
-        } else {
-            b"\x90hvc1"
-        };
+        let header: &[u8] = if legacy { &[0x1c, 0, 0, 0, 0] } else { b"\x90hvc1" };
         tags.push((TrackKind::Video, 0, [header, &record_bytes].concat()));
         for (index, (keyframe, offset_ms, data)) in frames.iter().enumerate() {
             let kind = if *keyframe { 1u8 } else { 2 };
@@ -351,11 +259,7 @@ fn hevc_by_four_cc_and_by_legacy_id() {
                 true => vec![kind << 4 | 12, 1, a, b, c],
                 false => [&[0x80 | kind << 4 | 1][..], b"hvc1", &[a, b, c]].concat(),
             };
-            tags.push((
-                TrackKind::Video,
-                index as u32 * 40,
-                [start, data.clone()].concat(),
-            ));
+            tags.push((TrackKind::Video, index as u32 * 40, [start, data.clone()].concat()));
         }
         let parts = record(dir, &tags, 2_000, 0);
         assert_eq!(parts.len(), 3);
@@ -363,11 +267,7 @@ fn hevc_by_four_cc_and_by_legacy_id() {
         let decoded: u64 = parts.iter().map(|part| count(dir, &part.name, "v")).sum();
         assert_eq!(decoded, 125);
         for part in &parts {
-            run(
-                "ffmpeg",
-                dir,
-                &["-v", "error", "-i", &part.name, "-f", "null", "-"],
-            );
+            run("ffmpeg", dir, &["-v", "error", "-i", &part.name, "-f", "null", "-"]);
         }
         play(dir, &parts);
     }
@@ -398,11 +298,7 @@ fn hevc_samples(file: &[u8]) -> (Vec<u8>, Vec<HevcSample>) {
                         let size = entry.size.or(traf.tfhd.default_sample_size).unwrap() as usize;
                         let flags = entry.flags.or(traf.tfhd.default_sample_flags).unwrap();
                         let offset_ms = entry.cts.unwrap_or(0) * 1000 / timescale;
-                        samples.push((
-                            flags & 0x1_0000 == 0,
-                            offset_ms as i32,
-                            file[at..at + size].to_vec(),
-                        ));
+                        samples.push((flags & 0x1_0000 == 0, offset_ms as i32, file[at..at + size].to_vec()));
                         at += size;
                     }
                 }

@@ -8,9 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use reprise_media::rtmp::{
-    Event, Limits, Media, MediaKind, Output, RefusalCode, Session, SessionConfig, Stage,
-};
+use reprise_media::rtmp::{Event, Limits, Media, MediaKind, Output, RefusalCode, Session, SessionConfig, Stage};
 
 /// What one connection came to.
 #[derive(Default)]
@@ -25,13 +23,8 @@ struct Seen {
 
 /// Serves one connection to its end; `refuse` answers every publish with a refusal.
 fn serve(mut socket: TcpStream, read_bytes: usize, refuse: bool) -> Seen {
-    socket
-        .set_read_timeout(Some(Duration::from_secs(30)))
-        .unwrap();
-    let mut session = Session::new(SessionConfig {
-        limits: Limits::default(),
-        handshake_nonce: [5; 32],
-    });
+    socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut session = Session::new(SessionConfig { limits: Limits::default(), handshake_nonce: [5; 32] });
     let mut seen = Seen::default();
     let mut buffer = vec![0; read_bytes];
     loop {
@@ -47,9 +40,7 @@ fn serve(mut socket: TcpStream, read_bytes: usize, refuse: bool) -> Seen {
                 break;
             }
             output = match refuse {
-                true => session
-                    .refuse_publish(RefusalCode::Denied, "not today")
-                    .unwrap(),
+                true => session.refuse_publish(RefusalCode::Denied, "not today").unwrap(),
                 false => session.accept_publish().unwrap(),
             };
         }
@@ -64,13 +55,7 @@ fn unless_gone<T>(result: io::Result<T>) -> Option<T> {
         Ok(value) => Some(value),
         Err(error) => {
             let kind = error.kind();
-            assert!(
-                matches!(
-                    kind,
-                    io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
-                ),
-                "{error}"
-            );
+            assert!(matches!(kind, io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe), "{error}");
             None
         }
     }
@@ -81,8 +66,7 @@ fn take(seen: &mut Seen, output: &Output) {
         match event {
             Event::PublishRequested(request) => {
                 let key = request.argument("auth_key").map(str::to_owned);
-                seen.requests
-                    .push((format!("{}/{}", request.app, request.stream), key));
+                seen.requests.push((format!("{}/{}", request.app, request.stream), key));
             }
             Event::Media(media) => match media.kind {
                 MediaKind::Video => seen.video.push(media.clone()),
@@ -98,36 +82,12 @@ fn take(seen: &mut Seen, output: &Output) {
 /// Publishes four seconds of generated picture and sound; returns what arrived and what ffmpeg said.
 fn publish(offset: &str, read_bytes: usize, refuse: bool) -> (Seen, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!(
-        "rtmp://{}/live/cam01?auth_key=1-0-0-ab",
-        listener.local_addr().unwrap()
-    );
+    let url = format!("rtmp://{}/live/cam01?auth_key=1-0-0-ab", listener.local_addr().unwrap());
     let ffmpeg = Command::new("ffmpeg")
         .args(["-nostdin", "-loglevel", "warning"])
-        .args([
-            "-f",
-            "lavfi",
-            "-i",
-            "testsrc2=size=640x360:rate=25:duration=4",
-        ])
-        .args([
-            "-f",
-            "lavfi",
-            "-i",
-            "sine=frequency=440:sample_rate=48000:duration=4",
-        ])
-        .args([
-            "-c:v",
-            "libx264",
-            "-preset",
-            "ultrafast",
-            "-bf",
-            "2",
-            "-g",
-            "50",
-            "-c:a",
-            "aac",
-        ])
+        .args(["-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=4"])
+        .args(["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=4"])
+        .args(["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "50", "-c:a", "aac"])
         .args(["-output_ts_offset", offset, "-f", "flv", &url])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -141,10 +101,7 @@ fn publish(offset: &str, read_bytes: usize, refuse: bool) -> (Seen, String) {
 
 /// Frames that carry a picture or sound: not codec headers, not the end of a sequence.
 fn frames(media: &[Media]) -> usize {
-    media
-        .iter()
-        .filter(|media| media.data.get(1) == Some(&1))
-        .count()
+    media.iter().filter(|media| media.data.get(1) == Some(&1)).count()
 }
 
 #[test]
@@ -155,18 +112,10 @@ fn every_frame_of_an_encoder_arrives_however_the_bytes_are_read() {
         assert_eq!(seen.requests, [("live/cam01".to_owned(), key)], "{log}");
         assert_eq!(frames(&seen.video), 100, "{log}");
         // 4 s of 1024 samples at 48 kHz, and the encoder's priming.
-        assert!(
-            (188..=190).contains(&frames(&seen.audio)),
-            "{} audio frames",
-            frames(&seen.audio)
-        );
+        assert!((188..=190).contains(&frames(&seen.audio)), "{} audio frames", frames(&seen.audio));
         assert_eq!(seen.width, Some(640.0));
         assert!(seen.unpublished);
-        assert!(
-            seen.video
-                .windows(2)
-                .all(|pair| pair[0].timestamp_ms <= pair[1].timestamp_ms)
-        );
+        assert!(seen.video.windows(2).all(|pair| pair[0].timestamp_ms <= pair[1].timestamp_ms));
         assert!(seen.most_buffered < 256 * 1024);
     }
 }
@@ -176,22 +125,9 @@ fn times_beyond_24_bits_arrive_whole() {
     // 16,777 s is where the extended timestamp begins.
     let (seen, log) = publish("16775", 4096, false);
     assert_eq!(frames(&seen.video), 100, "{log}");
-    let times: Vec<u32> = seen
-        .video
-        .iter()
-        .filter(|m| m.data.get(1) == Some(&1))
-        .map(|m| m.timestamp_ms)
-        .collect();
-    assert!(
-        times[0] < 0x00ff_ffff && times[99] > 0x00ff_ffff,
-        "{} to {}",
-        times[0],
-        times[99]
-    );
-    assert!(
-        times.windows(2).all(|pair| pair[1] - pair[0] == 40),
-        "{times:?}"
-    );
+    let times: Vec<u32> = seen.video.iter().filter(|m| m.data.get(1) == Some(&1)).map(|m| m.timestamp_ms).collect();
+    assert!(times[0] < 0x00ff_ffff && times[99] > 0x00ff_ffff, "{} to {}", times[0], times[99]);
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] == 40), "{times:?}");
 }
 
 #[test]

@@ -74,7 +74,12 @@ impl App {
         let files = Arc::new(files);
         let keys = keys(&files)?;
         let store = Store::open(&files.catalogue(), Seal::from_key(derive(&keys.master, "secrets at rest"))).await?;
-        let policies = Policies::new(&config.policies, store.clone(), Arc::clone(&files), derive(&keys.master, "compiled plugins"))?;
+        let policies = Policies::new(
+            &config.policies,
+            store.clone(),
+            Arc::clone(&files),
+            derive(&keys.master, "compiled plugins"),
+        )?;
         policies.refresh().await?;
         let policies = Arc::new(policies);
 
@@ -105,8 +110,13 @@ impl App {
             timeout: Duration::from_millis(config.callbacks.timeout_ms),
             ..ClientConfig::new(config.callbacks.allow_private.clone())
         })?;
-        let worker =
-            Worker::new(Arc::new(store.clone()), client, WorkerConfig::default(), Arc::new(clock::now), Arc::clone(&to_deliver));
+        let worker = Worker::new(
+            Arc::new(store.clone()),
+            client,
+            WorkerConfig::default(),
+            Arc::new(clock::now),
+            Arc::clone(&to_deliver),
+        );
         let health = Health {
             store: store.clone(),
             files: Arc::clone(&files),
@@ -211,7 +221,11 @@ fn derive(master: &[u8; 32], purpose: &str) -> [u8; 32] {
 }
 
 fn public_url(config: &Config, http: SocketAddr) -> String {
-    if config.public_url.is_empty() { format!("http://{http}") } else { config.public_url.trim_end_matches('/').to_owned() }
+    if config.public_url.is_empty() {
+        format!("http://{http}")
+    } else {
+        config.public_url.trim_end_matches('/').to_owned()
+    }
 }
 
 /// Writes the ready file, whole or not at all.
@@ -225,6 +239,7 @@ pub fn write_ready_file(path: &Path, http: SocketAddr, rtmp: SocketAddr) -> anyh
         "pid": std::process::id(),
     });
     let fresh = path.with_extension("new");
-    std::fs::write(&fresh, text.to_string()).and_then(|()| std::fs::rename(&fresh, path))
+    std::fs::write(&fresh, text.to_string())
+        .and_then(|()| std::fs::rename(&fresh, path))
         .with_context(|| format!("cannot write the ready file {}", path.display()))
 }

@@ -139,8 +139,9 @@ impl Config {
     /// When the file cannot be read, has an unknown key, or holds a value that cannot work.
     pub fn load(file: Option<&Path>) -> Result<Self, Error> {
         let over = match file {
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(|source| Error::Read { path: path.to_owned(), source })?,
+            Some(path) => {
+                std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?
+            }
             None => String::new(),
         };
         let path = file.map_or_else(|| PathBuf::from("(defaults)"), Path::to_owned);

@@ -22,10 +22,10 @@ use reprise_lifecycle::time::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-pub use self::handle::{Handle, Joined, OpenPart, PublishRefused, Refused};
 use self::handle::Message;
-pub use self::running::{Perform, Work};
+pub use self::handle::{Handle, Joined, OpenPart, PublishRefused, Refused};
 use self::running::Running;
+pub use self::running::{Perform, Work};
 use crate::api::urls::MediaUrls;
 use crate::clock;
 use crate::store::{self, Store};

@@ -26,10 +26,7 @@ pub use plan::{AudioSource, Plan, PlanError, Refusal, Source, VideoSource};
 pub use probe::{AudioFacts, MediaFacts, VideoFacts};
 pub use snapshot::SnapshotPlan;
 pub use template::{
-    AudioCodec, AudioSettings, Container, H264Profile, PixelFormat, Preset, Rendition, Track,
-    VideoCodec, VideoSettings,
+    AudioCodec, AudioSettings, Container, H264Profile, PixelFormat, Preset, Rendition, Track, VideoCodec, VideoSettings,
 };
 pub use tools::{Tools, ToolsError};
-pub use transcode::{
-    OutputFacts, OutputFile, OutputResult, Snapshots, TranscodeJob, TranscodeReport, transcode,
-};
+pub use transcode::{OutputFacts, OutputFile, OutputResult, Snapshots, TranscodeJob, TranscodeReport, transcode};

@@ -325,4 +325,3 @@ pub fn tools(config: &crate::config::Jobs) -> Result<Tools, crate::ffmpeg::tools
     tools.strict = config.strict_sandbox;
     Ok(tools)
 }
-

@@ -85,7 +85,9 @@ impl Performer {
                 log_refused(told);
             }
             Ok(None) => tracing::error!(broadcast.id = %broadcast.id, ?subject, "a question about nothing known"),
-            Err(error) => tracing::error!(broadcast.id = %broadcast.id, error = %error, "a question could not be asked; trying again"),
+            Err(error) => {
+                tracing::error!(broadcast.id = %broadcast.id, error = %error, "a question could not be asked; trying again")
+            }
         }
     }
 }

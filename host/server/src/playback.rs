@@ -32,9 +32,9 @@ use std::sync::Arc;
 use reprise_lifecycle::time::Timestamp;
 use tokio::sync::Semaphore;
 
-pub use self::router::router;
 use self::cache::Cache;
 use self::master::Rendition;
+pub use self::router::router;
 use crate::files::Files;
 use crate::store::Store;
 

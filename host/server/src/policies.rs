@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use reprise_lifecycle::question::{Hook, StreamKey};
-use reprise_policy::{CallLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluator, LoadedPolicies, SealKey};
+use reprise_policy::{
+    CallLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluator, LoadedPolicies, SealKey,
+};
 use tokio::sync::Semaphore;
 
 pub use self::admit::{ActivateError, Activation, PushError};
@@ -59,7 +61,12 @@ impl Policies {
     ///
     /// # Errors
     /// When the machine does not grant what the engine needs.
-    pub fn new(config: &config::Policies, store: Store, files: Arc<Files>, seal: [u8; 32]) -> Result<Self, EngineError> {
+    pub fn new(
+        config: &config::Policies,
+        store: Store,
+        files: Arc<Files>,
+        seal: [u8; 32],
+    ) -> Result<Self, EngineError> {
         let calls = u32::try_from(config.concurrent).unwrap_or(u32::MAX);
         let engine = Engine::new(EngineOptions { max_concurrent_calls: calls.saturating_add(COMPILERS as u32) })?;
         let limits = CallLimits {

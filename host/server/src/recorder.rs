@@ -126,11 +126,7 @@ fn video_track(video: &VideoConfig, fps: Option<f64>) -> facts::VideoTrack {
 
 /// The sound as the journal tells it.
 fn audio_track(audio: &AudioConfig) -> facts::AudioTrack {
-    facts::AudioTrack {
-        codec: "AAC".to_owned(),
-        sample_rate: audio.sample_rate,
-        channels: u32::from(audio.channels),
-    }
+    facts::AudioTrack { codec: "AAC".to_owned(), sample_rate: audio.sample_rate, channels: u32::from(audio.channels) }
 }
 
 /// The tracks of a part that is being opened.

@@ -87,9 +87,7 @@ impl Shaper {
         let decided = self.policies.callback(question, stream.as_ref()).await;
         let place = stream.as_ref().map_or(("", ""), |stream| (stream.app.as_str(), stream.name.as_str()));
         let at = clock::now().0;
-        self.store
-            .shape_delivery(&delivery, place, &decided.question, &decided.decision, &decided.outcome, at)
-            .await?;
+        self.store.shape_delivery(&delivery, place, &decided.question, &decided.decision, &decided.outcome, at).await?;
         Ok(true)
     }
 }

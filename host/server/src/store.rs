@@ -94,21 +94,11 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options.clone())
-            .await?;
-        let reader = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_with(options)
-            .await?;
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let reader = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await?;
         check_version(&writer).await?;
         sqlx::migrate!("./migrations").run(&writer).await?;
-        Ok(Self {
-            reader,
-            writer,
-            seal,
-        })
+        Ok(Self { reader, writer, seal })
     }
 
     /// Writes the log back and closes every connection.
@@ -129,9 +119,7 @@ impl Store {
 }
 
 async fn check_version(pool: &SqlitePool) -> Result<()> {
-    let version: String = sqlx::query_scalar("SELECT sqlite_version()")
-        .fetch_one(pool)
-        .await?;
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(pool).await?;
     let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
     let mut next = || numbers.next().unwrap_or(0);
     if (next(), next(), next()) < OLDEST_SQLITE {
@@ -164,9 +152,7 @@ pub(crate) mod testkit {
 
     pub(crate) async fn store() -> TestStore {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("catalogue.db"), Seal::from_key([7; 32]))
-            .await
-            .unwrap();
+        let store = Store::open(&dir.path().join("catalogue.db"), Seal::from_key([7; 32])).await.unwrap();
         TestStore { store, dir }
     }
 }

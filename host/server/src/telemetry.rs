@@ -51,13 +51,21 @@ impl Metrics {
         let publishers = i64::try_from(self.publishers.count()).unwrap_or(i64::MAX);
         registry.register("publishers", "Connected publishers", gauge(publishers));
         if let Ok(free) = self.files.free_bytes() {
-            registry.register("disk_free_bytes", "Free bytes on the data folder's disk", gauge(i64::try_from(free).unwrap_or(i64::MAX)));
+            registry.register(
+                "disk_free_bytes",
+                "Free bytes on the data folder's disk",
+                gauge(i64::try_from(free).unwrap_or(i64::MAX)),
+            );
         }
         let now = clock::now();
         if let Ok((due, oldest)) = self.store.outbox_depth(now).await {
             let age_ms = oldest.map_or(0, |oldest| now.0.saturating_sub(oldest).max(0));
             registry.register("callbacks_due", "Callbacks that are due and not delivered", gauge(due));
-            registry.register("callbacks_oldest_due_seconds", "How long the oldest due callback waits", ConstGauge::new(age_ms as f64 / 1000.0));
+            registry.register(
+                "callbacks_oldest_due_seconds",
+                "How long the oldest due callback waits",
+                ConstGauge::new(age_ms as f64 / 1000.0),
+            );
         }
         if let Ok(running) = self.store.unsettled_broadcasts().await {
             let running = i64::try_from(running.len()).unwrap_or(i64::MAX);

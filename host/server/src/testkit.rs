@@ -58,11 +58,7 @@ impl World {
     /// A tenant `name` with the keys `<name>-push`, `<name>-play` and the access key `AK<name>` / `<name>-secret`.
     pub(crate) async fn tenant(&self, name: &str) {
         let secret = |what: &str| SecretString::from(format!("{name}-{what}"));
-        let keys = TenantKeys {
-            push_key: secret("push"),
-            play_key: secret("play"),
-            webhook_secret: secret("webhook"),
-        };
+        let keys = TenantKeys { push_key: secret("push"), play_key: secret("play"), webhook_secret: secret("webhook") };
         let new = NewTenant {
             name: name.to_owned(),
             push_domain: format!("push.{name}.example"),
@@ -145,13 +141,8 @@ impl Life<'_> {
 
     /// Records a part of ten seconds from `first_ms` with one event about it, and gives its video.
     pub(crate) async fn part(&mut self, first_ms: u64) -> VideoId {
-        let picture = VideoTrack {
-            codec: "H.264".to_owned(),
-            width: 320,
-            height: 240,
-            fps: 25.0,
-            profile: "High".to_owned(),
-        };
+        let picture =
+            VideoTrack { codec: "H.264".to_owned(), width: 320, height: 240, fps: 25.0, profile: "High".to_owned() };
         let sound = AudioTrack { codec: "AAC".to_owned(), sample_rate: 44_100, channels: 2 };
         let facts = PartFacts {
             first_ms,
@@ -163,7 +154,8 @@ impl Life<'_> {
             audio: Some(sound.clone()),
         };
         let part = u32::try_from(self.state.parts.len()).unwrap();
-        self.put(Input::PartOpening { epoch: self.state.epoch, video: Some(picture), audio: Some(sound), first_ms }).await;
+        self.put(Input::PartOpening { epoch: self.state.epoch, video: Some(picture), audio: Some(sound), first_ms })
+            .await;
         let video = VideoId::of_part(&self.state.id, part);
         let event = OutboxEvent {
             id: format!("evt_{video}"),
@@ -182,11 +174,7 @@ impl Life<'_> {
         let templates = formats.iter().map(|format| template(format)).collect();
         let plan = TaskPlan { group: GroupId::new("g1"), templates, cover: true };
         let asked = self.state.outstanding().into_iter();
-        let effect = asked
-            .filter(|(_, effect)| matches!(effect, Effect::Ask { .. }))
-            .map(|(id, _)| id)
-            .next()
-            .unwrap();
+        let effect = asked.filter(|(_, effect)| matches!(effect, Effect::Ask { .. })).map(|(id, _)| id).next().unwrap();
         let decision = Decision {
             hook: Hook::TemplateGroup,
             question_digest: "0".repeat(64),

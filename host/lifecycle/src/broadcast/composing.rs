@@ -14,43 +14,17 @@ use crate::video::{Stage, Video};
 /// The ordinal of the compose question among the effects of the record that ended the broadcast.
 pub(super) const ASK: u32 = 2;
 
-pub(super) fn outstanding(
-    broadcast: &Broadcast,
-    ended: RecordSeq,
-    effects: &mut BTreeMap<EffectId, Effect>,
-) {
+pub(super) fn outstanding(broadcast: &Broadcast, ended: RecordSeq, effects: &mut BTreeMap<EffectId, Effect>) {
     match &broadcast.compose {
         Compose::Deciding if is_asked(broadcast) => {
-            let ask = Effect::Ask {
-                hook: Hook::ComposeRules,
-                subject: Subject::Compose,
-            };
-            effects.insert(
-                EffectId {
-                    record: ended,
-                    ordinal: ASK,
-                },
-                ask,
-            );
+            let ask = Effect::Ask { hook: Hook::ComposeRules, subject: Subject::Compose };
+            effects.insert(EffectId { record: ended, ordinal: ASK }, ask);
         }
         Compose::Planned(plan, record) => {
             let video = VideoId::of_compose(&broadcast.id);
-            if broadcast
-                .videos
-                .get(&video)
-                .is_some_and(|video| video.stage == Stage::Composing)
-            {
-                let compose = Effect::Compose {
-                    video,
-                    plan: plan.clone(),
-                };
-                effects.insert(
-                    EffectId {
-                        record: *record,
-                        ordinal: 0,
-                    },
-                    compose,
-                );
+            if broadcast.videos.get(&video).is_some_and(|video| video.stage == Stage::Composing) {
+                let compose = Effect::Compose { video, plan: plan.clone() };
+                effects.insert(EffectId { record: *record, ordinal: 0 }, compose);
             }
         }
         Compose::NotYet | Compose::Deciding | Compose::Skipped => {}
@@ -63,24 +37,13 @@ pub(super) fn is_asked(broadcast: &Broadcast) -> bool {
 }
 
 fn all_parts_settled(broadcast: &Broadcast) -> bool {
-    let lingering = matches!(
-        broadcast.publishing,
-        Publishing::Over {
-            lingering: Some(_),
-            ..
-        }
-    );
+    let lingering = matches!(broadcast.publishing, Publishing::Over { lingering: Some(_), .. });
     !lingering && broadcast.open_part().is_none()
 }
 
 /// A broadcast without a single closed part has nothing to ask about.
 pub(super) fn after(broadcast: &mut Broadcast) {
-    let nothing = || {
-        !broadcast
-            .parts
-            .iter()
-            .any(|part| matches!(part.state, PartState::Closed { .. }))
-    };
+    let nothing = || !broadcast.parts.iter().any(|part| matches!(part.state, PartState::Closed { .. }));
     if is_asked(broadcast) && nothing() {
         broadcast.compose = Compose::Skipped;
     }
@@ -96,23 +59,11 @@ pub(super) fn finished(
         return Vec::new();
     };
     let video = VideoId::of_compose(&broadcast.id);
-    let running = broadcast
-        .videos
-        .get(&video)
-        .is_some_and(|video| video.stage == Stage::Composing);
-    if !running
-        || effect
-            != (EffectId {
-                record: *record,
-                ordinal: 0,
-            })
-    {
+    let running = broadcast.videos.get(&video).is_some_and(|video| video.stage == Stage::Composing);
+    if !running || effect != (EffectId { record: *record, ordinal: 0 }) {
         return Vec::new();
     }
-    vec![Record::ComposeFinished {
-        result: result.map(PartFacts::recordable),
-        at: now,
-    }]
+    vec![Record::ComposeFinished { result: result.map(PartFacts::recordable), at: now }]
 }
 
 pub(super) fn apply_decided(
@@ -127,9 +78,7 @@ pub(super) fn apply_decided(
     match resolution {
         Resolution::Compose { plan } => {
             let id = VideoId::of_compose(&broadcast.id);
-            broadcast
-                .videos
-                .insert(id.clone(), Video::composing(id, at));
+            broadcast.videos.insert(id.clone(), Video::composing(id, at));
             broadcast.compose = Compose::Planned(plan.clone(), seq);
         }
         Resolution::Process(_) => return Err("a compose is not processed"),

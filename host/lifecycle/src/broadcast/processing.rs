@@ -18,40 +18,26 @@ pub(super) fn verdict(
         return Ok(Vec::new());
     };
     let fits = match (&subject, resolution) {
-        (Subject::Video(_), Resolution::Process(_))
-        | (Subject::Compose, Resolution::Compose { .. }) => true,
+        (Subject::Video(_), Resolution::Process(_)) | (Subject::Compose, Resolution::Compose { .. }) => true,
         (_, Resolution::Nothing) => true,
-        (Subject::Video(_), Resolution::Compose { .. })
-        | (Subject::Compose, Resolution::Process(_)) => false,
+        (Subject::Video(_), Resolution::Compose { .. }) | (Subject::Compose, Resolution::Process(_)) => false,
     };
     if !fits {
         return Err(Rejected::Impossible("a verdict for another question"));
     }
-    Ok(vec![Record::Decided {
-        subject,
-        decision: decision.clone(),
-        resolution: resolution.clone(),
-        at: now,
-    }])
+    Ok(vec![Record::Decided { subject, decision: decision.clone(), resolution: resolution.clone(), at: now }])
 }
 
 /// What the outstanding question `effect` is about; nothing when it has its answer already.
 fn asked_about(broadcast: &Broadcast, effect: EffectId) -> Option<Subject> {
     if let Publishing::Over { record, .. } = broadcast.publishing
-        && effect
-            == (EffectId {
-                record,
-                ordinal: super::composing::ASK,
-            })
+        && effect == (EffectId { record, ordinal: super::composing::ASK })
         && super::composing::is_asked(broadcast)
     {
         return Some(Subject::Compose);
     }
     let waiting = |stage: &Stage| *stage == Stage::Deciding(effect.record) && effect.ordinal == 0;
-    let video = broadcast
-        .videos
-        .values()
-        .find(|video| waiting(&video.stage))?;
+    let video = broadcast.videos.values().find(|video| waiting(&video.stage))?;
     Some(Subject::Video(video.id.clone()))
 }
 
@@ -67,11 +53,7 @@ pub(super) fn output(
         .videos
         .get(video)
         .and_then(|video| video.task())
-        .is_some_and(|task| {
-            task.outputs
-                .iter()
-                .any(|output| &output.job == job && output.finished.is_none())
-        });
+        .is_some_and(|task| task.outputs.iter().any(|output| &output.job == job && output.finished.is_none()));
     if !waiting {
         return Vec::new();
     }
@@ -100,12 +82,7 @@ pub(super) fn cover(
     if !waiting {
         return Vec::new();
     }
-    vec![Record::CoverFinished {
-        video: video.clone(),
-        job: job.clone(),
-        result: result.clone(),
-        at: now,
-    }]
+    vec![Record::CoverFinished { video: video.clone(), job: job.clone(), result: result.clone(), at: now }]
 }
 
 pub(super) fn apply_decided(
@@ -115,10 +92,7 @@ pub(super) fn apply_decided(
     seq: RecordSeq,
     at: Timestamp,
 ) -> Result<(), &'static str> {
-    let video = broadcast
-        .videos
-        .get_mut(video)
-        .ok_or("a decision about an unknown video")?;
+    let video = broadcast.videos.get_mut(video).ok_or("a decision about an unknown video")?;
     if !matches!(video.stage, Stage::Deciding(_)) {
         return Err("a decision about a video that has one");
     }
@@ -138,21 +112,14 @@ pub(super) fn apply_output(
     started_at: Timestamp,
     at: Timestamp,
 ) -> Result<(), &'static str> {
-    let task = broadcast
-        .videos
-        .get_mut(video)
-        .and_then(|video| video.task_mut());
+    let task = broadcast.videos.get_mut(video).and_then(|video| video.task_mut());
     let output = task
         .and_then(|task| task.outputs.iter_mut().find(|output| &output.job == job))
         .ok_or("a result for an unknown rendition")?;
     if output.finished.is_some() {
         return Err("a second result for a rendition");
     }
-    output.finished = Some(Finished {
-        result: result.clone(),
-        started_at,
-        at,
-    });
+    output.finished = Some(Finished { result: result.clone(), started_at, at });
     Ok(())
 }
 
@@ -162,10 +129,7 @@ pub(super) fn apply_cover(
     job: &JobId,
     result: &WorkResult<CoverFacts>,
 ) -> Result<(), &'static str> {
-    let task = broadcast
-        .videos
-        .get_mut(video)
-        .and_then(|video| video.task_mut());
+    let task = broadcast.videos.get_mut(video).and_then(|video| video.task_mut());
     let cover = task
         .and_then(|task| task.cover.as_mut())
         .filter(|cover| &cover.job == job)

@@ -5,11 +5,7 @@ use crate::id::{Epoch, RecordSeq};
 use crate::record::{EndCause, LeaveCause, Record};
 use crate::time::Timestamp;
 
-pub(super) fn asked(
-    broadcast: &Broadcast,
-    client: &str,
-    now: Timestamp,
-) -> Result<Vec<Record>, Rejected> {
+pub(super) fn asked(broadcast: &Broadcast, client: &str, now: Timestamp) -> Result<Vec<Record>, Rejected> {
     match broadcast.publishing {
         Publishing::Live { .. } => Err(Rejected::AlreadyLive),
         Publishing::Over { .. } => Err(Rejected::Over),
@@ -18,51 +14,27 @@ pub(super) fn asked(
         Publishing::Broken { .. } => {
             // Out of numbers, the stream goes on as a new broadcast.
             let epoch = broadcast.epoch.checked_add(1).ok_or(Rejected::Over)?;
-            Ok(vec![Record::PublisherJoined {
-                epoch,
-                client: client.to_owned(),
-                at: now,
-            }])
+            Ok(vec![Record::PublisherJoined { epoch, client: client.to_owned(), at: now }])
         }
     }
 }
 
-pub(super) fn gone(
-    broadcast: &Broadcast,
-    epoch: Epoch,
-    cause: LeaveCause,
-    now: Timestamp,
-) -> Vec<Record> {
+pub(super) fn gone(broadcast: &Broadcast, epoch: Epoch, cause: LeaveCause, now: Timestamp) -> Vec<Record> {
     let connected = match broadcast.publishing {
         Publishing::Live { epoch } => Some(epoch),
         Publishing::Over { lingering, .. } => lingering,
         Publishing::Broken { .. } => None,
     };
-    if connected == Some(epoch) {
-        vec![Record::PublisherLeft {
-            epoch,
-            cause,
-            at: now,
-        }]
-    } else {
-        Vec::new()
-    }
+    if connected == Some(epoch) { vec![Record::PublisherLeft { epoch, cause, at: now }] } else { Vec::new() }
 }
 
 pub(super) fn end(broadcast: &Broadcast, cause: EndCause, now: Timestamp) -> Vec<Record> {
-    if broadcast.is_over() {
-        Vec::new()
-    } else {
-        vec![Record::Ended { cause, at: now }]
-    }
+    if broadcast.is_over() { Vec::new() } else { vec![Record::Ended { cause, at: now }] }
 }
 
 pub(super) fn tick(broadcast: &Broadcast, now: Timestamp) -> Vec<Record> {
     if window_passed(broadcast, now) {
-        vec![Record::Ended {
-            cause: EndCause::BreakWindow,
-            at: now,
-        }]
+        vec![Record::Ended { cause: EndCause::BreakWindow, at: now }]
     } else {
         Vec::new()
     }
@@ -104,17 +76,11 @@ fn note_break(broadcast: &mut Broadcast, gap: Break) {
     if broadcast.breaks.len() < MAX_BREAKS {
         broadcast.breaks.push(gap);
     } else if let Some(last) = broadcast.breaks.last_mut() {
-        last.to = last
-            .to
-            .plus_ms(i64::try_from(gap.to.ms_since(gap.from)).unwrap_or(i64::MAX));
+        last.to = last.to.plus_ms(i64::try_from(gap.to.ms_since(gap.from)).unwrap_or(i64::MAX));
     }
 }
 
-pub(super) fn apply_left(
-    broadcast: &mut Broadcast,
-    epoch: Epoch,
-    at: Timestamp,
-) -> Result<(), &'static str> {
+pub(super) fn apply_left(broadcast: &mut Broadcast, epoch: Epoch, at: Timestamp) -> Result<(), &'static str> {
     match &mut broadcast.publishing {
         Publishing::Live { epoch: live } if *live == epoch => {
             broadcast.publishing = Publishing::Broken { since: at };
@@ -138,12 +104,7 @@ pub(super) fn apply_ended(
         Publishing::Broken { .. } => None,
         Publishing::Over { .. } => return Err("ended twice"),
     };
-    broadcast.publishing = Publishing::Over {
-        cause,
-        at,
-        record,
-        lingering,
-    };
+    broadcast.publishing = Publishing::Over { cause, at, record, lingering };
     broadcast.compose = Compose::Deciding;
     Ok(())
 }

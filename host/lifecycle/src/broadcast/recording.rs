@@ -20,9 +20,7 @@ pub(super) fn opening(
         return Ok(Vec::new());
     }
     if broadcast.open_part().is_some() {
-        return Err(Rejected::Impossible(
-            "a part is opened while another is open",
-        ));
+        return Err(Rejected::Impossible("a part is opened while another is open"));
     }
     let Ok(part) = PartIndex::try_from(broadcast.parts.len()) else {
         return Err(Rejected::Impossible("more parts than there are numbers"));
@@ -44,9 +42,7 @@ pub(super) fn closed(
     now: Timestamp,
 ) -> Result<Vec<Record>, Rejected> {
     let Some(known) = broadcast.parts.get(part as usize) else {
-        return Err(Rejected::Impossible(
-            "a part is closed that was never opened",
-        ));
+        return Err(Rejected::Impossible("a part is closed that was never opened"));
     };
     if known.state != PartState::Open {
         return Ok(Vec::new());
@@ -55,13 +51,7 @@ pub(super) fn closed(
         return Ok(vec![Record::PartDropped { part, at: now }]);
     }
     let ended_at = end_of(broadcast, known, facts, now);
-    Ok(vec![Record::PartClosed {
-        part,
-        facts: facts.recordable(),
-        cause,
-        ended_at,
-        at: now,
-    }])
+    Ok(vec![Record::PartClosed { part, facts: facts.recordable(), cause, ended_at, at: now }])
 }
 
 /// The wall clock of a part's end: its media plus the breaks inside it. The time at which somebody noticed
@@ -110,36 +100,19 @@ pub(super) fn apply_closed(
     seq: RecordSeq,
     at: Timestamp,
 ) -> Result<(), &'static str> {
-    set_state(
-        broadcast,
-        part,
-        PartState::Closed {
-            facts: facts.clone(),
-            ended_at,
-        },
-    )?;
+    set_state(broadcast, part, PartState::Closed { facts: facts.clone(), ended_at })?;
     let id = VideoId::of_part(&broadcast.id, part);
     let video = Video::stored(id.clone(), Source::Part(part), facts.clone(), seq, at);
     broadcast.videos.insert(id, video);
     Ok(())
 }
 
-pub(super) fn apply_dropped(
-    broadcast: &mut Broadcast,
-    part: PartIndex,
-) -> Result<(), &'static str> {
+pub(super) fn apply_dropped(broadcast: &mut Broadcast, part: PartIndex) -> Result<(), &'static str> {
     set_state(broadcast, part, PartState::Dropped)
 }
 
-fn set_state(
-    broadcast: &mut Broadcast,
-    part: PartIndex,
-    state: PartState,
-) -> Result<(), &'static str> {
-    let known = broadcast
-        .parts
-        .get_mut(part as usize)
-        .ok_or("an unknown part")?;
+fn set_state(broadcast: &mut Broadcast, part: PartIndex, state: PartState) -> Result<(), &'static str> {
+    let known = broadcast.parts.get_mut(part as usize).ok_or("an unknown part")?;
     if known.state != PartState::Open {
         return Err("a part closed twice");
     }

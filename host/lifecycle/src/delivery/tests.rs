@@ -5,10 +5,7 @@ use super::*;
 const T0: Timestamp = Timestamp(1_798_761_600_000);
 
 fn status(code: u16) -> Outcome {
-    Outcome::Status {
-        code,
-        retry_after_ms: None,
-    }
+    Outcome::Status { code, retry_after_ms: None }
 }
 
 fn pending(state: State) -> Pending {
@@ -40,12 +37,7 @@ fn every_outcome_has_one_meaning() {
         (status(429), Retry),
         (status(500), Retry),
         (status(503), Retry),
-        (
-            Outcome::Timeout {
-                phase: Phase::Answer,
-            },
-            Retry,
-        ),
+        (Outcome::Timeout { phase: Phase::Answer }, Retry),
         (Outcome::Resolve, Retry),
         (Outcome::Connect, Retry),
         (Outcome::Tls, Retry),
@@ -70,46 +62,22 @@ fn first_tries_are_the_vendors() {
     let third = pending(try_once(State::Pending(second), Outcome::Connect));
     assert_eq!((third.attempt, third.due_at), (3, T0.plus_ms(2_000)));
     let fourth = pending(try_once(State::Pending(third), status(204)));
-    assert_eq!(
-        (fourth.attempt, fourth.due_at),
-        (4, T0.plus_ms(6_000)),
-        "5 s less a fifth"
-    );
+    assert_eq!((fourth.attempt, fourth.due_at), (4, T0.plus_ms(6_000)), "5 s less a fifth");
 }
 
 #[test]
 fn terminal_states() {
-    assert_eq!(
-        try_once(State::new(T0), status(200)),
-        State::Delivered { attempt: 1, at: T0 }
-    );
-    assert_eq!(
-        try_once(State::new(T0), status(410)),
-        State::Disabled { attempt: 1, at: T0 }
-    );
+    assert_eq!(try_once(State::new(T0), status(200)), State::Delivered { attempt: 1, at: T0 });
+    assert_eq!(try_once(State::new(T0), status(410)), State::Disabled { attempt: 1, at: T0 });
     assert_eq!(
         try_once(State::new(T0), Outcome::RefusedUrl),
-        State::Exhausted {
-            attempt: 1,
-            at: T0,
-            reason: DeadReason::Unsendable
-        }
+        State::Exhausted { attempt: 1, at: T0, reason: DeadReason::Unsendable }
     );
     let mut state = State::new(T0);
     for _ in 0..13 {
         state = try_once(state, status(500));
     }
-    assert!(
-        matches!(
-            state,
-            State::Exhausted {
-                attempt: 13,
-                reason: DeadReason::TriesUsedUp,
-                ..
-            }
-        ),
-        "{state:?}"
-    );
+    assert!(matches!(state, State::Exhausted { attempt: 13, reason: DeadReason::TriesUsedUp, .. }), "{state:?}");
     assert!(state.is_dead_letter() && state.is_terminal());
 }
 
@@ -123,39 +91,16 @@ fn what_is_not_due_is_not_begun() {
 #[test]
 fn redelivery_begins_the_schedule_anew_and_goes_on_counting() {
     let later = T0.plus_ms(1_000_000);
-    let fresh = |attempt| {
-        Some(State::Pending(Pending {
-            attempt,
-            step: 0,
-            due_at: later,
-        }))
-    };
-    let dead = State::Exhausted {
-        attempt: 13,
-        at: T0,
-        reason: DeadReason::TriesUsedUp,
-    };
+    let fresh = |attempt| Some(State::Pending(Pending { attempt, step: 0, due_at: later }));
+    let dead = State::Exhausted { attempt: 13, at: T0, reason: DeadReason::TriesUsedUp };
     assert_eq!(dead.redeliver(later), fresh(14));
-    assert_eq!(
-        State::Disabled { attempt: 2, at: T0 }.redeliver(later),
-        fresh(3)
-    );
-    assert_eq!(
-        State::Delivered { attempt: 1, at: T0 }.redeliver(later),
-        fresh(2)
-    );
+    assert_eq!(State::Disabled { attempt: 2, at: T0 }.redeliver(later), fresh(3));
+    assert_eq!(State::Delivered { attempt: 1, at: T0 }.redeliver(later), fresh(2));
     assert_eq!(State::Dropped { at: T0 }.redeliver(later), None);
-    let waiting = Pending {
-        attempt: 9,
-        step: 8,
-        due_at: later.plus_ms(5),
-    };
+    let waiting = Pending { attempt: 9, step: 8, due_at: later.plus_ms(5) };
     assert_eq!(
         State::Pending(waiting).redeliver(later),
-        Some(State::Pending(Pending {
-            due_at: later,
-            ..waiting
-        })),
+        Some(State::Pending(Pending { due_at: later, ..waiting })),
         "a pending delivery only becomes due"
     );
 }
@@ -163,49 +108,27 @@ fn redelivery_begins_the_schedule_anew_and_goes_on_counting() {
 #[test]
 fn stored_forms_are_a_promise() {
     let table = [
+        (State::new(T0), r#"{"state":"pending","attempt":1,"step":0,"due_at":1798761600000}"#),
+        (State::Delivered { attempt: 2, at: T0 }, r#"{"state":"delivered","attempt":2,"at":1798761600000}"#),
         (
-            State::new(T0),
-            r#"{"state":"pending","attempt":1,"step":0,"due_at":1798761600000}"#,
-        ),
-        (
-            State::Delivered { attempt: 2, at: T0 },
-            r#"{"state":"delivered","attempt":2,"at":1798761600000}"#,
-        ),
-        (
-            State::Exhausted {
-                attempt: 13,
-                at: T0,
-                reason: DeadReason::TriesUsedUp,
-            },
+            State::Exhausted { attempt: 13, at: T0, reason: DeadReason::TriesUsedUp },
             r#"{"state":"exhausted","attempt":13,"at":1798761600000,"reason":"tries_used_up"}"#,
         ),
-        (
-            State::Dropped { at: T0 },
-            r#"{"state":"dropped","at":1798761600000}"#,
-        ),
+        (State::Dropped { at: T0 }, r#"{"state":"dropped","at":1798761600000}"#),
     ];
     for (state, text) in table {
         assert_eq!(serde_json::to_string(&state).unwrap(), text);
         assert_eq!(serde_json::from_str::<State>(text).unwrap(), state);
     }
     let outcome = Outcome::Timeout { phase: Phase::Tls };
-    assert_eq!(
-        serde_json::to_string(&outcome).unwrap(),
-        r#"{"outcome":"timeout","phase":"tls"}"#
-    );
+    assert_eq!(serde_json::to_string(&outcome).unwrap(), r#"{"outcome":"timeout","phase":"tls"}"#);
 }
 
 fn any_outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
-        (100u16..600, proptest::option::of(any::<u64>())).prop_map(|(code, retry_after_ms)| {
-            Outcome::Status {
-                code,
-                retry_after_ms,
-            }
-        }),
-        Just(Outcome::Timeout {
-            phase: Phase::Connect
-        }),
+        (100u16..600, proptest::option::of(any::<u64>()))
+            .prop_map(|(code, retry_after_ms)| { Outcome::Status { code, retry_after_ms } }),
+        Just(Outcome::Timeout { phase: Phase::Connect }),
         Just(Outcome::Resolve),
         Just(Outcome::Connect),
         Just(Outcome::Tls),

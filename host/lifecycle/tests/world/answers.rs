@@ -4,17 +4,15 @@
 use reprise_lifecycle::broadcast::{Broadcast, PartState};
 use reprise_lifecycle::decision::{Applied, Decision, Failure, FailureKind, Provenance, Verdict};
 use reprise_lifecycle::effect::Effect;
-use reprise_lifecycle::id::{
-    BroadcastId, EffectId, GroupId, JobId, PartIndex, TemplateId, TenantId, VideoId,
-};
+use reprise_lifecycle::id::{BroadcastId, EffectId, GroupId, JobId, PartIndex, TemplateId, TenantId, VideoId};
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::media::{AudioTrack, PartFacts, VideoTrack};
 use reprise_lifecycle::question::{
     Answer, ComposeAnswer, ComposePlan, GapRule, Hook, PartRange, StreamKey, TemplateGroupAnswer,
 };
 use reprise_lifecycle::record::{
-    CloseCause, CoverFacts, LeaveCause, Opening, OutputFacts, RecordRules, Resolution, Subject,
-    TaskPlan, Template, WorkFailure, WorkResult,
+    CloseCause, CoverFacts, LeaveCause, Opening, OutputFacts, RecordRules, Resolution, Subject, TaskPlan, Template,
+    WorkFailure, WorkResult,
 };
 use reprise_lifecycle::time::Timestamp;
 use reprise_lifecycle::video::Task;
@@ -65,11 +63,7 @@ impl Answers {
             fps: self.fps(&part),
             profile: "High".to_owned(),
         };
-        let audio = AudioTrack {
-            codec: "AAC".to_owned(),
-            sample_rate: 44_100,
-            channels: 2,
-        };
+        let audio = AudioTrack { codec: "AAC".to_owned(), sample_rate: 44_100, channels: 2 };
         match self.draw("tracks", &part, 6) {
             0 => (Some(video), None),
             1 => (None, Some(audio)),
@@ -106,42 +100,21 @@ impl Answers {
             first_ms: self.first_ms(part),
             duration_ms,
             bytes: duration_ms * 250,
-            video_frames: if nothing || video.is_none() {
-                0
-            } else {
-                1 + duration_ms / 40
-            },
-            audio_frames: if nothing || audio.is_none() {
-                0
-            } else {
-                1 + duration_ms / 23
-            },
+            video_frames: if nothing || video.is_none() { 0 } else { 1 + duration_ms / 40 },
+            audio_frames: if nothing || audio.is_none() { 0 } else { 1 + duration_ms / 23 },
             video,
             audio,
         }
     }
 
     pub(crate) fn closed(&self, part: PartIndex, cause: CloseCause) -> Input {
-        Input::PartClosed {
-            part,
-            facts: self.facts(part),
-            cause,
-        }
+        Input::PartClosed { part, facts: self.facts(part), cause }
     }
 
     /// All inputs that performing `effect` gives, in their order.
-    pub(crate) fn perform(
-        &self,
-        broadcast: &Broadcast,
-        id: EffectId,
-        effect: &Effect,
-        now: Timestamp,
-    ) -> Vec<Input> {
+    pub(crate) fn perform(&self, broadcast: &Broadcast, id: EffectId, effect: &Effect, now: Timestamp) -> Vec<Input> {
         match effect {
-            Effect::DropPublisher { epoch } => vec![Input::PublisherGone {
-                epoch: *epoch,
-                cause: LeaveCause::Dropped,
-            }],
+            Effect::DropPublisher { epoch } => vec![Input::PublisherGone { epoch: *epoch, cause: LeaveCause::Dropped }],
             Effect::ClosePart { part } => vec![self.closed(*part, CloseCause::Ended)],
             Effect::Ask { subject, .. } => vec![match subject {
                 Subject::Video(video) => self.template_group(id, video),
@@ -151,10 +124,9 @@ impl Answers {
                 let task = broadcast.videos.get(video).and_then(|video| video.task());
                 task.map_or_else(Vec::new, |task| self.process(video, task, now))
             }
-            Effect::Compose { video, plan } => vec![Input::ComposeFinished {
-                effect: id,
-                result: self.composed(video, plan),
-            }],
+            Effect::Compose { video, plan } => {
+                vec![Input::ComposeFinished { effect: id, result: self.composed(video, plan) }]
+            }
         }
     }
 
@@ -169,47 +141,23 @@ impl Answers {
         let store_only = GroupId::no_transcode();
         let store_only = store_only.as_str();
         let (verdict, applied, resolution) = match self.draw("group", video.as_str(), 9) {
-            0 => (
-                Verdict::NoPolicy,
-                Applied::Default,
-                group(store_only, &[], false),
-            ),
-            1 => (
-                Verdict::NoPolicy,
-                Applied::Default,
-                group(store_only, &[], true),
-            ),
-            2 => (
-                Verdict::NoPolicy,
-                Applied::Default,
-                group("g-two", &["hd", "sd"], true),
-            ),
+            0 => (Verdict::NoPolicy, Applied::Default, group(store_only, &[], false)),
+            1 => (Verdict::NoPolicy, Applied::Default, group(store_only, &[], true)),
+            2 => (Verdict::NoPolicy, Applied::Default, group("g-two", &["hd", "sd"], true)),
             3 => (
                 answered(Answer::TemplateGroup(TemplateGroupAnswer::UseDefault)),
                 Applied::Default,
                 group("g-two", &["hd", "sd"], false),
             ),
             4 => (
-                answered(Answer::TemplateGroup(TemplateGroupAnswer::Group(
-                    "g-empty".to_owned(),
-                ))),
+                answered(Answer::TemplateGroup(TemplateGroupAnswer::Group("g-empty".to_owned()))),
                 Applied::Answer,
                 group("g-empty", &[], true),
             ),
-            5 => (
-                failed(FailureKind::Fuel),
-                Applied::Fallback,
-                group("g-two", &["hd", "sd"], true),
-            ),
-            6 => (
-                failed(FailureKind::Trap),
-                Applied::Rejected,
-                Resolution::Nothing,
-            ),
+            5 => (failed(FailureKind::Fuel), Applied::Fallback, group("g-two", &["hd", "sd"], true)),
+            6 => (failed(FailureKind::Trap), Applied::Rejected, Resolution::Nothing),
             _ => (
-                answered(Answer::TemplateGroup(TemplateGroupAnswer::Group(
-                    "g-three".to_owned(),
-                ))),
+                answered(Answer::TemplateGroup(TemplateGroupAnswer::Group("g-three".to_owned()))),
                 Applied::Answer,
                 group("g-three", &["hd", "sd", "voice"], true),
             ),
@@ -234,22 +182,11 @@ impl Answers {
             title: None,
             group: self.rules.compose_group.as_ref().map(ToString::to_string),
         };
-        let default = if self.rules.auto_compose {
-            Resolution::Compose { plan: plan.clone() }
-        } else {
-            Resolution::Nothing
-        };
+        let default =
+            if self.rules.auto_compose { Resolution::Compose { plan: plan.clone() } } else { Resolution::Nothing };
         let (verdict, applied, resolution) = match self.draw("compose", "", 6) {
-            0 => (
-                answered(Answer::ComposeRules(ComposeAnswer::Skip)),
-                Applied::Answer,
-                Resolution::Nothing,
-            ),
-            1 => (
-                failed(FailureKind::Memory),
-                Applied::Rejected,
-                Resolution::Nothing,
-            ),
+            0 => (answered(Answer::ComposeRules(ComposeAnswer::Skip)), Applied::Answer, Resolution::Nothing),
+            1 => (failed(FailureKind::Memory), Applied::Rejected, Resolution::Nothing),
             2 => (failed(FailureKind::BadAnswer), Applied::Fallback, default),
             3 => (
                 answered(Answer::ComposeRules(ComposeAnswer::Compose(plan.clone()))),
@@ -275,10 +212,7 @@ impl Answers {
 
     /// The results that are still missing, as a worker sees them that looked at the task before it began.
     fn process(&self, video: &VideoId, task: &Task, now: Timestamp) -> Vec<Input> {
-        let missing = task
-            .outputs
-            .iter()
-            .filter(|output| output.finished.is_none());
+        let missing = task.outputs.iter().filter(|output| output.finished.is_none());
         let renditions = missing.map(|output| Input::OutputFinished {
             video: video.clone(),
             job: output.job.clone(),
@@ -315,11 +249,7 @@ impl Answers {
         if self.draw("cover", video.as_str(), 3) == 0 {
             return WorkResult::Failed(failure());
         }
-        WorkResult::Done(CoverFacts {
-            pattern: "cover-{SnapshotCount}.jpg".to_owned(),
-            count: 4,
-            cover: 2,
-        })
+        WorkResult::Done(CoverFacts { pattern: "cover-{SnapshotCount}.jpg".to_owned(), count: 4, cover: 2 })
     }
 }
 
@@ -327,32 +257,18 @@ impl Answers {
 /// picks among what the broadcast has and what it has not.
 pub(crate) fn nonsense(answers: &Answers, broadcast: &Broadcast, pick: u64) -> Input {
     let record = pick % (broadcast.next_seq + 2);
-    let effect = EffectId {
-        record,
-        ordinal: u32::try_from(pick % 4).expect("below u32"),
-    };
+    let effect = EffectId { record, ordinal: u32::try_from(pick % 4).expect("below u32") };
     let part = u32::try_from(pick % 5).expect("below u32");
-    let video = if pick.is_multiple_of(7) {
-        VideoId::of_compose(&broadcast.id)
-    } else {
-        VideoId::of_part(&broadcast.id, part)
-    };
+    let video =
+        if pick.is_multiple_of(7) { VideoId::of_compose(&broadcast.id) } else { VideoId::of_part(&broadcast.id, part) };
     let task = broadcast.videos.get(&video).and_then(|video| video.task());
-    let job = task
-        .and_then(|task| task.outputs.first())
-        .map_or_else(|| JobId::new("none"), |output| output.job.clone());
+    let job =
+        task.and_then(|task| task.outputs.first()).map_or_else(|| JobId::new("none"), |output| output.job.clone());
     match pick % 6 {
         0 => answers.template_group(effect, &video),
         1 => answers.compose_rules(effect, broadcast),
-        2 => Input::ComposeFinished {
-            effect,
-            result: WorkResult::Failed(failure()),
-        },
-        3 => Input::CoverFinished {
-            result: answers.cover(&video),
-            video,
-            job,
-        },
+        2 => Input::ComposeFinished { effect, result: WorkResult::Failed(failure()) },
+        3 => Input::CoverFinished { result: answers.cover(&video), video, job },
         4 => answers.closed(part, CloseCause::Cycle),
         _ => Input::OutputFinished {
             result: answers.rendition(&video, &template("hd")),
@@ -366,20 +282,10 @@ pub(crate) fn nonsense(answers: &Answers, broadcast: &Broadcast, pick: u64) -> I
 /// How many parts became videos.
 pub(crate) fn closed_parts(broadcast: &Broadcast) -> usize {
     let closed = |state: &PartState| matches!(state, PartState::Closed { .. });
-    broadcast
-        .parts
-        .iter()
-        .filter(|part| closed(&part.state))
-        .count()
+    broadcast.parts.iter().filter(|part| closed(&part.state)).count()
 }
 
-fn said(
-    hook: Hook,
-    effect: EffectId,
-    verdict: Verdict,
-    applied: Applied,
-    resolution: Resolution,
-) -> Input {
+fn said(hook: Hook, effect: EffectId, verdict: Verdict, applied: Applied, resolution: Resolution) -> Input {
     let asked = !matches!(verdict, Verdict::NoPolicy);
     let provenance = asked.then(|| Provenance {
         plugin: "by-stream".to_owned(),
@@ -393,13 +299,7 @@ fn said(
     });
     Input::VerdictGiven {
         effect,
-        decision: Decision {
-            hook,
-            question_digest: "a1".repeat(32),
-            verdict,
-            applied,
-            provenance,
-        },
+        decision: Decision { hook, question_digest: "a1".repeat(32), verdict, applied, provenance },
         resolution,
     }
 }
@@ -409,17 +309,11 @@ fn answered(answer: Answer) -> Verdict {
 }
 
 fn failed(kind: FailureKind) -> Verdict {
-    Verdict::Failed(Failure {
-        kind,
-        message: "unreachable\n".to_owned(),
-    })
+    Verdict::Failed(Failure { kind, message: "unreachable\n".to_owned() })
 }
 
 fn failure() -> WorkFailure {
-    WorkFailure {
-        code: "InvalidMedia".to_owned(),
-        message: "the source is damaged".to_owned(),
-    }
+    WorkFailure { code: "InvalidMedia".to_owned(), message: "the source is damaged".to_owned() }
 }
 
 fn template(name: &str) -> Template {

@@ -36,9 +36,7 @@ impl VideoEnd {
                     (output.template.id.clone(), result)
                 })
                 .collect(),
-            cover: task
-                .and_then(|task| task.cover.as_ref())
-                .map(|cover| cover.result.clone()),
+            cover: task.and_then(|task| task.cover.as_ref()).map(|cover| cover.result.clone()),
         }
     }
 }
@@ -63,9 +61,7 @@ impl End {
         let videos = broadcast.videos.iter();
         Self {
             parts: broadcast.parts.iter().map(|it| part(&it.state)).collect(),
-            videos: videos
-                .map(|(id, video)| (id.clone(), VideoEnd::of(video)))
-                .collect(),
+            videos: videos.map(|(id, video)| (id.clone(), VideoEnd::of(video))).collect(),
             compose: match &broadcast.compose {
                 Compose::Planned(plan, _) => Some(plan.clone()),
                 Compose::NotYet | Compose::Deciding | Compose::Skipped => None,

@@ -66,11 +66,7 @@ impl Life {
     pub(crate) fn hear(&mut self, input: &Input) -> usize {
         match self.try_hear(input) {
             Ok(records) => records,
-            Err(Rejected::AlreadyLive | Rejected::Over)
-                if matches!(input, Input::PublishAsked { .. }) =>
-            {
-                0
-            }
+            Err(Rejected::AlreadyLive | Rejected::Over) if matches!(input, Input::PublishAsked { .. }) => 0,
             Err(why) => panic!("{why}: {input:?}"),
         }
     }
@@ -78,11 +74,7 @@ impl Life {
     /// Says one input and holds what follows against the laws.
     pub(crate) fn try_hear(&mut self, input: &Input) -> Result<usize, Rejected> {
         let stepped = self.broadcast.step(input, self.now);
-        assert_eq!(
-            stepped,
-            self.broadcast.step(input, self.now),
-            "a step depends on something else"
-        );
+        assert_eq!(stepped, self.broadcast.step(input, self.now), "a step depends on something else");
         let records = stepped?;
         if std::mem::take(&mut self.dies_next) {
             self.restart();
@@ -115,14 +107,9 @@ impl Life {
     fn commit(&mut self, record: &Record) {
         let seq = self.broadcast.next_seq;
         let before = self.broadcast.outstanding();
-        self.broadcast
-            .apply(record)
-            .expect("a record of step continues the journal");
+        self.broadcast.apply(record).expect("a record of step continues the journal");
         self.journal.push(record.clone());
-        assert_eq!(
-            u64::try_from(self.journal.len()),
-            Ok(self.broadcast.next_seq)
-        );
+        assert_eq!(u64::try_from(self.journal.len()), Ok(self.broadcast.next_seq));
         self.effects_changed(&before, record);
         self.doubled_row_is_noticed(record);
         self.stands();
@@ -144,10 +131,7 @@ impl Life {
             let first = self.seen.entry(*id).or_insert_with(|| effect.clone());
             assert_eq!(first, effect, "one id for two effects");
             let caller = usize::try_from(id.record).expect("a short journal");
-            assert!(
-                calls_for(&self.journal[caller], effect),
-                "{id:?} {effect:?}"
-            );
+            assert!(calls_for(&self.journal[caller], effect), "{id:?} {effect:?}");
         }
     }
 
@@ -155,10 +139,7 @@ impl Life {
     fn doubled_row_is_noticed(&self, record: &Record) {
         let mut doubled = self.broadcast.clone();
         assert!(doubled.apply(record).is_err(), "twice: {record:?}");
-        assert_eq!(
-            doubled, self.broadcast,
-            "a refused record changed the state"
-        );
+        assert_eq!(doubled, self.broadcast, "a refused record changed the state");
     }
 
     /// What holds between any two records.
@@ -167,11 +148,7 @@ impl Life {
         let open = it.parts.iter().filter(|part| part.state == PartState::Open);
         assert!(open.count() <= 1, "two open parts");
         assert!(
-            it.parts
-                .iter()
-                .rev()
-                .skip(1)
-                .all(|part| part.state != PartState::Open),
+            it.parts.iter().rev().skip(1).all(|part| part.state != PartState::Open),
             "an open part before another part"
         );
         for (part, index) in it.parts.iter().zip(0..) {
@@ -187,10 +164,7 @@ impl Life {
         let composed = it.videos.contains_key(&VideoId::of_compose(&it.id));
         assert_eq!(it.videos.len(), closed_parts(it) + usize::from(composed));
         assert!(it.breaks.iter().all(|gap| gap.from <= gap.to));
-        assert_eq!(
-            it.wake_at().is_some(),
-            matches!(it.publishing, Publishing::Broken { .. })
-        );
+        assert_eq!(it.wake_at().is_some(), matches!(it.publishing, Publishing::Broken { .. }));
     }
 
     /// The process dies and another one reads the journal: law 1. The publisher's connection is gone with it.
@@ -208,10 +182,7 @@ impl Life {
     /// The publisher that the journal believes connected is reported gone.
     pub(crate) fn lose_publisher(&mut self) {
         if let Some(epoch) = connected(&self.broadcast) {
-            self.hear(&Input::PublisherGone {
-                epoch,
-                cause: LeaveCause::ServerStopped,
-            });
+            self.hear(&Input::PublisherGone { epoch, cause: LeaveCause::ServerStopped });
         }
     }
 
@@ -221,10 +192,7 @@ impl Life {
         if outstanding.is_empty() {
             return;
         }
-        let (id, effect) = outstanding
-            .iter()
-            .nth(pick % outstanding.len())
-            .expect("it is inside");
+        let (id, effect) = outstanding.iter().nth(pick % outstanding.len()).expect("it is inside");
         let inputs = self.answers.perform(&self.broadcast, *id, effect, self.now);
         assert!(!inputs.is_empty(), "{effect:?} has nothing to do");
         for input in inputs.iter().take(arrive) {
@@ -265,20 +233,13 @@ impl Life {
 
     fn is_finished(&self) {
         let it = &self.broadcast;
-        assert!(
-            it.is_settled(),
-            "no effect, nothing to wait for, not settled"
-        );
+        assert!(it.is_settled(), "no effect, nothing to wait for, not settled");
         for video in it.videos.values() {
-            let terminal = matches!(
-                video.status(),
-                Status::Stored | Status::Ready | Status::Failed | Status::ProduceFailed
-            );
+            let terminal =
+                matches!(video.status(), Status::Stored | Status::Ready | Status::Failed | Status::ProduceFailed);
             assert!(terminal && video.is_settled(), "{video:?}");
         }
-        let asked = Input::PublishAsked {
-            client: "203.0.113.9".to_owned(),
-        };
+        let asked = Input::PublishAsked { client: "203.0.113.9".to_owned() };
         assert_eq!(it.step(&asked, self.now), Err(Rejected::Over));
         let unique: BTreeSet<&EventId> = self.told.iter().collect();
         assert_eq!(unique.len(), self.told.len(), "two events of one id");
@@ -288,9 +249,7 @@ impl Life {
 }
 
 pub(crate) fn fold(answers: &Answers, journal: &[Record]) -> Broadcast {
-    Broadcast::fold(answers.id(), journal)
-        .expect("a whole journal")
-        .expect("an opened broadcast")
+    Broadcast::fold(answers.id(), journal).expect("a whole journal").expect("an opened broadcast")
 }
 
 /// The publisher that the journal believes connected.
@@ -319,13 +278,10 @@ fn told(answers: &Answers, journal: &[Record]) -> Vec<EventId> {
 
 fn closes(record: &Record, effect: &Effect) -> bool {
     match (record, effect) {
-        (Record::PublisherLeft { epoch, .. }, Effect::DropPublisher { epoch: dropped }) => {
-            epoch == dropped
+        (Record::PublisherLeft { epoch, .. }, Effect::DropPublisher { epoch: dropped }) => epoch == dropped,
+        (Record::PartClosed { part, .. } | Record::PartDropped { part, .. }, Effect::ClosePart { part: open }) => {
+            part == open
         }
-        (
-            Record::PartClosed { part, .. } | Record::PartDropped { part, .. },
-            Effect::ClosePart { part: open },
-        ) => part == open,
         (Record::Decided { subject, .. }, Effect::Ask { subject: asked, .. }) => subject == asked,
         (
             Record::OutputFinished { video, .. } | Record::CoverFinished { video, .. },
@@ -340,13 +296,10 @@ fn calls_for(record: &Record, effect: &Effect) -> bool {
     match (record, effect) {
         (Record::Ended { .. }, Effect::DropPublisher { .. } | Effect::ClosePart { .. }) => true,
         (Record::Ended { .. }, Effect::Ask { subject, .. }) => *subject == Subject::Compose,
-        (
-            Record::PartClosed { .. } | Record::ComposeFinished { .. },
-            Effect::Ask { subject, .. },
-        ) => *subject != Subject::Compose,
-        (Record::Decided { subject, .. }, Effect::Process { video }) => {
-            *subject == Subject::Video(video.clone())
+        (Record::PartClosed { .. } | Record::ComposeFinished { .. }, Effect::Ask { subject, .. }) => {
+            *subject != Subject::Compose
         }
+        (Record::Decided { subject, .. }, Effect::Process { video }) => *subject == Subject::Video(video.clone()),
         (Record::Decided { subject, .. }, Effect::Compose { .. }) => *subject == Subject::Compose,
         _ => false,
     }

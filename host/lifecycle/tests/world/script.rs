@@ -117,15 +117,15 @@ fn wait(life: &mut Life, ms: u32) {
     while let Some(wake) = life.broadcast.wake_at().filter(|wake| *wake <= until) {
         life.now = wake.max(life.now);
         // A process that dies at its tick is woken again.
-        life.hear(&Input::Tick);
+        let dies = life.dies_next;
+        let records = life.hear(&Input::Tick);
+        assert!(dies || records == 1, "woken for nothing");
     }
     life.now = until;
 }
 
 fn publish(life: &mut Life) {
-    life.hear(&Input::PublishAsked {
-        client: "203.0.113.9".to_owned(),
-    });
+    life.hear(&Input::PublishAsked { client: "203.0.113.9".to_owned() });
 }
 
 /// A recorder opens a part only for a live publisher and only when none is open.
@@ -138,17 +138,9 @@ fn open(life: &mut Life) {
     }
     let part = u32::try_from(life.broadcast.parts.len()).expect("a short life");
     let (video, audio) = life.answers.tracks(part);
-    let opening = Input::PartOpening {
-        epoch,
-        video,
-        audio,
-        first_ms: life.answers.first_ms(part),
-    };
+    let opening = Input::PartOpening { epoch, video, audio, first_ms: life.answers.first_ms(part) };
     let records = life.hear(&opening);
-    assert!(
-        records == 0 || !life.broadcast.is_over(),
-        "a part after the end"
-    );
+    assert!(records == 0 || !life.broadcast.is_over(), "a part after the end");
 }
 
 /// Law 4 at a distance: nothing that comes late is folded twice, whatever happened meanwhile.
@@ -159,10 +151,7 @@ fn again(life: &mut Life, pick: usize) {
     let input = life.said[pick % life.said.len()].clone();
     let fresh = match &input {
         // These are requests, not reports: said later they are new ones.
-        Input::PublishAsked { .. }
-        | Input::PartOpening { .. }
-        | Input::Tick
-        | Input::End { .. } => true,
+        Input::PublishAsked { .. } | Input::PartOpening { .. } | Input::Tick | Input::End { .. } => true,
         Input::PublisherGone { .. }
         | Input::PartClosed { .. }
         | Input::VerdictGiven { .. }
@@ -186,16 +175,8 @@ fn stale(life: &mut Life, epochs_ago: u32) {
     };
     let (video, audio) = life.answers.tracks(0);
     let inputs = [
-        Input::PublisherGone {
-            epoch,
-            cause: LeaveCause::Disconnected,
-        },
-        Input::PartOpening {
-            epoch,
-            video,
-            audio,
-            first_ms: 0,
-        },
+        Input::PublisherGone { epoch, cause: LeaveCause::Disconnected },
+        Input::PartOpening { epoch, video, audio, first_ms: 0 },
     ];
     for input in inputs {
         assert_eq!(life.hear(&input), 0, "an older publisher is heard");

@@ -58,11 +58,7 @@ pub fn rtmp_chunk_stream(data: &[u8]) {
 
 /// Reads a chunk stream as a session would, and what ended it.
 fn read_chunks(input: &[u8], step: u8) -> (Vec<Message>, Option<Error>) {
-    let bounds = Bounds {
-        chunk_streams: 16,
-        message_bytes: 1 << 16,
-        partial_bytes: 1 << 17,
-    };
+    let bounds = Bounds { chunk_streams: 16, message_bytes: 1 << 16, partial_bytes: 1 << 17 };
     let mut reader = Reader::new(bounds);
     let mut seen = Vec::new();
     for piece in pieces(input, step) {
@@ -70,19 +66,12 @@ fn read_chunks(input: &[u8], step: u8) -> (Vec<Message>, Option<Error>) {
         loop {
             // Every fourth type is let pass, so that both ways are taken.
             let admit = |type_id: u8| {
-                if type_id % 4 == 3 {
-                    Intake::Skip
-                } else {
-                    Intake::Keep
-                }
+                if type_id % 4 == 3 { Intake::Skip } else { Intake::Keep }
             };
             match reader.next_message(&mut rest, |header| Ok(admit(header.type_id))) {
                 Ok(Some(message)) => {
                     assert_eq!(message.payload.len(), message.header.length as usize);
-                    let field = message
-                        .payload
-                        .first_chunk()
-                        .map(|bytes| u32::from_be_bytes(*bytes));
+                    let field = message.payload.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
                     match (message.header.type_id, field) {
                         (1, Some(size)) => reader.set_chunk_size(size),
                         (2, Some(chunk_stream)) => reader.abort(chunk_stream),
@@ -111,10 +100,7 @@ pub fn amf0_decode(data: &[u8]) {
     assert!(count <= limits.properties && depth <= limits.depth);
     let encoded = encode_all(&values);
     // Replacement characters may be longer than the bytes they replace.
-    let wide = amf0::Limits {
-        name_bytes: usize::MAX,
-        ..limits
-    };
+    let wide = amf0::Limits { name_bytes: usize::MAX, ..limits };
     let again = amf0::decode_all(&encoded, wide).expect("our own encoding decodes");
     assert_eq!(encode_all(&again), encoded);
 }
@@ -151,9 +137,5 @@ fn measure(values: &[Value]) -> (usize, usize) {
 
 /// The input in pieces of `step` bytes; 0 is all at once.
 fn pieces(input: &[u8], step: u8) -> impl Iterator<Item = &[u8]> {
-    input.chunks(if step == 0 {
-        input.len().max(1)
-    } else {
-        usize::from(step)
-    })
+    input.chunks(if step == 0 { input.len().max(1) } else { usize::from(step) })
 }

@@ -5,9 +5,7 @@
 
 use bytes::Bytes;
 
-use super::{
-    AudioCodec, FlvError, PACKET_MULTITRACK_AUDIO, UnsupportedCodec, skip_modex, unwrap_tracks,
-};
+use super::{AudioCodec, FlvError, PACKET_MULTITRACK_AUDIO, UnsupportedCodec, skip_modex, unwrap_tracks};
 use crate::cursor::Cursor;
 
 /// What an audio message holds.
@@ -50,9 +48,7 @@ pub fn parse_audio(body: Bytes) -> Result<AudioPacket, FlvError> {
     match first >> 4 {
         FORMAT_ENHANCED => enhanced(cursor, first),
         FORMAT_AAC => Ok(legacy_aac(cursor)),
-        other => Ok(AudioPacket::Unsupported {
-            codec: UnsupportedCodec::Audio(other),
-        }),
+        other => Ok(AudioPacket::Unsupported { codec: UnsupportedCodec::Audio(other) }),
     }
 }
 
@@ -75,9 +71,7 @@ fn enhanced(mut cursor: Cursor, first: u8) -> Result<AudioPacket, FlvError> {
         return Ok(AudioPacket::Ignored);
     };
     if &packet.four_cc != b"mp4a" {
-        return Ok(AudioPacket::Unsupported {
-            codec: UnsupportedCodec::FourCc(packet.four_cc),
-        });
+        return Ok(AudioPacket::Unsupported { codec: UnsupportedCodec::FourCc(packet.four_cc) });
     }
     let cursor = Cursor::new(packet.body);
     Ok(match packet.packet_type {
@@ -91,20 +85,14 @@ fn enhanced(mut cursor: Cursor, first: u8) -> Result<AudioPacket, FlvError> {
 fn header(cursor: Cursor) -> AudioPacket {
     match cursor.rest() {
         record if record.is_empty() => AudioPacket::Ignored,
-        record => AudioPacket::Header {
-            codec: AudioCodec::Aac,
-            record,
-        },
+        record => AudioPacket::Header { codec: AudioCodec::Aac, record },
     }
 }
 
 fn frame(cursor: Cursor) -> AudioPacket {
     match cursor.rest() {
         data if data.is_empty() => AudioPacket::Ignored,
-        data => AudioPacket::Frame {
-            codec: AudioCodec::Aac,
-            data,
-        },
+        data => AudioPacket::Frame { codec: AudioCodec::Aac, data },
     }
 }
 
@@ -120,14 +108,8 @@ mod tests {
     fn bodies() {
         use AudioPacket::{End, Ignored};
         let unsupported = |codec| AudioPacket::Unsupported { codec };
-        let header = |record| AudioPacket::Header {
-            codec: AudioCodec::Aac,
-            record: Bytes::from_static(record),
-        };
-        let frame = |data| AudioPacket::Frame {
-            codec: AudioCodec::Aac,
-            data: Bytes::from_static(data),
-        };
+        let header = |record| AudioPacket::Header { codec: AudioCodec::Aac, record: Bytes::from_static(record) };
+        let frame = |data| AudioPacket::Frame { codec: AudioCodec::Aac, data: Bytes::from_static(data) };
         let table: &[(&str, &[u8], AudioPacket)] = &[
             ("empty", b"", Ignored),
             ("format byte alone", b"\xaf", Ignored),
@@ -141,17 +123,9 @@ mod tests {
             ("enhanced frame", b"\x91mp4aabc", frame(b"abc")),
             ("enhanced end", b"\x92mp4a", End),
             ("channel layout", b"\x94mp4a\x01\x02", Ignored),
-            (
-                "opus",
-                b"\x90Opusx",
-                unsupported(UnsupportedCodec::FourCc(*b"Opus")),
-            ),
+            ("opus", b"\x90Opusx", unsupported(UnsupportedCodec::FourCc(*b"Opus"))),
             ("modex", b"\x97\x02abc\x01mp4axy", frame(b"xy")),
-            (
-                "multitrack, default track",
-                b"\x95\x01mp4a\0xy",
-                frame(b"xy"),
-            ),
+            ("multitrack, default track", b"\x95\x01mp4a\0xy", frame(b"xy")),
             ("multitrack, other track", b"\x95\x01mp4a\x02xy", Ignored),
         ];
         for (name, bytes, expected) in table {

@@ -4,9 +4,7 @@
 
 use bytes::Bytes;
 
-use super::{
-    FlvError, PACKET_MULTITRACK_VIDEO, UnsupportedCodec, VideoCodec, skip_modex, unwrap_tracks,
-};
+use super::{FlvError, PACKET_MULTITRACK_VIDEO, UnsupportedCodec, VideoCodec, skip_modex, unwrap_tracks};
 use crate::cursor::Cursor;
 
 /// What a video message holds.
@@ -56,11 +54,7 @@ pub fn parse_video(body: Bytes) -> Result<VideoPacket, FlvError> {
     let Ok(first) = cursor.u8() else {
         return Ok(VideoPacket::Ignored);
     };
-    if first & 0x80 != 0 {
-        enhanced(cursor, first)
-    } else {
-        legacy(cursor, first)
-    }
+    if first & 0x80 != 0 { enhanced(cursor, first) } else { legacy(cursor, first) }
 }
 
 fn legacy(mut cursor: Cursor, first: u8) -> Result<VideoPacket, FlvError> {
@@ -71,9 +65,7 @@ fn legacy(mut cursor: Cursor, first: u8) -> Result<VideoPacket, FlvError> {
         // A lone command byte carries no codec worth refusing.
         _ if frame_type == FRAME_COMMAND => return Ok(VideoPacket::Ignored),
         other => {
-            return Ok(VideoPacket::Unsupported {
-                codec: UnsupportedCodec::Video(other),
-            });
+            return Ok(VideoPacket::Unsupported { codec: UnsupportedCodec::Video(other) });
         }
     };
     if frame_type == FRAME_COMMAND || cursor.remaining() == 0 {
@@ -113,9 +105,7 @@ fn enhanced(mut cursor: Cursor, first: u8) -> Result<VideoPacket, FlvError> {
         b"avc1" => VideoCodec::Avc,
         b"hvc1" => VideoCodec::Hevc,
         other => {
-            return Ok(VideoPacket::Unsupported {
-                codec: UnsupportedCodec::FourCc(*other),
-            });
+            return Ok(VideoPacket::Unsupported { codec: UnsupportedCodec::FourCc(*other) });
         }
     };
     let mut cursor = Cursor::new(packet.body);
@@ -145,12 +135,7 @@ fn frame(codec: VideoCodec, frame_type: u8, composition_ms: i32, cursor: Cursor)
         return VideoPacket::Ignored;
     }
     let keyframe = matches!(frame_type, FRAME_KEY | FRAME_GENERATED_KEY);
-    VideoPacket::Frame {
-        codec,
-        keyframe,
-        composition_ms,
-        data,
-    }
+    VideoPacket::Frame { codec, keyframe, composition_ms, data }
 }
 
 #[cfg(test)]
@@ -161,25 +146,12 @@ mod tests {
         parse_video(Bytes::copy_from_slice(bytes))
     }
 
-    fn frame(
-        codec: VideoCodec,
-        keyframe: bool,
-        composition_ms: i32,
-        data: &'static [u8],
-    ) -> VideoPacket {
-        VideoPacket::Frame {
-            codec,
-            keyframe,
-            composition_ms,
-            data: Bytes::from_static(data),
-        }
+    fn frame(codec: VideoCodec, keyframe: bool, composition_ms: i32, data: &'static [u8]) -> VideoPacket {
+        VideoPacket::Frame { codec, keyframe, composition_ms, data: Bytes::from_static(data) }
     }
 
     fn header(codec: VideoCodec, record: &'static [u8]) -> VideoPacket {
-        VideoPacket::Header {
-            codec,
-            record: Bytes::from_static(record),
-        }
+        VideoPacket::Header { codec, record: Bytes::from_static(record) }
     }
 
     #[test]
@@ -189,97 +161,37 @@ mod tests {
         let unsupported = |codec| VideoPacket::Unsupported { codec };
         let table: &[(&str, &[u8], VideoPacket)] = &[
             ("empty", b"", Ignored),
-            (
-                "avc header",
-                b"\x17\0\0\0\0\x01\x64",
-                header(Avc, b"\x01\x64"),
-            ),
+            ("avc header", b"\x17\0\0\0\0\x01\x64", header(Avc, b"\x01\x64")),
             ("avc header without a record", b"\x17\0\0\0\0", Ignored),
-            (
-                "avc keyframe",
-                b"\x17\x01\0\0\x50abc",
-                frame(Avc, true, 80, b"abc"),
-            ),
-            (
-                "avc delta, offset -1",
-                b"\x27\x01\xff\xff\xffabc",
-                frame(Avc, false, -1, b"abc"),
-            ),
+            ("avc keyframe", b"\x17\x01\0\0\x50abc", frame(Avc, true, 80, b"abc")),
+            ("avc delta, offset -1", b"\x27\x01\xff\xff\xffabc", frame(Avc, false, -1, b"abc")),
             ("avc frame without data", b"\x27\x01\0\0\0", Ignored),
             ("avc end", b"\x17\x02\0\0\0", End),
             ("avc first byte alone", b"\x17", Ignored),
             ("avc unknown packet type", b"\x17\x09\0\0\0x", Ignored),
             ("seek command", b"\x57\0", Ignored),
             ("seek command, no codec", b"\x50\0", Ignored),
-            (
-                "legacy hevc header",
-                b"\x1c\0\0\0\0\x01",
-                header(Hevc, b"\x01"),
-            ),
-            (
-                "legacy hevc frame",
-                b"\x2c\x01\0\0\x28ab",
-                frame(Hevc, false, 40, b"ab"),
-            ),
-            (
-                "sorenson",
-                b"\x12abc",
-                unsupported(UnsupportedCodec::Video(2)),
-            ),
+            ("legacy hevc header", b"\x1c\0\0\0\0\x01", header(Hevc, b"\x01")),
+            ("legacy hevc frame", b"\x2c\x01\0\0\x28ab", frame(Hevc, false, 40, b"ab")),
+            ("sorenson", b"\x12abc", unsupported(UnsupportedCodec::Video(2))),
             ("hvc1 start", b"\x90hvc1\x01\x02", header(Hevc, b"\x01\x02")),
-            (
-                "hvc1 coded frames",
-                b"\x91hvc1\0\0\x50ab",
-                frame(Hevc, true, 80, b"ab"),
-            ),
-            (
-                "hvc1 coded frames x",
-                b"\xa3hvc1ab",
-                frame(Hevc, false, 0, b"ab"),
-            ),
+            ("hvc1 coded frames", b"\x91hvc1\0\0\x50ab", frame(Hevc, true, 80, b"ab")),
+            ("hvc1 coded frames x", b"\xa3hvc1ab", frame(Hevc, false, 0, b"ab")),
             ("hvc1 end", b"\x92hvc1", End),
-            (
-                "avc1 by four cc",
-                b"\xa1avc1\0\0\0ab",
-                frame(Avc, false, 0, b"ab"),
-            ),
+            ("avc1 by four cc", b"\xa1avc1\0\0\0ab", frame(Avc, false, 0, b"ab")),
             ("metadata", b"\x94hvc1anything", Ignored),
             ("enhanced command", b"\xd1\0", Ignored),
-            (
-                "av1",
-                b"\x90av01\x81",
-                unsupported(UnsupportedCodec::FourCc(*b"av01")),
-            ),
-            (
-                "modex then frame",
-                b"\x97\x02abc\x03hvc1xy",
-                frame(Hevc, true, 0, b"xy"),
-            ),
-            (
-                "two modex",
-                b"\x97\0a\x07\0b\x13hvc1xy",
-                frame(Hevc, true, 0, b"xy"),
-            ),
-            (
-                "multitrack, one track",
-                b"\x96\x03hvc1\0xy",
-                frame(Hevc, true, 0, b"xy"),
-            ),
-            (
-                "multitrack, other track only",
-                b"\x96\x03hvc1\x01xy",
-                Ignored,
-            ),
+            ("av1", b"\x90av01\x81", unsupported(UnsupportedCodec::FourCc(*b"av01"))),
+            ("modex then frame", b"\x97\x02abc\x03hvc1xy", frame(Hevc, true, 0, b"xy")),
+            ("two modex", b"\x97\0a\x07\0b\x13hvc1xy", frame(Hevc, true, 0, b"xy")),
+            ("multitrack, one track", b"\x96\x03hvc1\0xy", frame(Hevc, true, 0, b"xy")),
+            ("multitrack, other track only", b"\x96\x03hvc1\x01xy", Ignored),
             (
                 "multitrack, many tracks, second is the default",
                 b"\x96\x13hvc1\x01\0\0\x02zz\0\0\0\x02xy",
                 frame(Hevc, true, 0, b"xy"),
             ),
-            (
-                "multitrack, many codecs",
-                b"\x96\x23av01\x01\0\0\x01zhvc1\0\0\0\x02xy",
-                frame(Hevc, true, 0, b"xy"),
-            ),
+            ("multitrack, many codecs", b"\x96\x23av01\x01\0\0\x01zhvc1\0\0\0\x02xy", frame(Hevc, true, 0, b"xy")),
         ];
         for (name, bytes, expected) in table {
             assert_eq!(parse(bytes).as_ref(), Ok(expected), "{name}");
@@ -310,10 +222,7 @@ mod tests {
             (UnsupportedCodec::Video(9), "video codec 9"),
             (UnsupportedCodec::Audio(11), "Speex"),
             (UnsupportedCodec::FourCc(*b"av01"), "av01"),
-            (
-                UnsupportedCodec::FourCc(*b"\0\n\xff\""),
-                "\\x00\\n\\xff\\\"",
-            ),
+            (UnsupportedCodec::FourCc(*b"\0\n\xff\""), "\\x00\\n\\xff\\\""),
         ] {
             assert_eq!(codec.to_string(), name);
         }

@@ -5,9 +5,7 @@
 //! [`crate::part`]. The payload is copied once, from the messages it arrived in to the bytes that are appended.
 
 use bytes::Bytes;
-use mp4_atom::{
-    Atom, Encode, Header, Mdat, Mfhd, Moof, Tfdt, Tfhd, Traf, Trun, TrunEntry, TrunSamples,
-};
+use mp4_atom::{Atom, Encode, Header, Mdat, Mfhd, Moof, Tfdt, Tfhd, Traf, Trun, TrunEntry, TrunSamples};
 
 use super::trailer::Trailer;
 use super::{AUDIO_TRACK, BoxError, Fragment, VIDEO_TRACK};
@@ -93,10 +91,7 @@ impl Fragmenter {
     /// Earliest decode time in the current fragment, in milliseconds.
     pub fn first_ms(&self) -> Option<u64> {
         let video = self.video.first().map(|sample| sample.start);
-        let audio = self
-            .audio
-            .first()
-            .map(|sample| samples_to_ms(sample.start, self.audio_rate));
+        let audio = self.audio.first().map(|sample| samples_to_ms(sample.start, self.audio_rate));
         video.into_iter().chain(audio).min()
     }
 
@@ -129,8 +124,7 @@ impl Fragmenter {
             crc: 0,
             keyframe: self.starts_with_keyframe(),
             first_ms,
-            duration_ms: u32::try_from(self.end_ms(&ends).saturating_sub(first_ms))
-                .unwrap_or(u32::MAX),
+            duration_ms: u32::try_from(self.end_ms(&ends).saturating_sub(first_ms)).unwrap_or(u32::MAX),
             video_frames: count(&self.video)?,
             audio_frames: count(&self.audio)?,
             ends,
@@ -145,34 +139,18 @@ impl Fragmenter {
         self.video.clear();
         self.audio.clear();
         self.payload_bytes = 0;
-        Ok(Some(Fragment {
-            bytes: bytes.into(),
-            entry,
-        }))
+        Ok(Some(Fragment { bytes: bytes.into(), entry }))
     }
 
     /// End of what this fragment holds; a track without samples in it does not count.
     fn end_ms(&self, ends: &TimelinePosition) -> u64 {
-        let video = if self.video.is_empty() {
-            0
-        } else {
-            ends.video_end_ms
-        };
-        let audio = if self.audio.is_empty() {
-            0
-        } else {
-            ends.audio_end_ms()
-        };
+        let video = if self.video.is_empty() { 0 } else { ends.video_end_ms };
+        let audio = if self.audio.is_empty() { 0 } else { ends.audio_end_ms() };
         video.max(audio)
     }
 
     fn media(&self, ends: &TimelinePosition) -> Result<Vec<u8>, BoxError> {
-        let mut moof = Moof {
-            mfhd: Mfhd {
-                sequence_number: self.next_number,
-            },
-            traf: Vec::new(),
-        };
+        let mut moof = Moof { mfhd: Mfhd { sequence_number: self.next_number }, traf: Vec::new() };
         if !self.video.is_empty() {
             moof.traf.push(video_traf(&self.video, ends.video_end_ms)?);
         }
@@ -182,10 +160,7 @@ impl Fragmenter {
         // The data offsets depend on the size of the `moof`, which does not depend on them: write it twice.
         let mut measured = Vec::new();
         moof.encode(&mut measured)?;
-        let mdat = Header {
-            kind: Mdat::KIND,
-            size: Some(self.payload_bytes),
-        };
+        let mdat = Header { kind: Mdat::KIND, size: Some(self.payload_bytes) };
         let mut offset = measured.len() + HEADER_BYTES;
         let video_bytes: usize = self.video.iter().map(|sample| sample.data.len()).sum();
         for traf in &mut moof.traf {
@@ -194,8 +169,7 @@ impl Fragmenter {
             }
             offset += video_bytes;
         }
-        let capacity =
-            measured.len() + HEADER_BYTES + self.payload_bytes + super::TRAILER_BYTES as usize;
+        let capacity = measured.len() + HEADER_BYTES + self.payload_bytes + super::TRAILER_BYTES as usize;
         let mut out = Vec::with_capacity(capacity);
         moof.encode(&mut out)?;
         mdat.encode(&mut out)?;
@@ -216,15 +190,11 @@ fn count(samples: &[Sample]) -> Result<u32, BoxError> {
 fn durations(samples: &[Sample], end: u64) -> impl Iterator<Item = u32> {
     let starts = samples.iter().map(|sample| sample.start);
     let nexts = starts.clone().skip(1).chain([end]);
-    starts
-        .zip(nexts)
-        .map(|(start, next)| u32::try_from(next.saturating_sub(start)).unwrap_or(u32::MAX))
+    starts.zip(nexts).map(|(start, next)| u32::try_from(next.saturating_sub(start)).unwrap_or(u32::MAX))
 }
 
 fn size(sample: &Sample) -> Result<Option<u32>, BoxError> {
-    u32::try_from(sample.data.len())
-        .map(Some)
-        .map_err(|_| BoxError::TooLarge)
+    u32::try_from(sample.data.len()).map(Some).map_err(|_| BoxError::TooLarge)
 }
 
 fn video_traf(samples: &[Sample], end: u64) -> Result<Traf, BoxError> {
@@ -233,22 +203,11 @@ fn video_traf(samples: &[Sample], end: u64) -> Result<Traf, BoxError> {
         entries.push(TrunEntry {
             duration: Some(duration),
             size: size(sample)?,
-            flags: Some(if sample.keyframe {
-                FLAGS_SYNC
-            } else {
-                FLAGS_DEPENDENT
-            }),
+            flags: Some(if sample.keyframe { FLAGS_SYNC } else { FLAGS_DEPENDENT }),
             cts: Some(i64::from(sample.composition)),
         });
     }
-    Ok(traf(
-        Tfhd {
-            track_id: VIDEO_TRACK,
-            ..Tfhd::default()
-        },
-        samples,
-        entries,
-    ))
+    Ok(traf(Tfhd { track_id: VIDEO_TRACK, ..Tfhd::default() }, samples, entries))
 }
 
 /// Audio frames are alike but for their size; a duration is written per frame only where a seam made one differ.
@@ -257,12 +216,7 @@ fn audio_traf(samples: &[Sample], end: u64) -> Result<Traf, BoxError> {
     let even = durations(samples, end).all(|duration| duration == usual);
     let mut entries = Vec::with_capacity(samples.len());
     for (sample, duration) in samples.iter().zip(durations(samples, end)) {
-        entries.push(TrunEntry {
-            duration: (!even).then_some(duration),
-            size: size(sample)?,
-            flags: None,
-            cts: None,
-        });
+        entries.push(TrunEntry { duration: (!even).then_some(duration), size: size(sample)?, flags: None, cts: None });
     }
     let header = Tfhd {
         track_id: AUDIO_TRACK,
@@ -275,17 +229,9 @@ fn audio_traf(samples: &[Sample], end: u64) -> Result<Traf, BoxError> {
 
 fn traf(header: Tfhd, samples: &[Sample], entries: Vec<TrunEntry>) -> Traf {
     Traf {
-        tfhd: Tfhd {
-            default_base_is_moof: true,
-            ..header
-        },
-        tfdt: samples.first().map(|first| Tfdt {
-            base_media_decode_time: first.start,
-        }),
-        trun: vec![Trun {
-            data_offset: Some(0),
-            samples: TrunSamples::Explicit(entries),
-        }],
+        tfhd: Tfhd { default_base_is_moof: true, ..header },
+        tfdt: samples.first().map(|first| Tfdt { base_media_decode_time: first.start }),
+        trun: vec![Trun { data_offset: Some(0), samples: TrunSamples::Explicit(entries) }],
         ..Traf::default()
     }
 }

@@ -40,17 +40,12 @@ impl From<Short> for IndexError {
 impl FragmentIndex {
     /// The index of a scanned part; `None` if not even its init segment is whole.
     pub fn from_scan(scan: &Scan) -> Option<Self> {
-        Some(Self {
-            init: scan.init?,
-            fragments: scan.fragments.clone(),
-        })
+        Some(Self { init: scan.init?, fragments: scan.fragments.clone() })
     }
 
     /// Where the last fragment ends.
     pub fn end_offset(&self) -> u64 {
-        self.fragments
-            .last()
-            .map_or(self.media_offset(), FragmentEntry::end_offset)
+        self.fragments.last().map_or(self.media_offset(), FragmentEntry::end_offset)
     }
 
     fn media_offset(&self) -> u64 {
@@ -66,28 +61,13 @@ impl FragmentIndex {
         for entry in &self.fragments {
             put_varint(&mut out, u64::from(entry.size));
             put_varint(&mut out, zigzag(entry.first_ms, before.end_ms));
-            put_varint(
-                &mut out,
-                u64::from(entry.duration_ms) << 1 | u64::from(entry.keyframe),
-            );
+            put_varint(&mut out, u64::from(entry.duration_ms) << 1 | u64::from(entry.keyframe));
             put_varint(&mut out, u64::from(entry.video_frames));
             put_varint(&mut out, u64::from(entry.audio_frames));
-            put_varint(
-                &mut out,
-                zigzag(entry.ends.video_end_ms, before.ends.video_end_ms),
-            );
-            put_varint(
-                &mut out,
-                zigzag(entry.ends.audio_end, before.ends.audio_end),
-            );
-            put_varint(
-                &mut out,
-                zigzag(entry.ends.audio_rate.into(), before.ends.audio_rate.into()),
-            );
-            before = Before {
-                end_ms: entry.end_ms(),
-                ends: entry.ends,
-            };
+            put_varint(&mut out, zigzag(entry.ends.video_end_ms, before.ends.video_end_ms));
+            put_varint(&mut out, zigzag(entry.ends.audio_end, before.ends.audio_end));
+            put_varint(&mut out, zigzag(entry.ends.audio_rate.into(), before.ends.audio_rate.into()));
+            before = Before { end_ms: entry.end_ms(), ends: entry.ends };
         }
         let sum = crc32c::crc32c(&out);
         out.extend(sum.to_be_bytes());
@@ -105,13 +85,7 @@ impl FragmentIndex {
         if Cursor::new(sum).u32()? != crc32c::crc32c(&body) {
             return Err(IndexError::Damaged);
         }
-        let mut index = Self {
-            init: ByteRange {
-                offset: 0,
-                len: cursor.varint()?,
-            },
-            fragments: Vec::new(),
-        };
+        let mut index = Self { init: ByteRange { offset: 0, len: cursor.varint()? }, fragments: Vec::new() };
         // The count is not trusted for memory: entries are pushed as their bytes are read.
         let count = cursor.varint()?;
         let mut before = Before::default();
@@ -119,10 +93,7 @@ impl FragmentIndex {
             let offset = index.end_offset();
             let number = u32::try_from(number + 1).map_err(|_| IndexError::Damaged)?;
             let entry = read_entry(&mut cursor, offset, number, &before)?;
-            before = Before {
-                end_ms: entry.end_ms(),
-                ends: entry.ends,
-            };
+            before = Before { end_ms: entry.end_ms(), ends: entry.ends };
             index.fragments.push(entry);
         }
         if cursor.remaining() > 0 {
@@ -139,12 +110,7 @@ struct Before {
     ends: TimelinePosition,
 }
 
-fn read_entry(
-    cursor: &mut Cursor,
-    offset: u64,
-    number: u32,
-    before: &Before,
-) -> Result<FragmentEntry, IndexError> {
+fn read_entry(cursor: &mut Cursor, offset: u64, number: u32, before: &Before) -> Result<FragmentEntry, IndexError> {
     let size = small(cursor.varint()?)?;
     let first_ms = unzigzag(cursor.varint()?, before.end_ms);
     let timing = cursor.varint()?;
@@ -188,13 +154,7 @@ mod tests {
     use super::*;
 
     fn index(steps: Vec<(u32, u64, u32, bool, u32, u32)>) -> FragmentIndex {
-        let mut index = FragmentIndex {
-            init: ByteRange {
-                offset: 0,
-                len: 700,
-            },
-            fragments: Vec::new(),
-        };
+        let mut index = FragmentIndex { init: ByteRange { offset: 0, len: 700 }, fragments: Vec::new() };
         for (size, first_ms, duration_ms, keyframe, frames, audio_rate) in steps {
             index.fragments.push(FragmentEntry {
                 offset: index.end_offset(),
@@ -206,11 +166,7 @@ mod tests {
                 keyframe,
                 video_frames: frames,
                 audio_frames: frames / 2,
-                ends: TimelinePosition {
-                    video_end_ms: first_ms,
-                    audio_end: first_ms.wrapping_mul(44),
-                    audio_rate,
-                },
+                ends: TimelinePosition { video_end_ms: first_ms, audio_end: first_ms.wrapping_mul(44), audio_rate },
             });
         }
         index
@@ -239,18 +195,7 @@ mod tests {
 
     #[test]
     fn damage_is_seen_and_entries_are_small() {
-        let steps = (0..3600)
-            .map(|n| {
-                (
-                    120_000 + n as u32 % 777,
-                    n * 1000,
-                    1000,
-                    n % 2 == 0,
-                    25,
-                    44_100,
-                )
-            })
-            .collect();
+        let steps = (0..3600).map(|n| (120_000 + n as u32 % 777, n * 1000, 1000, n % 2 == 0, 25, 44_100)).collect();
         let bytes = index(steps).to_bytes();
         assert!(bytes.len() < 3600 * 15, "{}", bytes.len());
         for bit in (0..bytes.len() * 8).step_by(101) {

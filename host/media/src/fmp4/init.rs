@@ -5,9 +5,8 @@
 
 use bytes::Bytes;
 use mp4_atom::{
-    Atom, Audio, Avc1, Avcc, Codec, Decode, Dinf, Dref, DrefEntry, Encode, FixedPoint, FourCC,
-    Ftyp, Hdlr, Hvc1, Hvcc, Mdhd, Mdia, Minf, Moov, Mp4a, Mvex, Mvhd, Smhd, Stbl, Stco, Stsd, Tkhd,
-    Trak, Trex, Url, Visual, Vmhd,
+    Atom, Audio, Avc1, Avcc, Codec, Decode, Dinf, Dref, DrefEntry, Encode, FixedPoint, FourCC, Ftyp, Hdlr, Hvc1, Hvcc,
+    Mdhd, Mdia, Minf, Moov, Mp4a, Mvex, Mvhd, Smhd, Stbl, Stco, Stsd, Tkhd, Trak, Trex, Url, Visual, Vmhd,
     esds::{DecoderConfig, DecoderSpecific, EsDescriptor, Esds, SLConfig},
 };
 
@@ -44,19 +43,9 @@ pub fn init_segment(tracks: &Tracks) -> Result<InitSegment, BoxError> {
     .encode(&mut out)?;
     moov(tracks)?.encode(&mut out)?;
     let covered = u32::try_from(out.len()).map_err(|_| BoxError::TooLarge)?;
-    let trailer = Trailer {
-        covered,
-        crc: crc32c::crc32c(&out),
-        ..Trailer::default()
-    };
+    let trailer = Trailer { covered, crc: crc32c::crc32c(&out), ..Trailer::default() };
     trailer.append(&mut out)?;
-    Ok(InitSegment {
-        bytes: out.into(),
-        range: ByteRange {
-            offset: 0,
-            len: u64::from(covered),
-        },
-    })
+    Ok(InitSegment { bytes: out.into(), range: ByteRange { offset: 0, len: u64::from(covered) } })
 }
 
 /// Reads the tracks of an init segment that [`init_segment`] wrote; bytes behind `moov` are not looked at.
@@ -116,45 +105,21 @@ fn moov(tracks: &Tracks) -> Result<Moov, BoxError> {
 }
 
 fn defaults(track_id: u32) -> Trex {
-    Trex {
-        track_id,
-        default_sample_description_index: 1,
-        ..Trex::default()
-    }
+    Trex { track_id, default_sample_description_index: 1, ..Trex::default() }
 }
 
 fn video_trak(video: &VideoConfig) -> Result<Trak, BoxError> {
-    let visual = Visual {
-        data_reference_index: 1,
-        width: video.width,
-        height: video.height,
-        ..Visual::default()
-    };
+    let visual = Visual { data_reference_index: 1, width: video.width, height: video.height, ..Visual::default() };
     let mut record = video.record.as_ref();
     let entry = match video.codec {
-        VideoCodec::Avc => Codec::Avc1(Avc1 {
-            visual,
-            avcc: Avcc::decode_body(&mut record)?,
-            ..Avc1::default()
-        }),
-        VideoCodec::Hevc => Codec::Hvc1(Hvc1 {
-            visual,
-            hvcc: Hvcc::decode_body(&mut record)?,
-            ..Hvc1::default()
-        }),
+        VideoCodec::Avc => Codec::Avc1(Avc1 { visual, avcc: Avcc::decode_body(&mut record)?, ..Avc1::default() }),
+        VideoCodec::Hevc => Codec::Hvc1(Hvc1 { visual, hvcc: Hvcc::decode_body(&mut record)?, ..Hvc1::default() }),
     };
     let mut tkhd = track_header(VIDEO_TRACK);
     tkhd.width = video.width.into();
     tkhd.height = video.height.into();
-    let minf = Minf {
-        vmhd: Some(Vmhd::default()),
-        ..media_information(entry)
-    };
-    Ok(Trak {
-        tkhd,
-        mdia: media(VIDEO_TIMESCALE, VIDEO_HANDLER, minf),
-        ..Trak::default()
-    })
+    let minf = Minf { vmhd: Some(Vmhd::default()), ..media_information(entry) };
+    Ok(Trak { tkhd, mdia: media(VIDEO_TIMESCALE, VIDEO_HANDLER, minf), ..Trak::default() })
 }
 
 fn audio_trak(audio: &AudioConfig) -> Trak {
@@ -162,11 +127,7 @@ fn audio_trak(audio: &AudioConfig) -> Trak {
         audio: Audio {
             data_reference_index: 1,
             // Zero means "see the frames"; the box has no such value and readers take two for granted.
-            channel_count: if audio.channels == 0 {
-                2
-            } else {
-                u16::from(audio.channels)
-            },
+            channel_count: if audio.channels == 0 { 2 } else { u16::from(audio.channels) },
             sample_size: 16,
             // Rates that do not fit 16 bits are written as 0 (section 12.2.3.2) and read from the codec header.
             sample_rate: FixedPoint::from(u16::try_from(audio.sample_rate).unwrap_or(0)),
@@ -176,10 +137,7 @@ fn audio_trak(audio: &AudioConfig) -> Trak {
                 dec_config: DecoderConfig {
                     object_type_indication: MPEG4_AUDIO,
                     stream_type: AUDIO_STREAM,
-                    dec_specific: Some(DecoderSpecific {
-                        raw: audio.record.to_vec(),
-                        ..DecoderSpecific::default()
-                    }),
+                    dec_specific: Some(DecoderSpecific { raw: audio.record.to_vec(), ..DecoderSpecific::default() }),
                     ..DecoderConfig::default()
                 },
                 sl_config: SLConfig::default(),
@@ -191,37 +149,18 @@ fn audio_trak(audio: &AudioConfig) -> Trak {
     };
     let mut tkhd = track_header(AUDIO_TRACK);
     tkhd.volume = 1.into();
-    let minf = Minf {
-        smhd: Some(Smhd::default()),
-        ..media_information(Codec::Mp4a(entry))
-    };
-    Trak {
-        tkhd,
-        mdia: media(audio.sample_rate, AUDIO_HANDLER, minf),
-        ..Trak::default()
-    }
+    let minf = Minf { smhd: Some(Smhd::default()), ..media_information(Codec::Mp4a(entry)) };
+    Trak { tkhd, mdia: media(audio.sample_rate, AUDIO_HANDLER, minf), ..Trak::default() }
 }
 
 fn track_header(track_id: u32) -> Tkhd {
-    Tkhd {
-        track_id,
-        enabled: true,
-        in_movie: true,
-        ..Tkhd::default()
-    }
+    Tkhd { track_id, enabled: true, in_movie: true, ..Tkhd::default() }
 }
 
 fn media(timescale: u32, handler: FourCC, minf: Minf) -> Mdia {
     Mdia {
-        mdhd: Mdhd {
-            timescale,
-            language: "und".to_owned(),
-            ..Mdhd::default()
-        },
-        hdlr: Hdlr {
-            handler,
-            name: String::new(),
-        },
+        mdhd: Mdhd { timescale, language: "und".to_owned(), ..Mdhd::default() },
+        hdlr: Hdlr { handler, name: String::new() },
         minf,
     }
 }
@@ -229,18 +168,8 @@ fn media(timescale: u32, handler: FourCC, minf: Minf) -> Mdia {
 /// Sample tables stay empty: the samples are in the fragments.
 fn media_information(entry: Codec) -> Minf {
     Minf {
-        dinf: Dinf {
-            dref: Dref {
-                entries: vec![DrefEntry::Url(Url::default())],
-            },
-        },
-        stbl: Stbl {
-            stsd: Stsd {
-                codecs: vec![entry],
-            },
-            stco: Some(Stco::default()),
-            ..Stbl::default()
-        },
+        dinf: Dinf { dref: Dref { entries: vec![DrefEntry::Url(Url::default())] } },
+        stbl: Stbl { stsd: Stsd { codecs: vec![entry] }, stco: Some(Stco::default()), ..Stbl::default() },
         ..Minf::default()
     }
 }
@@ -256,28 +185,13 @@ mod tests {
         let hevc = VideoConfig::parse(VideoCodec::Hevc, &samples::bytes(samples::HEVC)).unwrap();
         let (avc, aac) = (samples::video(samples::AVC), samples::audio(samples::AAC));
         for tracks in [
-            Tracks {
-                video: Some(avc.clone()),
-                audio: Some(aac.clone()),
-            },
-            Tracks {
-                video: Some(hevc),
-                audio: Some(aac.clone()),
-            },
-            Tracks {
-                video: Some(avc),
-                audio: None,
-            },
-            Tracks {
-                video: None,
-                audio: Some(aac),
-            },
+            Tracks { video: Some(avc.clone()), audio: Some(aac.clone()) },
+            Tracks { video: Some(hevc), audio: Some(aac.clone()) },
+            Tracks { video: Some(avc), audio: None },
+            Tracks { video: None, audio: Some(aac) },
         ] {
             let init = init_segment(&tracks).unwrap();
-            assert_eq!(
-                init.bytes.len() as u64,
-                init.range.len + u64::from(TRAILER_BYTES)
-            );
+            assert_eq!(init.bytes.len() as u64, init.range.len + u64::from(TRAILER_BYTES));
             let read = read_tracks(&init.bytes).unwrap();
             assert_eq!(read, tracks);
             let size = |tracks: &Tracks| tracks.video.as_ref().map(|v| (v.width, v.height, v.fps));

@@ -18,10 +18,7 @@ pub(crate) struct Seen {
 
 /// All samples of the fragments that a scan found, per fragment in file order.
 pub(crate) fn samples(file: &[u8], scan: &Scan) -> Vec<Vec<Seen>> {
-    scan.fragments
-        .iter()
-        .map(|entry| fragment(&file[entry.offset as usize..][..entry.size as usize]))
-        .collect()
+    scan.fragments.iter().map(|entry| fragment(&file[entry.offset as usize..][..entry.size as usize])).collect()
 }
 
 /// The samples of one `moof` and `mdat`.
@@ -43,10 +40,7 @@ pub(crate) fn fragment(bytes: &[u8]) -> Vec<Seen> {
             let mut offset = trun.data_offset.unwrap() as usize;
             for entry in trun.samples.iter() {
                 let size = entry.size.unwrap() as usize;
-                let duration = entry
-                    .duration
-                    .or(traf.tfhd.default_sample_duration)
-                    .unwrap();
+                let duration = entry.duration.or(traf.tfhd.default_sample_duration).unwrap();
                 let flags = entry.flags.or(traf.tfhd.default_sample_flags).unwrap();
                 seen.push(Seen {
                     track,
@@ -62,10 +56,6 @@ pub(crate) fn fragment(bytes: &[u8]) -> Vec<Seen> {
             }
         }
     }
-    assert_eq!(
-        used,
-        mdat.data.len(),
-        "every byte of media belongs to one sample"
-    );
+    assert_eq!(used, mdat.data.len(), "every byte of media belongs to one sample");
     seen
 }

@@ -9,10 +9,7 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use mp4_atom::{Atom, Decode, FourCC, Ftyp, Header, Mdat, Moof, Moov};
 
 use super::trailer::{Trailer, looks_like};
-use super::{
-    ByteRange, FragmentEntry, MAX_INIT_BYTES, MAX_MDAT_BYTES, MAX_MOOF_BYTES, TRAILER_BYTES,
-    read_tracks,
-};
+use super::{ByteRange, FragmentEntry, MAX_INIT_BYTES, MAX_MDAT_BYTES, MAX_MOOF_BYTES, TRAILER_BYTES, read_tracks};
 use crate::track::Tracks;
 
 /// Bytes read at a time while a checksum is made.
@@ -46,15 +43,8 @@ impl Scan {
 /// only headers and trailers are. Errors are those of the reader; damage is not an error.
 pub fn scan<R: Read + Seek>(reader: &mut R, verify: bool) -> io::Result<Scan> {
     let file_len = reader.seek(SeekFrom::End(0))?;
-    let mut walker = Walker {
-        reader,
-        file_len,
-        verify,
-    };
-    let mut scan = Scan {
-        file_len,
-        ..Scan::default()
-    };
+    let mut walker = Walker { reader, file_len, verify };
+    let mut scan = Scan { file_len, ..Scan::default() };
     let Some((init, tracks)) = walker.init()? else {
         return Ok(scan);
     };
@@ -140,15 +130,9 @@ impl<R: Read + Seek> Walker<'_, R> {
         let Some(bytes) = self.read::<{ TRAILER_BYTES as usize }>(offset)? else {
             return Ok(None);
         };
-        let is_trailer =
-            Header::decode(&mut bytes.as_slice()).is_ok_and(|header| looks_like(&header));
-        let trailer = if is_trailer {
-            Trailer::read(&bytes)
-        } else {
-            None
-        };
-        Ok(trailer
-            .filter(|trailer| trailer.number == number && u64::from(trailer.covered) == covered))
+        let is_trailer = Header::decode(&mut bytes.as_slice()).is_ok_and(|header| looks_like(&header));
+        let trailer = if is_trailer { Trailer::read(&bytes) } else { None };
+        Ok(trailer.filter(|trailer| trailer.number == number && u64::from(trailer.covered) == covered))
     }
 
     /// Exactly `N` bytes at `offset`, if the file has them.

@@ -10,9 +10,8 @@ use crate::cursor::{Cursor, Short};
 use crate::timeline::TimelinePosition;
 
 /// Our own extended type, made once at random.
-const EXTENDED_TYPE: [u8; 16] = [
-    0xad, 0x15, 0xa9, 0x02, 0x5a, 0x5a, 0x46, 0x75, 0xb2, 0xa6, 0x28, 0xaa, 0xdb, 0x52, 0xd7, 0xde,
-];
+const EXTENDED_TYPE: [u8; 16] =
+    [0xad, 0x15, 0xa9, 0x02, 0x5a, 0x5a, 0x46, 0x75, 0xb2, 0xa6, 0x28, 0xaa, 0xdb, 0x52, 0xd7, 0xde];
 
 const VERSION: u8 = 1;
 const FLAG_KEYFRAME: u8 = 1;
@@ -73,9 +72,7 @@ impl Trailer {
         if kind != ExtendedType::new(&EXTENDED_TYPE) {
             return None;
         }
-        Self::read_payload(Cursor::new(payload.into()))
-            .ok()
-            .flatten()
+        Self::read_payload(Cursor::new(payload.into())).ok().flatten()
     }
 
     fn read_payload(mut cursor: Cursor) -> Result<Option<Self>, Short> {
@@ -92,11 +89,7 @@ impl Trailer {
             duration_ms: cursor.u32()?,
             video_frames: cursor.u32()?,
             audio_frames: cursor.u32()?,
-            ends: TimelinePosition {
-                video_end_ms: cursor.u64()?,
-                audio_end: cursor.u64()?,
-                audio_rate: cursor.u32()?,
-            },
+            ends: TimelinePosition { video_end_ms: cursor.u64()?, audio_end: cursor.u64()?, audio_rate: cursor.u32()? },
         }))
     }
 
@@ -136,11 +129,7 @@ mod tests {
             duration_ms: 999,
             video_frames: 25,
             audio_frames: 43,
-            ends: TimelinePosition {
-                video_end_ms: 5_000_000_999,
-                audio_end: 1 << 40,
-                audio_rate: 44_100,
-            },
+            ends: TimelinePosition { video_end_ms: 5_000_000_999, audio_end: 1 << 40, audio_rate: 44_100 },
         }
     }
 

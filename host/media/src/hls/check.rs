@@ -34,10 +34,7 @@ pub struct CheckedPlaylist {
 impl CheckedPlaylist {
     /// Sum of the segments' durations.
     pub fn duration_ms(&self) -> u64 {
-        self.segments
-            .iter()
-            .map(|segment| segment.duration_ms)
-            .sum()
+        self.segments.iter().map(|segment| segment.duration_ms).sum()
     }
 }
 
@@ -66,8 +63,7 @@ pub enum CheckError {
 
 /// Reads a media playlist and checks it.
 pub fn check(text: &str) -> Result<CheckedPlaylist, CheckError> {
-    let playlist =
-        m3u8_rs::parse_media_playlist_res(text.as_bytes()).map_err(|_| CheckError::Syntax)?;
+    let playlist = m3u8_rs::parse_media_playlist_res(text.as_bytes()).map_err(|_| CheckError::Syntax)?;
     let complete = playlist.end_list && playlist.playlist_type == Some(MediaPlaylistType::Vod);
     if playlist.version != Some(7) || !complete || playlist.segments.is_empty() {
         return Err(CheckError::Head);
@@ -76,22 +72,14 @@ pub fn check(text: &str) -> Result<CheckedPlaylist, CheckError> {
     let mut map: Option<(String, ByteRange)> = None;
     for (index, segment) in playlist.segments.iter().enumerate() {
         if let Some(found) = &segment.map {
-            let range = found
-                .byte_range
-                .as_ref()
-                .and_then(range)
-                .ok_or(CheckError::Map(index))?;
+            let range = found.byte_range.as_ref().and_then(range).ok_or(CheckError::Map(index))?;
             map = Some((found.uri.clone(), range));
         }
         let init = match &map {
             Some((uri, range)) if *uri == segment.uri => *range,
             _ => return Err(CheckError::Map(index)),
         };
-        let range = segment
-            .byte_range
-            .as_ref()
-            .and_then(range)
-            .ok_or(CheckError::Range(index))?;
+        let range = segment.byte_range.as_ref().and_then(range).ok_or(CheckError::Range(index))?;
         let floor = match segments.last() {
             Some(before) if before.uri == segment.uri => before.range.offset + before.range.len,
             _ => init.offset + init.len,
@@ -111,10 +99,7 @@ pub fn check(text: &str) -> Result<CheckedPlaylist, CheckError> {
             discontinuity: segment.discontinuity,
         });
     }
-    Ok(CheckedPlaylist {
-        segments,
-        independent: independent(&playlist),
-    })
+    Ok(CheckedPlaylist { segments, independent: independent(&playlist) })
 }
 
 fn independent(playlist: &MediaPlaylist) -> bool {
@@ -122,8 +107,5 @@ fn independent(playlist: &MediaPlaylist) -> bool {
 }
 
 fn range(range: &m3u8_rs::ByteRange) -> Option<ByteRange> {
-    Some(ByteRange {
-        offset: range.offset?,
-        len: range.length,
-    })
+    Some(ByteRange { offset: range.offset?, len: range.length })
 }

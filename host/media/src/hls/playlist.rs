@@ -4,8 +4,8 @@
 //! other on one timeline; where the configuration changes or time does not go on, a discontinuity is marked.
 
 use m3u8_rs::{
-    ByteRange as M3u8Range, ExtTag, Map, MasterPlaylist, MediaPlaylist, MediaPlaylistType,
-    MediaSegment, Resolution, VariantStream,
+    ByteRange as M3u8Range, ExtTag, Map, MasterPlaylist, MediaPlaylist, MediaPlaylistType, MediaSegment, Resolution,
+    VariantStream,
 };
 
 use crate::fmp4::{ByteRange, FragmentEntry};
@@ -45,10 +45,7 @@ pub struct PlaylistOptions<'a> {
 
 impl Default for PlaylistOptions<'_> {
     fn default() -> Self {
-        Self {
-            target_ms: DEFAULT_TARGET_MS,
-            uri_suffix: None,
-        }
+        Self { target_ms: DEFAULT_TARGET_MS, uri_suffix: None }
     }
 }
 
@@ -91,17 +88,13 @@ pub fn segments(fragments: &[FragmentEntry], target_ms: u64) -> Vec<Segment> {
         match segments.last_mut() {
             // Keyframe or not, bytes must be contiguous to be one segment.
             Some(open)
-                if !(entry.keyframe
-                    && entry.first_ms.saturating_sub(open.first_ms) >= target_ms)
+                if !(entry.keyframe && entry.first_ms.saturating_sub(open.first_ms) >= target_ms)
                     && open.range.offset + open.range.len == entry.offset =>
             {
                 open.range.len += u64::from(entry.total_size);
             }
             _ => segments.push(Segment {
-                range: ByteRange {
-                    offset: entry.offset,
-                    len: u64::from(entry.total_size),
-                },
+                range: ByteRange { offset: entry.offset, len: u64::from(entry.total_size) },
                 first_ms: entry.first_ms,
                 duration_ms: 0,
                 independent: entry.keyframe,
@@ -109,12 +102,7 @@ pub fn segments(fragments: &[FragmentEntry], target_ms: u64) -> Vec<Segment> {
         }
     }
     // A segment lasts until the next begins: on a continuous timeline the sum is then exact.
-    let nexts: Vec<u64> = segments
-        .iter()
-        .skip(1)
-        .map(|next| next.first_ms)
-        .chain([end_ms])
-        .collect();
+    let nexts: Vec<u64> = segments.iter().skip(1).map(|next| next.first_ms).chain([end_ms]).collect();
     for (segment, next) in segments.iter_mut().zip(nexts) {
         segment.duration_ms = next.saturating_sub(segment.first_ms).max(1);
     }
@@ -122,10 +110,7 @@ pub fn segments(fragments: &[FragmentEntry], target_ms: u64) -> Vec<Segment> {
 }
 
 /// Writes the playlist of recorded parts, in order.
-pub fn media_playlist(
-    parts: &[PlaylistPart<'_>],
-    options: &PlaylistOptions<'_>,
-) -> Result<String, PlaylistError> {
+pub fn media_playlist(parts: &[PlaylistPart<'_>], options: &PlaylistOptions<'_>) -> Result<String, PlaylistError> {
     let mut playlist = MediaPlaylist {
         version: Some(VERSION),
         independent_segments: true,
@@ -137,10 +122,7 @@ pub fn media_playlist(
     let mut longest_ms = 0;
     for part in parts {
         let uri = written_uri(part.uri, options)?;
-        for (index, segment) in segments(part.fragments, options.target_ms)
-            .iter()
-            .enumerate()
-        {
+        for (index, segment) in segments(part.fragments, options.target_ms).iter().enumerate() {
             let mut written = media_segment(&uri, segment);
             if index == 0 {
                 written.discontinuity = before.is_some_and(|(tracks, end_ms)| {
@@ -168,10 +150,7 @@ fn media_segment(uri: &str, segment: &Segment) -> MediaSegment {
     MediaSegment {
         uri: uri.to_owned(),
         duration: segment.duration_ms as f32 / 1000.0,
-        byte_range: Some(M3u8Range {
-            length: segment.range.len,
-            offset: Some(segment.range.offset),
-        }),
+        byte_range: Some(M3u8Range { length: segment.range.len, offset: Some(segment.range.offset) }),
         ..MediaSegment::default()
     }
 }
@@ -181,25 +160,16 @@ fn media_segment(uri: &str, segment: &Segment) -> MediaSegment {
 fn map_tag(uri: &str, init: ByteRange) -> Result<ExtTag, PlaylistError> {
     let map = Map {
         uri: uri.to_owned(),
-        byte_range: Some(M3u8Range {
-            length: init.len,
-            offset: Some(init.offset),
-        }),
+        byte_range: Some(M3u8Range { length: init.len, offset: Some(init.offset) }),
         ..Map::default()
     };
     let mut attributes = Vec::new();
     map.write_attributes_to(&mut attributes)?;
-    Ok(ExtTag {
-        tag: "X-MAP".to_owned(),
-        rest: Some(String::from_utf8(attributes)?),
-    })
+    Ok(ExtTag { tag: "X-MAP".to_owned(), rest: Some(String::from_utf8(attributes)?) })
 }
 
 fn written_uri(uri: &str, options: &PlaylistOptions<'_>) -> Result<String, PlaylistError> {
-    let suffix = options
-        .uri_suffix
-        .map(|suffix| suffix(uri))
-        .unwrap_or_default();
+    let suffix = options.uri_suffix.map(|suffix| suffix(uri)).unwrap_or_default();
     checked_uri(format!("{uri}{suffix}"))
 }
 
@@ -224,18 +194,12 @@ pub struct Bandwidth {
 pub fn bandwidth(parts: &[PlaylistPart<'_>], target_ms: u64) -> Bandwidth {
     let rate = |bytes: u64, ms: u64| bytes.saturating_mul(8_000) / ms.max(1);
     let (mut bytes, mut duration_ms, mut peak) = (0, 0, 0);
-    for segment in parts
-        .iter()
-        .flat_map(|part| segments(part.fragments, target_ms))
-    {
+    for segment in parts.iter().flat_map(|part| segments(part.fragments, target_ms)) {
         peak = peak.max(rate(segment.range.len, segment.duration_ms));
         bytes += segment.range.len;
         duration_ms += segment.duration_ms;
     }
-    Bandwidth {
-        peak,
-        average: rate(bytes, duration_ms),
-    }
+    Bandwidth { peak, average: rate(bytes, duration_ms) }
 }
 
 /// One entry of a master playlist.
@@ -256,16 +220,10 @@ pub fn master_playlist(variants: &[Variant<'_>]) -> Result<String, PlaylistError
     if variants.is_empty() {
         return Err(PlaylistError::Empty);
     }
-    let mut playlist = MasterPlaylist {
-        version: Some(VERSION),
-        ..MasterPlaylist::default()
-    };
+    let mut playlist = MasterPlaylist { version: Some(VERSION), ..MasterPlaylist::default() };
     for variant in variants {
         let video = variant.tracks.video.as_ref();
-        let fps = variant
-            .fps
-            .or(video.and_then(|video| video.fps))
-            .filter(|_| video.is_some());
+        let fps = variant.fps.or(video.and_then(|video| video.fps)).filter(|_| video.is_some());
         let codecs = variant.tracks.codecs();
         playlist.variants.push(VariantStream {
             uri: checked_uri(variant.uri.to_owned())?,
@@ -273,10 +231,7 @@ pub fn master_playlist(variants: &[Variant<'_>]) -> Result<String, PlaylistError
             bandwidth: variant.bandwidth.peak.max(1),
             average_bandwidth: (variant.bandwidth.average > 0).then_some(variant.bandwidth.average),
             codecs: (!codecs.is_empty()).then_some(codecs),
-            resolution: video.map(|video| Resolution {
-                width: video.width.into(),
-                height: video.height.into(),
-            }),
+            resolution: video.map(|video| Resolution { width: video.width.into(), height: video.height.into() }),
             // Three decimals, as section 4.3.4.2 asks.
             frame_rate: fps.map(|fps| (fps * 1000.0).round() / 1000.0),
             ..VariantStream::default()

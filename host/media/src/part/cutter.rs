@@ -55,23 +55,13 @@ impl Session {
 impl PartCutter {
     /// A cutter without an open part.
     pub fn new(options: PartOptions) -> Self {
-        Self {
-            ends: options.start,
-            options,
-            session: Session::new(),
-            part: None,
-            dropped: 0,
-        }
+        Self { ends: options.start, options, session: Session::new(), part: None, dropped: 0 }
     }
 
     /// A cutter that goes on with an open part.
     pub fn resume(options: PartOptions, state: ResumeState) -> Self {
         let ends = state.facts.ends;
-        Self {
-            ends,
-            part: Some(OpenPart::resume(state)),
-            ..Self::new(options)
-        }
+        Self { ends, part: Some(OpenPart::resume(state)), ..Self::new(options) }
     }
 
     /// What the publisher's metadata promises: whether there will be video and audio. A track that is not promised is
@@ -84,12 +74,7 @@ impl PartCutter {
     ///
     /// Bodies that are malformed are counted as dropped and skipped. After an error the publisher should be refused; the
     /// cutter itself stays usable.
-    pub fn push(
-        &mut self,
-        track: TrackKind,
-        timestamp_ms: u32,
-        body: Bytes,
-    ) -> Result<Vec<PartOutput>, PartError> {
+    pub fn push(&mut self, track: TrackKind, timestamp_ms: u32, body: Bytes) -> Result<Vec<PartOutput>, PartError> {
         let mut outputs = Vec::new();
         match track {
             TrackKind::Video => self.video(timestamp_ms, body, &mut outputs)?,
@@ -130,12 +115,7 @@ impl PartCutter {
         self.dropped
     }
 
-    fn video(
-        &mut self,
-        timestamp_ms: u32,
-        body: Bytes,
-        outputs: &mut Vec<PartOutput>,
-    ) -> Result<(), PartError> {
+    fn video(&mut self, timestamp_ms: u32, body: Bytes, outputs: &mut Vec<PartOutput>) -> Result<(), PartError> {
         let track = TrackKind::Video;
         match parse_video(body) {
             Ok(VideoPacket::Header { codec, record }) => {
@@ -147,25 +127,9 @@ impl PartCutter {
                 }
                 Ok(())
             }
-            Ok(VideoPacket::Frame {
-                codec,
-                keyframe,
-                composition_ms,
-                data,
-            }) => {
-                let known = self
-                    .session
-                    .tracks
-                    .video
-                    .as_ref()
-                    .is_some_and(|video| video.codec == codec);
-                let frame = Frame {
-                    track,
-                    time_ms: 0,
-                    composition_ms,
-                    keyframe,
-                    data,
-                };
+            Ok(VideoPacket::Frame { codec, keyframe, composition_ms, data }) => {
+                let known = self.session.tracks.video.as_ref().is_some_and(|video| video.codec == codec);
+                let frame = Frame { track, time_ms: 0, composition_ms, keyframe, data };
                 self.frame(timestamp_ms, frame, known, outputs)
             }
             Ok(VideoPacket::Unsupported { codec }) => Err(PartError::Unsupported { track, codec }),
@@ -177,12 +141,7 @@ impl PartCutter {
         }
     }
 
-    fn audio(
-        &mut self,
-        timestamp_ms: u32,
-        body: Bytes,
-        outputs: &mut Vec<PartOutput>,
-    ) -> Result<(), PartError> {
+    fn audio(&mut self, timestamp_ms: u32, body: Bytes, outputs: &mut Vec<PartOutput>) -> Result<(), PartError> {
         let track = TrackKind::Audio;
         match parse_audio(body) {
             Ok(AudioPacket::Header { codec, record }) => {
@@ -195,19 +154,8 @@ impl PartCutter {
                 Ok(())
             }
             Ok(AudioPacket::Frame { codec, data }) => {
-                let known = self
-                    .session
-                    .tracks
-                    .audio
-                    .as_ref()
-                    .is_some_and(|audio| audio.codec == codec);
-                let frame = Frame {
-                    track,
-                    time_ms: 0,
-                    composition_ms: 0,
-                    keyframe: true,
-                    data,
-                };
+                let known = self.session.tracks.audio.as_ref().is_some_and(|audio| audio.codec == codec);
+                let frame = Frame { track, time_ms: 0, composition_ms: 0, keyframe: true, data };
                 self.frame(timestamp_ms, frame, known, outputs)
             }
             Ok(AudioPacket::Unsupported { codec }) => Err(PartError::Unsupported { track, codec }),
@@ -248,20 +196,11 @@ impl PartCutter {
             outputs.push(PartOutput::Gap { at_ms, jump });
         }
         let recordable = header_known && frame.data.len() <= MAX_SAMPLE_BYTES;
-        let Session {
-            phase,
-            tracks,
-            hints,
-            ..
-        } = &mut self.session;
+        let Session { phase, tracks, hints, .. } = &mut self.session;
         let ready = match phase {
             Phase::Probing(probe) => {
                 probe.note_time(frame.time_ms);
-                self.dropped += if recordable {
-                    probe.push(frame, tracks)
-                } else {
-                    1
-                };
+                self.dropped += if recordable { probe.push(frame, tracks) } else { 1 };
                 probe.is_ready(tracks, *hints)
             }
             Phase::Live(_) if recordable => return self.live(frame, outputs),
@@ -285,19 +224,13 @@ impl PartCutter {
             return Ok(());
         };
         let start_ms = self.position().end_ms();
-        if self
-            .part
-            .as_ref()
-            .is_some_and(|part| !part.tracks().can_carry(&self.session.tracks))
-        {
+        if self.part.as_ref().is_some_and(|part| !part.tracks().can_carry(&self.session.tracks)) {
             self.close(None, CloseCause::CodecChanged, outputs)?;
         }
         if self.part.is_none() {
             self.open(start_ms, outputs)?;
         }
-        let offset_ms = i64::try_from(start_ms)
-            .unwrap_or(i64::MAX)
-            .saturating_sub(first_ms);
+        let offset_ms = i64::try_from(start_ms).unwrap_or(i64::MAX).saturating_sub(first_ms);
         let live = Live::new(offset_ms, &self.session.tracks);
         self.session.phase = Phase::Live(live);
         for frame in frames {

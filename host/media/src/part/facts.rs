@@ -36,12 +36,7 @@ impl PartFacts {
     /// before it was written is not known any more and counts as zero.
     pub fn from_scan(scan: &Scan) -> Option<Self> {
         scan.init?;
-        let mut facts = Self::new(
-            scan.tracks.clone(),
-            0,
-            scan.valid_len,
-            TimelinePosition::default(),
-        );
+        let mut facts = Self::new(scan.tracks.clone(), 0, scan.valid_len, TimelinePosition::default());
         for entry in &scan.fragments {
             facts.add(entry);
         }
@@ -49,12 +44,7 @@ impl PartFacts {
         Some(facts)
     }
 
-    pub(super) fn new(
-        tracks: Tracks,
-        start_ms: u64,
-        init_bytes: u64,
-        ends: TimelinePosition,
-    ) -> Self {
+    pub(super) fn new(tracks: Tracks, start_ms: u64, init_bytes: u64, ends: TimelinePosition) -> Self {
         Self {
             first_ms: start_ms,
             last_ms: start_ms,
@@ -114,8 +104,7 @@ impl PartFacts {
     /// Pictures per second on average; `None` without pictures.
     pub fn fps(&self) -> Option<f64> {
         let duration_ms = self.ends.video_end_ms.saturating_sub(self.first_ms);
-        (self.has_video() && duration_ms > 0)
-            .then(|| self.video_frames as f64 * 1000.0 / duration_ms as f64)
+        (self.has_video() && duration_ms > 0).then(|| self.video_frames as f64 * 1000.0 / duration_ms as f64)
     }
 
     /// Kilobits per second on average, all tracks and boxes.

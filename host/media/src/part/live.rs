@@ -65,8 +65,7 @@ impl Live {
         }
         // The header may be the first of this session, for a track that the part has had from an earlier one.
         let counts = |audio: &AudioConfig| {
-            self.samples
-                .is_some_and(|clock| clock.counts(audio.sample_rate, audio.frame_samples))
+            self.samples.is_some_and(|clock| clock.counts(audio.sample_rate, audio.frame_samples))
         };
         if self.admits_audio && !session.audio.as_ref().is_none_or(counts) {
             self.reset_samples(session);
@@ -110,12 +109,7 @@ impl Live {
         Placed {
             track: frame.track,
             time_ms,
-            sample: Sample {
-                start,
-                composition: frame.composition_ms,
-                keyframe: frame.keyframe,
-                data: frame.data,
-            },
+            sample: Sample { start, composition: frame.composition_ms, keyframe: frame.keyframe, data: frame.data },
         }
     }
 }

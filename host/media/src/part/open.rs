@@ -4,8 +4,8 @@
 //! frame belongs to this part, and when the part ends, is decided in [`super::cutter`].
 
 use super::{
-    CloseCause, MAX_FRAGMENT_BYTES, MAX_FRAGMENT_SAMPLES, MIN_KEYFRAME_FRAGMENT_MS, PartFacts,
-    PartOptions, PartOutput, VIDEO_STALL_MS,
+    CloseCause, MAX_FRAGMENT_BYTES, MAX_FRAGMENT_SAMPLES, MIN_KEYFRAME_FRAGMENT_MS, PartFacts, PartOptions, PartOutput,
+    VIDEO_STALL_MS,
 };
 use crate::fmp4::{BoxError, Fragmenter, Sample, Scan, init_segment};
 use crate::timeline::{TimelinePosition, TrackKind};
@@ -41,10 +41,7 @@ impl ResumeState {
             facts.last_ms = facts.first_ms;
         }
         Some(Self {
-            next_number: scan
-                .fragments
-                .last()
-                .map_or(1, |entry| entry.number.saturating_add(1)),
+            next_number: scan.fragments.last().map_or(1, |entry| entry.number.saturating_add(1)),
             next_offset: scan.valid_len,
             start_ms: facts.first_ms,
             facts,
@@ -80,19 +77,9 @@ impl OpenPart {
     ) -> Result<Self, BoxError> {
         let init = init_segment(&tracks)?;
         let len = init.bytes.len() as u64;
-        outputs.push(PartOutput::Open {
-            tracks: tracks.clone(),
-            init: init.bytes,
-            init_range: init.range,
-            start_ms,
-        });
+        outputs.push(PartOutput::Open { tracks: tracks.clone(), init: init.bytes, init_range: init.range, start_ms });
         let facts = PartFacts::new(tracks, start_ms, len, ends);
-        Ok(Self::resume(ResumeState {
-            next_number: 1,
-            next_offset: len,
-            start_ms,
-            facts,
-        }))
+        Ok(Self::resume(ResumeState { next_number: 1, next_offset: len, start_ms, facts }))
     }
 
     pub(super) fn resume(state: ResumeState) -> Self {
@@ -106,12 +93,7 @@ impl OpenPart {
         let has_video = tracks.video.is_some();
         Self {
             start_ms: state.start_ms,
-            fragmenter: Fragmenter::new(
-                state.next_number,
-                state.next_offset,
-                has_video,
-                audio_rate,
-            ),
+            fragmenter: Fragmenter::new(state.next_number, state.next_offset, has_video, audio_rate),
             ends,
             facts: state.facts,
             video_step_ms: DEFAULT_STEP_MS,
@@ -164,11 +146,7 @@ impl OpenPart {
         if placed.track == TrackKind::Video
             && let Some(last) = self.fragmenter.last(TrackKind::Video)
         {
-            self.video_step_ms = placed
-                .sample
-                .start
-                .saturating_sub(last.start)
-                .clamp(1, MAX_STEP_MS);
+            self.video_step_ms = placed.sample.start.saturating_sub(last.start).clamp(1, MAX_STEP_MS);
         }
         self.fragmenter.push(placed.track, placed.sample);
         Ok(())
@@ -179,11 +157,7 @@ impl OpenPart {
             return false;
         };
         let max_bytes = options.max_fragment_bytes.min(MAX_FRAGMENT_BYTES);
-        if self
-            .fragmenter
-            .payload_bytes()
-            .saturating_add(next.sample.data.len())
-            > max_bytes
+        if self.fragmenter.payload_bytes().saturating_add(next.sample.data.len()) > max_bytes
             || self.fragmenter.samples() >= MAX_FRAGMENT_SAMPLES
         {
             return true;
@@ -193,16 +167,11 @@ impl OpenPart {
             TrackKind::Video => {
                 // A fragment that has no picture yet can still begin with this one.
                 let has_pictures = self.fragmenter.last(TrackKind::Video).is_some();
-                let fresh =
-                    self.fragmenter.starts_with_keyframe() && age_ms < MIN_KEYFRAME_FRAGMENT_MS;
+                let fresh = self.fragmenter.starts_with_keyframe() && age_ms < MIN_KEYFRAME_FRAGMENT_MS;
                 next.sample.keyframe && has_pictures && !fresh || age_ms >= options.max_fragment_ms
             }
             TrackKind::Audio => {
-                let patience_ms = if self.tracks().video.is_some() {
-                    VIDEO_STALL_MS
-                } else {
-                    0
-                };
+                let patience_ms = if self.tracks().video.is_some() { VIDEO_STALL_MS } else { 0 };
                 age_ms >= options.max_fragment_ms.saturating_add(patience_ms)
             }
         }
@@ -215,33 +184,19 @@ impl OpenPart {
         next: Option<&Placed>,
         outputs: &mut Vec<PartOutput>,
     ) -> Result<(), BoxError> {
-        let next_start = |track| {
-            next.filter(|next| next.track == track)
-                .map(|next| next.sample.start)
-        };
+        let next_start = |track| next.filter(|next| next.track == track).map(|next| next.sample.start);
         if let Some(last) = self.fragmenter.last(TrackKind::Video) {
             let usual = last.start.saturating_add(self.video_step_ms);
-            self.ends.video_end_ms = next_start(TrackKind::Video)
-                .unwrap_or(usual)
-                .max(last.start);
+            self.ends.video_end_ms = next_start(TrackKind::Video).unwrap_or(usual).max(last.start);
         }
         if let Some(last) = self.fragmenter.last(TrackKind::Audio) {
-            let frame = self
-                .tracks()
-                .audio
-                .as_ref()
-                .map_or(0, |audio| audio.frame_samples);
+            let frame = self.tracks().audio.as_ref().map_or(0, |audio| audio.frame_samples);
             let usual = last.start.saturating_add(u64::from(frame));
-            self.ends.audio_end = next_start(TrackKind::Audio)
-                .unwrap_or(usual)
-                .max(last.start);
+            self.ends.audio_end = next_start(TrackKind::Audio).unwrap_or(usual).max(last.start);
         }
         if let Some(fragment) = self.fragmenter.finish(self.ends)? {
             self.facts.add(&fragment.entry);
-            outputs.push(PartOutput::Fragment {
-                bytes: fragment.bytes,
-                entry: fragment.entry,
-            });
+            outputs.push(PartOutput::Fragment { bytes: fragment.bytes, entry: fragment.entry });
         }
         Ok(())
     }
@@ -256,10 +211,7 @@ impl OpenPart {
     ) -> Result<TimelinePosition, BoxError> {
         self.finish_fragment(next, outputs)?;
         self.facts.dropped_frames += dropped;
-        outputs.push(PartOutput::Close {
-            facts: self.facts,
-            cause,
-        });
+        outputs.push(PartOutput::Close { facts: self.facts, cause });
         Ok(self.ends)
     }
 }

@@ -5,9 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::{
-    Frame, KEYFRAME_WAIT_MS, LEADING_AUDIO_MS, MAX_PROBE_BYTES, MAX_PROBE_FRAMES, PROBE_MS,
-};
+use super::{Frame, KEYFRAME_WAIT_MS, LEADING_AUDIO_MS, MAX_PROBE_BYTES, MAX_PROBE_FRAMES, PROBE_MS};
 use crate::timeline::TrackKind;
 use crate::track::Tracks;
 
@@ -59,13 +57,9 @@ impl Probe {
             return true;
         }
         let waited_ms = self.newest_ms - self.first_ms.unwrap_or(self.newest_ms);
-        let startable =
-            tracks.video.is_none() || self.has_keyframe || waited_ms >= KEYFRAME_WAIT_MS;
-        let settled =
-            |known: bool, hint: Option<bool>| known || hint == Some(false) || waited_ms >= PROBE_MS;
-        startable
-            && settled(tracks.video.is_some(), hints.video)
-            && settled(tracks.audio.is_some(), hints.audio)
+        let startable = tracks.video.is_none() || self.has_keyframe || waited_ms >= KEYFRAME_WAIT_MS;
+        let settled = |known: bool, hint: Option<bool>| known || hint == Some(false) || waited_ms >= PROBE_MS;
+        startable && settled(tracks.video.is_some(), hints.video) && settled(tracks.audio.is_some(), hints.audio)
     }
 
     /// Whether there is anything to record if nothing more comes.
@@ -75,10 +69,7 @@ impl Probe {
 
     /// Gives the frames back, from shortly before the first keyframe on, and the number of those left out.
     pub(super) fn take(mut self) -> (VecDeque<Frame>, u64) {
-        let first_keyframe = self
-            .frames
-            .iter()
-            .find(|frame| frame.track == TrackKind::Video);
+        let first_keyframe = self.frames.iter().find(|frame| frame.track == TrackKind::Video);
         let dropped = match first_keyframe.map(|frame| frame.time_ms) {
             Some(time_ms) => self.drop_before(time_ms - LEADING_AUDIO_MS),
             None => 0,

@@ -27,9 +27,7 @@ impl Disk {
     fn apply(&mut self, outputs: Vec<PartOutput>) {
         for output in outputs {
             match output {
-                PartOutput::Open {
-                    init, init_range, ..
-                } => {
+                PartOutput::Open { init, init_range, .. } => {
                     assert!(!self.open, "a part opens while another is open");
                     assert_eq!(init_range.offset, 0);
                     self.open = true;
@@ -57,8 +55,7 @@ impl Disk {
     fn check_facts(&self, facts: &PartFacts) {
         let mut scanned = PartFacts::from_scan(&self.scan(self.files.len() - 1)).unwrap();
         if scanned.fragments == 0 {
-            (scanned.first_ms, scanned.last_ms, scanned.ends) =
-                (facts.first_ms, facts.last_ms, facts.ends);
+            (scanned.first_ms, scanned.last_ms, scanned.ends) = (facts.first_ms, facts.last_ms, facts.ends);
         }
         (scanned.dropped_frames, scanned.gaps) = (facts.dropped_frames, facts.gaps);
         assert_eq!(&scanned, facts);
@@ -73,18 +70,12 @@ impl Disk {
     /// The samples of a part, per track and in order.
     fn seen(&self, file: usize, track: TrackKind) -> Vec<Seen> {
         let samples = readback::samples(&self.files[file], &self.scan(file));
-        samples
-            .into_iter()
-            .flatten()
-            .filter(|seen| seen.track == track)
-            .collect()
+        samples.into_iter().flatten().filter(|seen| seen.track == track).collect()
     }
 
     /// The samples of all parts.
     fn all(&self, track: TrackKind) -> Vec<Seen> {
-        (0..self.files.len())
-            .flat_map(|file| self.seen(file, track))
-            .collect()
+        (0..self.files.len()).flat_map(|file| self.seen(file, track)).collect()
     }
 
     fn causes(&self) -> Vec<CloseCause> {
@@ -92,10 +83,7 @@ impl Disk {
     }
 
     fn dropped(&self) -> u64 {
-        self.closed
-            .iter()
-            .map(|(facts, _)| facts.dropped_frames)
-            .sum()
+        self.closed.iter().map(|(facts, _)| facts.dropped_frames).sum()
     }
 }
 
@@ -113,18 +101,11 @@ impl Rig {
     }
 
     fn over(cutter: PartCutter, disk: Disk) -> Self {
-        Self {
-            cutter,
-            disk,
-            sent: 0,
-            offset: 0,
-        }
+        Self { cutter, disk, sent: 0, offset: 0 }
     }
 
     fn try_push(&mut self, track: TrackKind, time: u32, body: Vec<u8>) -> Result<(), PartError> {
-        let outputs = self
-            .cutter
-            .push(track, time.wrapping_add(self.offset), body.into())?;
+        let outputs = self.cutter.push(track, time.wrapping_add(self.offset), body.into())?;
         self.disk.apply(outputs);
         Ok(())
     }
@@ -134,11 +115,7 @@ impl Rig {
     }
 
     fn header(&mut self, track: TrackKind, hex: &str) {
-        let start: &[u8] = if track == Video {
-            &[0x17, 0, 0, 0, 0]
-        } else {
-            &[0xaf, 0]
-        };
+        let start: &[u8] = if track == Video { &[0x17, 0, 0, 0, 0] } else { &[0xaf, 0] };
         self.push(track, 0, [start, &samples::bytes(hex)].concat());
     }
 
@@ -215,12 +192,7 @@ fn id(seen: &Seen) -> u64 {
 /// Every frame lasts until the next, over all parts.
 fn assert_seamless(all: &[Seen]) {
     for pair in all.windows(2) {
-        assert_eq!(
-            pair[0].start + u64::from(pair[0].duration),
-            pair[1].start,
-            "frame {}",
-            id(&pair[0])
-        );
+        assert_eq!(pair[0].start + u64::from(pair[0].duration), pair[1].start, "frame {}", id(&pair[0]));
         assert!(id(&pair[0]) < id(&pair[1]));
     }
 }
@@ -246,10 +218,7 @@ fn cycles_end_at_keyframes_and_nothing_is_lost_or_doubled() {
     assert_eq!(disk.dropped(), 0);
     let facts = &disk.closed[1].0;
     assert_eq!((facts.duration_ms() / 100, facts.video_frames), (60, 150));
-    assert_eq!(
-        (facts.width(), facts.height(), facts.starts_with_keyframe),
-        (Some(320), Some(240), true)
-    );
+    assert_eq!((facts.width(), facts.height(), facts.starts_with_keyframe), (Some(320), Some(240), true));
     assert!((facts.fps().unwrap() - 25.0).abs() < 0.1);
 }
 
@@ -260,20 +229,9 @@ fn fragments_are_short_and_start_at_keyframes() {
     rig.both(0, 20_000, 2_600);
     let disk = rig.flush();
     let entries = disk.scan(0).fragments;
-    assert!(
-        entries.iter().all(|entry| entry.duration_ms <= 1_100),
-        "{entries:?}"
-    );
-    let keyframes: HashSet<u64> = disk
-        .all(Video)
-        .iter()
-        .filter(|seen| seen.keyframe)
-        .map(|seen| seen.start)
-        .collect();
-    assert_eq!(
-        entries.iter().filter(|entry| entry.keyframe).count(),
-        keyframes.len()
-    );
+    assert!(entries.iter().all(|entry| entry.duration_ms <= 1_100), "{entries:?}");
+    let keyframes: HashSet<u64> = disk.all(Video).iter().filter(|seen| seen.keyframe).map(|seen| seen.start).collect();
+    assert_eq!(entries.iter().filter(|entry| entry.keyframe).count(), keyframes.len());
     assert_eq!(keyframes.len(), 8);
     assert!(entries.len() <= 8 * 3);
 }
@@ -297,12 +255,7 @@ fn b_frames_keep_their_offsets() {
     for (index, offset) in offsets.into_iter().enumerate() {
         rig.video_offset(index as u32 * 40, index == 0, offset);
     }
-    let seen: Vec<i64> = rig
-        .flush()
-        .seen(0, Video)
-        .iter()
-        .map(|seen| seen.composition)
-        .collect();
+    let seen: Vec<i64> = rig.flush().seen(0, Video).iter().map(|seen| seen.composition).collect();
     assert_eq!(seen, offsets.map(i64::from));
 }
 
@@ -319,19 +272,11 @@ fn one_kind_alone_opens_after_the_probe_or_at_once_when_promised() {
         rig.sound(23, 10_000);
         let sent = rig.sent;
         let disk = rig.flush();
-        assert_eq!(
-            disk.causes(),
-            [CloseCause::Cycle, CloseCause::Cycle, CloseCause::Flush]
-        );
+        assert_eq!(disk.causes(), [CloseCause::Cycle, CloseCause::Cycle, CloseCause::Flush]);
         let audio = disk.all(Audio);
         assert_seamless(&audio);
         assert_eq!(audio.len() as u64, sent);
-        assert!(
-            disk.scan(1)
-                .fragments
-                .iter()
-                .all(|entry| entry.keyframe && entry.duration_ms <= 1_050)
-        );
+        assert!(disk.scan(1).fragments.iter().all(|entry| entry.keyframe && entry.duration_ms <= 1_050));
     }
     let mut rig = Rig::new(4_000);
     rig.cutter.expect_tracks(Some(true), Some(false));
@@ -380,16 +325,10 @@ fn what_comes_before_the_first_keyframe_is_dropped_and_counted() {
     let (video, audio) = (disk.all(Video), disk.all(Audio));
     assert_eq!(video.len(), 25);
     assert!(video[0].keyframe);
-    assert_eq!(
-        video.len() as u64 + audio.len() as u64 + disk.dropped(),
-        sent
-    );
+    assert_eq!(video.len() as u64 + audio.len() as u64 + disk.dropped(), sent);
     // Audio is kept from 200 ms before the picture; the timeline begins with it.
     let audio_starts_ms = audio[0].start * 1000 / 44_100;
-    assert!(
-        (170..=200).contains(&(video[0].start - audio_starts_ms)),
-        "{audio_starts_ms}"
-    );
+    assert!((170..=200).contains(&(video[0].start - audio_starts_ms)), "{audio_starts_ms}");
 }
 
 #[test]
@@ -429,11 +368,7 @@ fn jumps_are_reported_and_leave_no_hole() {
     rig.both(0, 2_000, 1_000);
     let disk = rig.flush();
     assert_eq!(disk.files.len(), 1);
-    let by: Vec<i64> = disk
-        .gaps
-        .iter()
-        .map(|jump| (jump.by_ms + 500).div_euclid(1000))
-        .collect();
+    let by: Vec<i64> = disk.gaps.iter().map(|jump| (jump.by_ms + 500).div_euclid(1000)).collect();
     assert_eq!(by, [98, -102]);
     assert_eq!(disk.closed[0].0.gaps, 2);
     let (video, audio) = (disk.all(Video), disk.all(Audio));
@@ -452,11 +387,7 @@ fn audio_that_falls_silent_leaves_a_hole_and_returns_in_step() {
     rig.pictures(2_000, 6_000, 2_000);
     rig.both(6_000, 8_000, 2_000);
     let disk = rig.flush();
-    let returned = disk
-        .all(Audio)
-        .into_iter()
-        .find(|seen| seen.start > 3 * 44_100)
-        .unwrap();
+    let returned = disk.all(Audio).into_iter().find(|seen| seen.start > 3 * 44_100).unwrap();
     assert!((6_000..6_030).contains(&(returned.start * 1000 / 44_100)));
     assert_eq!((disk.gaps.len(), disk.all(Video).len()), (0, 200));
 }
@@ -473,13 +404,7 @@ fn large_fragments_are_split() {
         let size = if n == 7 { 5_000 } else { 300 };
         rig.push(Video, n * 40, [&start[..], &vec![n as u8; size]].concat());
     }
-    let counts: Vec<u32> = rig
-        .flush()
-        .scan(0)
-        .fragments
-        .iter()
-        .map(|entry| entry.video_frames)
-        .collect();
+    let counts: Vec<u32> = rig.flush().scan(0).fragments.iter().map(|entry| entry.video_frames).collect();
     assert_eq!(counts, [3, 3, 1, 1, 2]);
 }
 
@@ -506,22 +431,12 @@ fn what_cannot_be_recorded_is_refused_by_name() {
     let mut rig = Rig::new(600_000);
     rig.headers();
     rig.both(0, 1_000, 1_000);
-    let error = rig
-        .try_push(Video, 1_000, b"\x90av01\x81".to_vec())
-        .unwrap_err();
+    let error = rig.try_push(Video, 1_000, b"\x90av01\x81".to_vec()).unwrap_err();
     assert_eq!(error.to_string(), "codec cannot be recorded: av01");
     let error = rig.try_push(Audio, 1_000, b"\x2fabc".to_vec()).unwrap_err();
     assert_eq!(error.to_string(), "codec cannot be recorded: MP3");
-    let error = rig
-        .try_push(Video, 1_000, vec![0x17, 0, 0, 0, 0, 9])
-        .unwrap_err();
-    assert!(matches!(
-        error,
-        PartError::Header {
-            track: Video,
-            source: TrackError::Version(9)
-        }
-    ));
+    let error = rig.try_push(Video, 1_000, vec![0x17, 0, 0, 0, 0, 9]).unwrap_err();
+    assert!(matches!(error, PartError::Header { track: Video, source: TrackError::Version(9) }));
     // What was recorded before stands.
     assert_eq!(rig.flush().all(Video).len(), 25);
 }

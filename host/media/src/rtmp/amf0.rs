@@ -65,10 +65,7 @@ impl Value {
 
     /// The first property of that name.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.properties()?
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value)
+        self.properties()?.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 }
 
@@ -85,11 +82,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            depth: 16,
-            properties: 256,
-            name_bytes: 255,
-        }
+        Self { depth: 16, properties: 256, name_bytes: 255 }
     }
 }
 

@@ -135,13 +135,8 @@ impl Reader {
 
     /// Drops the unfinished message of a chunk stream (5.4.2).
     pub fn abort(&mut self, chunk_stream: u32) {
-        if let Some(stream) = self
-            .streams
-            .iter_mut()
-            .find(|stream| stream.id == chunk_stream)
-            && let Some(Partial {
-                kept: Some(kept), ..
-            }) = stream.partial.take()
+        if let Some(stream) = self.streams.iter_mut().find(|stream| stream.id == chunk_stream)
+            && let Some(Partial { kept: Some(kept), .. }) = stream.partial.take()
         {
             self.buffered -= kept.len();
         }
@@ -223,9 +218,7 @@ impl Reader {
     ) -> Result<Current, Error> {
         let index = self.find_or_add(raw)?;
         let Some(stream) = self.streams.get_mut(index) else {
-            return Err(Error::NoPriorHeader {
-                chunk_stream: raw.chunk_stream,
-            });
+            return Err(Error::NoPriorHeader { chunk_stream: raw.chunk_stream });
         };
         let received = match &stream.partial {
             Some(partial) => {
@@ -234,16 +227,10 @@ impl Reader {
             }
             None => {
                 stream.start_message(raw);
-                let Header {
-                    length, type_id, ..
-                } = stream.header;
+                let Header { length, type_id, .. } = stream.header;
                 if length > self.bounds.message_bytes {
                     let limit = self.bounds.message_bytes;
-                    return Err(Error::MessageTooLong {
-                        type_id,
-                        length,
-                        limit,
-                    });
+                    return Err(Error::MessageTooLong { type_id, length, limit });
                 }
                 let kept = match admit(&stream.header)? {
                     Intake::Keep => Some(Vec::new()),
@@ -258,24 +245,16 @@ impl Reader {
     }
 
     fn find_or_add(&mut self, raw: &RawHeader) -> Result<usize, Error> {
-        if let Some(index) = self
-            .streams
-            .iter()
-            .position(|stream| stream.id == raw.chunk_stream)
-        {
+        if let Some(index) = self.streams.iter().position(|stream| stream.id == raw.chunk_stream) {
             return Ok(index);
         }
         // Type 1 says everything but the message stream, and old encoders begin with it. Types 2 and 3 do
         // not say how long the message is.
         if raw.length_and_type.is_none() {
-            return Err(Error::NoPriorHeader {
-                chunk_stream: raw.chunk_stream,
-            });
+            return Err(Error::NoPriorHeader { chunk_stream: raw.chunk_stream });
         }
         if self.streams.len() >= self.bounds.chunk_streams {
-            return Err(Error::TooManyChunkStreams {
-                limit: self.bounds.chunk_streams,
-            });
+            return Err(Error::TooManyChunkStreams { limit: self.bounds.chunk_streams });
         }
         self.streams.push(ChunkStream {
             id: raw.chunk_stream,
@@ -298,30 +277,18 @@ impl Reader {
         };
         let mut left = current.left;
         while left > 0 {
-            let source = if self.stash.is_empty() {
-                *input
-            } else {
-                &self.stash
-            };
+            let source = if self.stash.is_empty() { *input } else { &self.stash };
             if source.is_empty() {
                 self.current = Some(Current { left, ..current });
                 return Ok(Progress::InputEnd);
             }
-            let count = source
-                .len()
-                .min(usize::try_from(left).unwrap_or(usize::MAX));
+            let count = source.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             if let Some(kept) = &mut partial.kept {
                 self.buffered += count;
                 if self.buffered > self.bounds.partial_bytes {
-                    return Err(Error::TooMuchBuffered {
-                        limit: self.bounds.partial_bytes,
-                    });
+                    return Err(Error::TooMuchBuffered { limit: self.bounds.partial_bytes });
                 }
-                append(
-                    kept,
-                    source.get(..count).unwrap_or_default(),
-                    stream.header.length,
-                );
+                append(kept, source.get(..count).unwrap_or_default(), stream.header.length);
             }
             if self.stash.is_empty() {
                 advance(input, count);
@@ -338,17 +305,11 @@ impl Reader {
             return Ok(Progress::ChunkEnd);
         }
         let header = stream.header;
-        let Some(Partial {
-            kept: Some(kept), ..
-        }) = stream.partial.take()
-        else {
+        let Some(Partial { kept: Some(kept), .. }) = stream.partial.take() else {
             return Ok(Progress::ChunkEnd);
         };
         self.buffered -= kept.len();
-        Ok(Progress::Message(Message {
-            header,
-            payload: Bytes::from(kept),
-        }))
+        Ok(Progress::Message(Message { header, payload: Bytes::from(kept) }))
     }
 }
 
@@ -386,9 +347,7 @@ impl ChunkStream {
     fn check_unchanged(&self, raw: &RawHeader) -> Result<(), Error> {
         match raw.length_and_type {
             Some(said) if said != (self.header.length, self.header.type_id) => {
-                Err(Error::HeaderChanged {
-                    chunk_stream: self.id,
-                })
+                Err(Error::HeaderChanged { chunk_stream: self.id })
             }
             _ => Ok(()),
         }

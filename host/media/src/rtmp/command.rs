@@ -28,16 +28,9 @@ impl Command {
         let Some(Value::String(name)) = values.next() else {
             return Err(Error::MalformedCommand("it has no name"));
         };
-        let transaction = values
-            .next()
-            .and_then(|value| value.as_number())
-            .unwrap_or(0.0);
+        let transaction = values.next().and_then(|value| value.as_number()).unwrap_or(0.0);
         let arguments = values.collect();
-        Ok(Self {
-            name,
-            transaction,
-            arguments,
-        })
+        Ok(Self { name, transaction, arguments })
     }
 
     /// An argument; number 0 is the command object.
@@ -47,9 +40,7 @@ impl Command {
 
     /// A text argument, empty when it is absent or not text.
     pub fn text(&self, index: usize) -> &str {
-        self.argument(index)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        self.argument(index).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// A text property of the command object, empty when it is absent or not text.
@@ -93,8 +84,7 @@ impl Enhanced {
         let caps = property("capsEx").and_then(Value::as_number).unwrap_or(0.0);
         Self {
             codec_list: property("fourCcList").is_some(),
-            codec_maps: property("videoFourCcInfoMap").is_some()
-                || property("audioFourCcInfoMap").is_some(),
+            codec_maps: property("videoFourCcInfoMap").is_some() || property("audioFourCcInfoMap").is_some(),
             // A float to integer cast saturates, so any number is fine here.
             reconnect: (caps as u32) & Self::RECONNECT != 0,
         }
@@ -105,9 +95,7 @@ impl Enhanced {
         let mut properties = Vec::new();
         if self.codec_list {
             let codecs = Self::VIDEO.iter().chain(&Self::AUDIO);
-            let codecs = codecs
-                .map(|codec| Value::String((*codec).to_owned()))
-                .collect();
+            let codecs = codecs.map(|codec| Value::String((*codec).to_owned())).collect();
             properties.push(("fourCcList", Value::StrictArray(codecs)));
         }
         if self.codec_maps {
@@ -122,12 +110,7 @@ impl Enhanced {
 
     fn codec_map(codecs: &[&str]) -> Value {
         let forward = Value::Number(Self::CAN_FORWARD);
-        Value::Object(
-            codecs
-                .iter()
-                .map(|codec| ((*codec).to_owned(), forward.clone()))
-                .collect(),
-        )
+        Value::Object(codecs.iter().map(|codec| ((*codec).to_owned(), forward.clone())).collect())
     }
 }
 
@@ -139,33 +122,19 @@ pub(super) enum Level {
 }
 
 /// The information object of a status: its usual three properties and some more.
-pub(super) fn info(
-    level: Level,
-    code: &str,
-    description: &str,
-    more: Vec<(&'static str, Value)>,
-) -> Value {
+pub(super) fn info(level: Level, code: &str, description: &str, more: Vec<(&'static str, Value)>) -> Value {
     let level = match level {
         Level::Status => "status",
         Level::Error => "error",
     };
     let text = |text: &str| Value::String(text.to_owned());
-    let usual = [
-        ("level", text(level)),
-        ("code", text(code)),
-        ("description", text(description)),
-    ];
+    let usual = [("level", text(level)), ("code", text(code)), ("description", text(description))];
     object(usual.into_iter().chain(more))
 }
 
 /// An object from its properties.
 pub(super) fn object(properties: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
-    Value::Object(
-        properties
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect(),
-    )
+    Value::Object(properties.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 /// Appends a command message: on chunk stream 3 for the connection, 5 for a message stream, as servers do.

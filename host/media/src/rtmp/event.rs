@@ -62,10 +62,7 @@ pub struct PublishRequest {
 impl PublishRequest {
     /// The value of a query argument.
     pub fn argument(&self, key: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(k, _)| k == key)
-            .map(|(_, v)| v.as_str())
+        self.query.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
     }
 
     /// The host that `tcUrl` names, in lower case and without port or brackets; `None` when it names none.

@@ -32,10 +32,7 @@ enum Step {
 impl Handshake {
     /// A handshake that has seen nothing. The nonce is expanded to the filler of S1.
     pub fn new(nonce: [u8; 32]) -> Self {
-        Self {
-            nonce,
-            step: Step::Version,
-        }
+        Self { nonce, step: Step::Version }
     }
 
     /// Takes what belongs to the handshake from the front of `input` and appends the answer to `send`.
@@ -54,9 +51,7 @@ impl Handshake {
                         return Err(Error::UnsupportedVersion(*version));
                     }
                     *input = rest;
-                    self.step = Step::FirstPacket {
-                        received: Vec::new(),
-                    };
+                    self.step = Step::FirstPacket { received: Vec::new() };
                 }
                 Step::FirstPacket { received } => {
                     received.extend_from_slice(take(input, PACKET_BYTES - received.len()));
@@ -96,9 +91,9 @@ fn take<'a>(input: &mut &'a [u8], count: usize) -> &'a [u8] {
 /// Appends `count` bytes that look random. They protect nothing; they only differ between connections, so
 /// that an echo can be told from a recording.
 fn fill(nonce: &[u8; 32], out: &mut Vec<u8>, count: usize) {
-    let mut state = nonce.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let mut state = nonce
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     let end = out.len() + count;
     while out.len() < end {
         state ^= state << 13;
@@ -140,10 +135,7 @@ mod tests {
             assert_eq!(rest, b"rest", "step {step}");
             assert_eq!(send.len(), 1 + 2 * PACKET_BYTES);
             assert_eq!(send.first(), Some(&3));
-            assert!(
-                send.ends_with(bytes.get(1..=PACKET_BYTES).unwrap()),
-                "S2 echoes C1"
-            );
+            assert!(send.ends_with(bytes.get(1..=PACKET_BYTES).unwrap()), "S2 echoes C1");
         }
     }
 
@@ -151,9 +143,7 @@ mod tests {
     fn other_versions_and_other_protocols_are_refused_at_the_first_byte() {
         for version in [0, 1, 2, 4, 6, 8, b'G', 0x16, 255] {
             let mut handshake = Handshake::new([0; 32]);
-            let error = handshake
-                .receive(&mut &client(version)[..], &mut Vec::new())
-                .unwrap_err();
+            let error = handshake.receive(&mut &client(version)[..], &mut Vec::new()).unwrap_err();
             assert_eq!(error, Error::UnsupportedVersion(version));
         }
     }
@@ -162,9 +152,7 @@ mod tests {
     fn filler_differs_between_nonces_and_declares_no_digest() {
         let first = |nonce: u8| {
             let mut send = Vec::new();
-            Handshake::new([nonce; 32])
-                .receive(&mut &client(3)[..], &mut send)
-                .unwrap();
+            Handshake::new([nonce; 32]).receive(&mut &client(3)[..], &mut send).unwrap();
             send
         };
         let (a, b) = (first(1), first(2));

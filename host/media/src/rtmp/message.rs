@@ -91,10 +91,7 @@ pub mod id {
 /// [`Error::ControlTooShort`].
 pub fn control_field(message: &Message) -> Result<u32, Error> {
     let type_id = message.header.type_id;
-    let bytes = message
-        .payload
-        .first_chunk()
-        .ok_or(Error::ControlTooShort { type_id })?;
+    let bytes = message.payload.first_chunk().ok_or(Error::ControlTooShort { type_id })?;
     let value = u32::from_be_bytes(*bytes);
     Ok(match Kind::of(type_id) {
         Kind::SetChunkSize => value & 0x7fff_ffff,
@@ -121,10 +118,7 @@ pub mod user_control {
     /// An event and its first argument; `None` if the body is shorter, which some events are by nature.
     pub fn parse(body: &[u8]) -> Option<(u16, u32)> {
         let (event, rest) = body.split_first_chunk()?;
-        Some((
-            u16::from_be_bytes(*event),
-            u32::from_be_bytes(*rest.first_chunk()?),
-        ))
+        Some((u16::from_be_bytes(*event), u32::from_be_bytes(*rest.first_chunk()?)))
     }
 }
 
@@ -147,11 +141,7 @@ impl Aggregate {
 
     /// The messages inside `message`.
     pub fn new(message: Message) -> Self {
-        Self {
-            rest: message.payload,
-            header: message.header,
-            first_timestamp: None,
-        }
+        Self { rest: message.payload, header: message.header, first_timestamp: None }
     }
 }
 
@@ -198,12 +188,7 @@ mod tests {
     }
 
     fn unpack(timestamp: u32, body: Vec<u8>) -> Vec<(u8, u32, Vec<u8>)> {
-        let header = Header {
-            timestamp,
-            length: body.len() as u32,
-            type_id: id::AGGREGATE,
-            stream_id: 1,
-        };
+        let header = Header { timestamp, length: body.len() as u32, type_id: id::AGGREGATE, stream_id: 1 };
         let payload = Bytes::from(body);
         Aggregate::new(Message { header, payload })
             .map(|m| (m.header.type_id, m.header.timestamp, m.payload.to_vec()))
@@ -213,11 +198,7 @@ mod tests {
     #[test]
     fn times_are_moved_to_the_time_of_the_aggregate() {
         let body = [part(9, 500, b"v"), part(8, 510, b"au"), part(9, 540, b"")].concat();
-        let want = vec![
-            (9, 2000, b"v".to_vec()),
-            (8, 2010, b"au".to_vec()),
-            (9, 2040, vec![]),
-        ];
+        let want = vec![(9, 2000, b"v".to_vec()), (8, 2010, b"au".to_vec()), (9, 2040, vec![])];
         assert_eq!(unpack(2000, body), want);
     }
 
@@ -240,21 +221,10 @@ mod tests {
 
     #[test]
     fn short_controls_are_errors_and_short_user_controls_are_nothing() {
-        let message = Message {
-            header: Header {
-                type_id: 1,
-                ..Header::default()
-            },
-            payload: Bytes::from_static(&[0, 0, 1]),
-        };
-        assert_eq!(
-            control_field(&message),
-            Err(Error::ControlTooShort { type_id: 1 })
-        );
+        let message =
+            Message { header: Header { type_id: 1, ..Header::default() }, payload: Bytes::from_static(&[0, 0, 1]) };
+        assert_eq!(control_field(&message), Err(Error::ControlTooShort { type_id: 1 }));
         assert_eq!(user_control::parse(&[0, 6, 0, 0, 0]), None);
-        assert_eq!(
-            user_control::parse(&user_control::body(6, 77)),
-            Some((6, 77))
-        );
+        assert_eq!(user_control::parse(&user_control::body(6, 77)), Some((6, 77)));
     }
 }

@@ -31,10 +31,7 @@ pub(super) fn stream_name(raw: &str) -> Result<&str, NameError> {
 
 /// The pairs of several queries, in order, values percent-decoded. Of pairs with the same key the first one
 /// counts, so that nobody can sign one value and have another one used.
-pub(super) fn merge_queries(
-    queries: &[&str],
-    limit: usize,
-) -> Result<Vec<(String, String)>, NameError> {
+pub(super) fn merge_queries(queries: &[&str], limit: usize) -> Result<Vec<(String, String)>, NameError> {
     let mut pairs: Vec<(String, String)> = Vec::new();
     for pair in queries.iter().flat_map(|query| query.split('&')) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -62,10 +59,7 @@ fn check(name: &str) -> Result<(), NameError> {
     if name.len() > NAME_BYTES {
         return Err(NameError::TooLong);
     }
-    if !name
-        .chars()
-        .all(|c| c.is_alphanumeric() || PUNCTUATION.contains(c))
-    {
+    if !name.chars().all(|c| c.is_alphanumeric() || PUNCTUATION.contains(c)) {
         return Err(NameError::Character);
     }
     if name.chars().all(|c| c == '.') {
@@ -80,17 +74,7 @@ mod tests {
 
     #[test]
     fn names_that_are_accepted() {
-        for name in [
-            "cam01",
-            "a",
-            "a.b",
-            "直播-1",
-            "é",
-            "mp4:x",
-            "user@host",
-            "...a",
-            &"x".repeat(255),
-        ] {
+        for name in ["cam01", "a", "a.b", "直播-1", "é", "mp4:x", "user@host", "...a", &"x".repeat(255)] {
             assert_eq!(stream_name(name), Ok(name));
         }
         for (raw, name) in [("live", "live"), ("live/", "live"), ("/live//", "live")] {
@@ -127,37 +111,14 @@ mod tests {
 
     #[test]
     fn queries_merge_in_order_and_the_first_of_a_key_counts() {
-        let pairs = merge_queries(
-            &[
-                "auth_key=1-0-0-ab&x=%41+%zz",
-                "x=2&vhost=h",
-                "&=z&flag&bad=%ff",
-            ],
-            8,
-        )
-        .unwrap();
-        let pairs: Vec<(&str, &str)> = pairs
-            .iter()
-            .map(|(k, v)| (k.as_str(), v.as_str()))
-            .collect();
-        assert_eq!(
-            pairs,
-            [
-                ("auth_key", "1-0-0-ab"),
-                ("x", "A+%zz"),
-                ("vhost", "h"),
-                ("flag", ""),
-                ("bad", "%ff")
-            ]
-        );
+        let pairs = merge_queries(&["auth_key=1-0-0-ab&x=%41+%zz", "x=2&vhost=h", "&=z&flag&bad=%ff"], 8).unwrap();
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        assert_eq!(pairs, [("auth_key", "1-0-0-ab"), ("x", "A+%zz"), ("vhost", "h"), ("flag", ""), ("bad", "%ff")]);
     }
 
     #[test]
     fn queries_are_bounded() {
-        assert_eq!(
-            merge_queries(&["a=1&b=2&c=3"], 2),
-            Err(NameError::TooManyArguments)
-        );
+        assert_eq!(merge_queries(&["a=1&b=2&c=3"], 2), Err(NameError::TooManyArguments));
         let key = "k".repeat(256);
         assert_eq!(merge_queries(&[&key], 2), Err(NameError::ArgumentName));
     }

@@ -97,10 +97,7 @@ enum State {
 impl Session {
     /// A session on a fresh connection.
     pub fn new(config: SessionConfig) -> Self {
-        let SessionConfig {
-            limits,
-            handshake_nonce,
-        } = config;
+        let SessionConfig { limits, handshake_nonce } = config;
         Self {
             limits,
             handshake: Some(Handshake::new(handshake_nonce)),
@@ -154,16 +151,9 @@ impl Session {
     }
 
     /// Runs one step; after an error the session takes no more.
-    fn guarded(
-        &mut self,
-        step: impl FnOnce(&mut Self, &mut Output) -> Result<(), Error>,
-    ) -> Result<Output, Failure> {
+    fn guarded(&mut self, step: impl FnOnce(&mut Self, &mut Output) -> Result<(), Error>) -> Result<Output, Failure> {
         let mut output = Output::default();
-        let result = if self.failed {
-            Err(Error::Ended)
-        } else {
-            step(self, &mut output)
-        };
+        let result = if self.failed { Err(Error::Ended) } else { step(self, &mut output) };
         match result {
             Ok(()) => Ok(output),
             Err(error) => {
@@ -194,21 +184,14 @@ impl Session {
     /// Processes chunk stream bytes until they are used up or a publish waits for its answer.
     fn process(&mut self, mut input: &[u8], output: &mut Output) -> Result<(), Error> {
         loop {
-            let admission = Admission {
-                limits: self.limits,
-                publishing: matches!(self.state, State::Publishing { .. }),
-            };
-            let Some(message) = self
-                .reader
-                .next_message(&mut input, |header| admission.decide(header))?
-            else {
+            let admission =
+                Admission { limits: self.limits, publishing: matches!(self.state, State::Publishing { .. }) };
+            let Some(message) = self.reader.next_message(&mut input, |header| admission.decide(header))? else {
                 return Ok(());
             };
             self.message(message, output)?;
             if output.send.len() > self.limits.reply_bytes {
-                return Err(Error::TooManyReplies {
-                    limit: self.limits.reply_bytes,
-                });
+                return Err(Error::TooManyReplies { limit: self.limits.reply_bytes });
             }
             if matches!(self.state, State::PublishPending { .. }) {
                 return self.hold(input);
@@ -221,10 +204,9 @@ impl Session {
     fn hold(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let held = self.held.len() + bytes.len();
         let unfinished = self.reader.buffered_bytes();
-        for (bytes, limit) in [
-            (held, self.limits.before_publish_bytes),
-            (held + unfinished, self.reader.bounds().partial_bytes),
-        ] {
+        for (bytes, limit) in
+            [(held, self.limits.before_publish_bytes), (held + unfinished, self.reader.bounds().partial_bytes)]
+        {
             if bytes > limit {
                 return Err(Error::TooMuchBuffered { limit });
             }
@@ -237,11 +219,7 @@ impl Session {
     fn acknowledge(&mut self, output: &mut Output) {
         if self.received.wrapping_sub(self.acknowledged) >= self.window {
             self.acknowledged = self.received;
-            self.send_control(
-                output,
-                message::id::ACKNOWLEDGEMENT,
-                &self.received.to_be_bytes(),
-            );
+            self.send_control(output, message::id::ACKNOWLEDGEMENT, &self.received.to_be_bytes());
         }
     }
 
@@ -260,9 +238,7 @@ impl Session {
 
     fn request_publish(&mut self, stream_id: u32, request: PublishRequest, output: &mut Output) {
         self.state = State::PublishPending { stream_id };
-        output
-            .events
-            .push(Event::PublishRequested(Box::new(request)));
+        output.events.push(Event::PublishRequested(Box::new(request)));
     }
 }
 
@@ -279,14 +255,8 @@ impl Admission {
             Kind::Command => {
                 let limit = self.limits.command_bytes;
                 if header.length > limit {
-                    let Header {
-                        type_id, length, ..
-                    } = *header;
-                    return Err(Error::MessageTooLong {
-                        type_id,
-                        length,
-                        limit,
-                    });
+                    let Header { type_id, length, .. } = *header;
+                    return Err(Error::MessageTooLong { type_id, length, limit });
                 }
                 true
             }

@@ -30,19 +30,12 @@ impl Default for Script {
 impl Script {
     /// Nothing yet.
     pub fn new() -> Self {
-        Self {
-            bytes: Vec::new(),
-            chunk_size: 128,
-        }
+        Self { bytes: Vec::new(), chunk_size: 128 }
     }
 
     /// Handshake, `connect` to `live`, `createStream` and `publish` of a stream name (a query may follow it).
     pub fn publisher(stream: &str) -> Self {
-        Self::new()
-            .handshake()
-            .connect("live", "rtmp://push.example.org/live")
-            .create_stream()
-            .publish(stream)
+        Self::new().handshake().connect("live", "rtmp://push.example.org/live").create_stream().publish(stream)
     }
 
     /// The bytes so far.
@@ -60,44 +53,21 @@ impl Script {
     /// C0, C1 and C2.
     #[must_use]
     pub fn handshake(self) -> Self {
-        self.raw(&[3])
-            .raw(&[0; 8])
-            .raw(&[0xc1; PACKET_BYTES - 8])
-            .raw(&[0xc2; PACKET_BYTES])
+        self.raw(&[3]).raw(&[0; 8]).raw(&[0xc1; PACKET_BYTES - 8]).raw(&[0xc2; PACKET_BYTES])
     }
 
     /// A type 0 chunk: absolute time, length, type, message stream. A time of 0xffffff or more is sent in
     /// the extended form.
     #[must_use]
-    pub fn chunk0(
-        self,
-        csid: u32,
-        timestamp: u32,
-        length: u32,
-        type_id: u8,
-        stream: u32,
-        part: &[u8],
-    ) -> Self {
-        let chunk = self
-            .basic(0, csid)
-            .time(timestamp)
-            .big24(length)
-            .raw(&[type_id]);
-        chunk
-            .raw(&stream.to_le_bytes())
-            .extended(timestamp)
-            .raw(part)
+    pub fn chunk0(self, csid: u32, timestamp: u32, length: u32, type_id: u8, stream: u32, part: &[u8]) -> Self {
+        let chunk = self.basic(0, csid).time(timestamp).big24(length).raw(&[type_id]);
+        chunk.raw(&stream.to_le_bytes()).extended(timestamp).raw(part)
     }
 
     /// A type 1 chunk: time difference, length, type.
     #[must_use]
     pub fn chunk1(self, csid: u32, delta: u32, length: u32, type_id: u8, part: &[u8]) -> Self {
-        self.basic(1, csid)
-            .time(delta)
-            .big24(length)
-            .raw(&[type_id])
-            .extended(delta)
-            .raw(part)
+        self.basic(1, csid).time(delta).big24(length).raw(&[type_id]).extended(delta).raw(part)
     }
 
     /// A type 2 chunk: time difference.
@@ -118,14 +88,7 @@ impl Script {
     pub fn message(self, csid: u32, timestamp: u32, type_id: u8, stream: u32, body: &[u8]) -> Self {
         let mut parts = body.chunks(self.chunk_size);
         let length = body.len() as u32;
-        let mut script = self.chunk0(
-            csid,
-            timestamp,
-            length,
-            type_id,
-            stream,
-            parts.next().unwrap_or_default(),
-        );
+        let mut script = self.chunk0(csid, timestamp, length, type_id, stream, parts.next().unwrap_or_default());
         for part in parts {
             script = script.basic(3, csid).extended(timestamp).raw(part);
         }
@@ -170,12 +133,7 @@ impl Script {
             ("flashVer", text("FMLE/3.0 (compatible; testkit)")),
             ("tcUrl", text(tc_url)),
         ];
-        self.command(
-            0,
-            "connect",
-            1.0,
-            &[object(usual.into_iter().chain(more).collect())],
-        )
+        self.command(0, "connect", 1.0, &[object(usual.into_iter().chain(more).collect())])
     }
 
     /// `createStream`, which a fresh connection answers with 1.
@@ -187,12 +145,7 @@ impl Script {
     /// `publish` on message stream 1.
     #[must_use]
     pub fn publish(self, stream: &str) -> Self {
-        self.command(
-            1,
-            "publish",
-            5.0,
-            &[Value::Null, text(stream), text("live")],
-        )
+        self.command(1, "publish", 5.0, &[Value::Null, text(stream), text("live")])
     }
 
     /// A video message on message stream 1.
@@ -222,9 +175,7 @@ impl Script {
         match csid {
             2..64 => self.raw(&[format | csid as u8]),
             64..320 => self.raw(&[format, (csid - 64) as u8]),
-            _ => self
-                .raw(&[format | 1])
-                .raw(&((csid.saturating_sub(64)) as u16).to_le_bytes()),
+            _ => self.raw(&[format | 1]).raw(&((csid.saturating_sub(64)) as u16).to_le_bytes()),
         }
     }
 
@@ -238,11 +189,7 @@ impl Script {
     }
 
     fn extended(self, value: u32) -> Self {
-        if value >= 0x00ff_ffff {
-            self.raw(&value.to_be_bytes())
-        } else {
-            self
-        }
+        if value >= 0x00ff_ffff { self.raw(&value.to_be_bytes()) } else { self }
     }
 }
 
@@ -264,12 +211,7 @@ pub fn text(text: &str) -> Value {
 
 /// An object value.
 pub fn object(properties: Vec<(&str, Value)>) -> Value {
-    Value::Object(
-        properties
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect(),
-    )
+    Value::Object(properties.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 /// Reads the server's answers, in pieces of any size.
@@ -321,15 +263,8 @@ impl Default for Replies {
 impl Replies {
     /// Expects the server's handshake first.
     pub fn new() -> Self {
-        let bounds = Bounds {
-            chunk_streams: 64,
-            message_bytes: 1 << 20,
-            partial_bytes: 1 << 20,
-        };
-        Self {
-            handshake_left: 1 + 2 * PACKET_BYTES,
-            reader: Reader::new(bounds),
-        }
+        let bounds = Bounds { chunk_streams: 64, message_bytes: 1 << 20, partial_bytes: 1 << 20 };
+        Self { handshake_left: 1 + 2 * PACKET_BYTES, reader: Reader::new(bounds) }
     }
 
     /// The messages that these bytes complete. Bytes that are not RTMP end the list.
@@ -338,13 +273,8 @@ impl Replies {
         self.handshake_left -= skip;
         let mut input = bytes.get(skip..).unwrap_or_default();
         let mut replies = Vec::new();
-        while let Ok(Some(message)) = self
-            .reader
-            .next_message(&mut input, |_: &Header| Ok(Intake::Keep))
-        {
-            if let (id::SET_CHUNK_SIZE, Some(size)) =
-                (message.header.type_id, message.payload.first_chunk())
-            {
+        while let Ok(Some(message)) = self.reader.next_message(&mut input, |_: &Header| Ok(Intake::Keep)) {
+            if let (id::SET_CHUNK_SIZE, Some(size)) = (message.header.type_id, message.payload.first_chunk()) {
                 self.reader.set_chunk_size(u32::from_be_bytes(*size));
             }
             replies.push(reply(message));

@@ -17,20 +17,12 @@ struct Run {
 }
 
 fn session() -> Session {
-    Session::new(SessionConfig {
-        limits: Limits::default(),
-        handshake_nonce: [7; 32],
-    })
+    Session::new(SessionConfig { limits: Limits::default(), handshake_nonce: [7; 32] })
 }
 
 impl Run {
     fn new() -> Self {
-        Run {
-            session: session(),
-            replies: Replies::new(),
-            answers: Vec::new(),
-            events: Vec::new(),
-        }
+        Run { session: session(), replies: Replies::new(), answers: Vec::new(), events: Vec::new() }
     }
 
     /// A session that publishes `cam01`, with what led there forgotten.
@@ -76,10 +68,7 @@ impl Run {
     /// The codes of all answers since the last call.
     fn codes(&mut self) -> Vec<String> {
         let answers = self.answers.drain(..);
-        answers
-            .map(|reply| reply.code().to_owned())
-            .filter(|code| !code.is_empty())
-            .collect()
+        answers.map(|reply| reply.code().to_owned()).filter(|code| !code.is_empty()).collect()
     }
 
     fn request(&self) -> Option<&PublishRequest> {

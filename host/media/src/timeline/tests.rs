@@ -18,12 +18,7 @@ fn run(stamps: &[(TrackKind, u32)]) -> (Vec<i64>, Vec<Jump>) {
 #[test]
 fn wrap_goes_on() {
     let max = u32::MAX;
-    let (times, jumps) = run(&[
-        (Video, max - 20),
-        (Audio, max - 10),
-        (Video, 19),
-        (Audio, 12),
-    ]);
+    let (times, jumps) = run(&[(Video, max - 20), (Audio, max - 10), (Video, 19), (Audio, 12)]);
     let first = i64::from(max) - 20;
     assert_eq!(times, [first, first + 10, first + 40, first + 33]);
     assert_eq!(jumps, []);
@@ -46,13 +41,7 @@ fn two_wraps_go_on() {
 
 #[test]
 fn jitter_is_clamped_per_track() {
-    let (times, jumps) = run(&[
-        (Video, 1000),
-        (Video, 1040),
-        (Video, 1020),
-        (Audio, 990),
-        (Video, 1080),
-    ]);
+    let (times, jumps) = run(&[(Video, 1000), (Video, 1040), (Video, 1020), (Audio, 990), (Video, 1080)]);
     assert_eq!(times, [1000, 1040, 1040, 990, 1080]);
     assert_eq!(jumps, []);
 }
@@ -71,40 +60,16 @@ fn a_jump_back_moves_both_tracks() {
         (Audio, 23),
         (Video, 51),
     ]);
-    assert_eq!(
-        times,
-        [
-            100_000, 100_000, 100_023, 100_040, 100_046, 100_069, 100_080, 100_092, 100_120
-        ]
-    );
-    assert_eq!(
-        jumps,
-        [Jump {
-            track: Audio,
-            by_ms: -100_069
-        }]
-    );
+    assert_eq!(times, [100_000, 100_000, 100_023, 100_040, 100_046, 100_069, 100_080, 100_092, 100_120]);
+    assert_eq!(jumps, [Jump { track: Audio, by_ms: -100_069 }]);
 }
 
 #[test]
 fn a_jump_forward_moves_both_tracks() {
-    let (times, jumps) = run(&[
-        (Video, 0),
-        (Audio, 0),
-        (Video, 40),
-        (Audio, 23),
-        (Video, 60_080),
-        (Audio, 60_046),
-        (Video, 60_120),
-    ]);
+    let (times, jumps) =
+        run(&[(Video, 0), (Audio, 0), (Video, 40), (Audio, 23), (Video, 60_080), (Audio, 60_046), (Video, 60_120)]);
     assert_eq!(times, [0, 0, 40, 23, 80, 46, 120]);
-    assert_eq!(
-        jumps,
-        [Jump {
-            track: Video,
-            by_ms: 60_000
-        }]
-    );
+    assert_eq!(jumps, [Jump { track: Video, by_ms: 60_000 }]);
 }
 
 #[test]
@@ -120,12 +85,7 @@ fn messages_still_in_the_old_time_are_no_second_jump() {
         (Audio, 10), // follows
         (Video, 80),
     ]);
-    assert_eq!(
-        times,
-        [
-            100_000, 100_000, 100_040, 100_080, 100_023, 100_046, 100_120, 100_090, 100_160
-        ]
-    );
+    assert_eq!(times, [100_000, 100_000, 100_040, 100_080, 100_023, 100_046, 100_120, 100_090, 100_160]);
     assert_eq!(jumps.len(), 1);
 }
 
@@ -152,20 +112,9 @@ fn silence_of_one_track_is_no_jump() {
 
 #[test]
 fn a_track_that_starts_in_another_time_is_brought_in_step() {
-    let (times, jumps) = run(&[
-        (Video, 5_000_000),
-        (Audio, 7),
-        (Audio, 30),
-        (Video, 5_000_040),
-    ]);
+    let (times, jumps) = run(&[(Video, 5_000_000), (Audio, 7), (Audio, 30), (Video, 5_000_040)]);
     assert_eq!(times, [5_000_000, 5_000_000, 5_000_023, 5_000_040]);
-    assert_eq!(
-        jumps,
-        [Jump {
-            track: Audio,
-            by_ms: 7 - 5_000_000
-        }]
-    );
+    assert_eq!(jumps, [Jump { track: Audio, by_ms: 7 - 5_000_000 }]);
 }
 
 #[test]
@@ -188,11 +137,7 @@ fn drift_snaps_and_the_floor_holds() {
 
 #[test]
 fn positions() {
-    let position = TimelinePosition {
-        video_end_ms: 1000,
-        audio_end: 44_101,
-        audio_rate: 44_100,
-    };
+    let position = TimelinePosition { video_end_ms: 1000, audio_end: 44_101, audio_rate: 44_100 };
     assert_eq!(position.audio_end_ms(), 1001);
     assert_eq!(position.end_ms(), 1001);
     assert_eq!(position.audio_end_at(44_100), 44_101);

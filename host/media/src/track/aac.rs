@@ -10,9 +10,8 @@ use crate::bits::{BitReader, OutOfBits};
 use crate::flv::AudioCodec;
 
 /// `samplingFrequencyIndex`, table 1.18; the indices behind it are reserved but for the escape 15.
-const SAMPLE_RATES: [u32; 13] = [
-    96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350,
-];
+const SAMPLE_RATES: [u32; 13] =
+    [96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350];
 
 /// `channelConfiguration`, table 1.19: 0 means that a program config element follows.
 const CHANNELS: [u8; 15] = [0, 1, 2, 3, 4, 5, 6, 8, 0, 0, 0, 7, 8, 24, 8];
@@ -92,11 +91,7 @@ fn read(r: &mut BitReader<'_>) -> Result<Config, TrackError> {
         // Parametric stereo makes two channels of one.
         config.channels = 2;
     }
-    config.frame_samples = if replicated {
-        core_frame * 2
-    } else {
-        core_frame
-    };
+    config.frame_samples = if replicated { core_frame * 2 } else { core_frame };
     Ok(config)
 }
 
@@ -126,10 +121,7 @@ fn object_type(r: &mut BitReader<'_>) -> Result<u8, OutOfBits> {
 fn sample_rate(r: &mut BitReader<'_>) -> Result<u32, TrackError> {
     match r.bits(4)? {
         15 => Ok(r.bits(24)?),
-        index => SAMPLE_RATES
-            .get(index as usize)
-            .copied()
-            .ok_or(TrackError::SampleRate),
+        index => SAMPLE_RATES.get(index as usize).copied().ok_or(TrackError::SampleRate),
     }
 }
 
@@ -140,84 +132,21 @@ mod tests {
 
     /// Bits as text, padded with zeros to a byte.
     fn pack(text: &str) -> Bytes {
-        let digits: Vec<u8> = text
-            .bytes()
-            .filter(|b| *b != b' ')
-            .map(|b| b - b'0')
-            .collect();
-        digits
-            .chunks(8)
-            .map(|c| c.iter().fold(0, |v, b| v << 1 | b) << (8 - c.len()))
-            .collect()
+        let digits: Vec<u8> = text.bytes().filter(|b| *b != b' ').map(|b| b - b'0').collect();
+        digits.chunks(8).map(|c| c.iter().fold(0, |v, b| v << 1 | b) << (8 - c.len())).collect()
     }
 
     #[test]
     fn headers() {
         let table = [
-            (
-                "lc 44100 stereo, no sbr, by ffmpeg",
-                samples::bytes(samples::AAC),
-                44100,
-                2,
-                2,
-                1024,
-            ),
-            (
-                "lc 44100 stereo",
-                pack("00010 0100 0010 000"),
-                44100,
-                2,
-                2,
-                1024,
-            ),
-            (
-                "lc 48000 5.1",
-                pack("00010 0011 0110 000"),
-                48000,
-                6,
-                2,
-                1024,
-            ),
-            (
-                "lc 16000 mono, 960",
-                pack("00010 1000 0001 100"),
-                16000,
-                1,
-                2,
-                960,
-            ),
-            (
-                "explicit rate",
-                pack("00010 1111 000000001100001101010000 0001 000"),
-                50000,
-                1,
-                2,
-                1024,
-            ),
-            (
-                "he 24000 to 48000",
-                pack("00101 0110 0010 0011 00010 000"),
-                48000,
-                2,
-                5,
-                2048,
-            ),
-            (
-                "he v2, one channel",
-                pack("11101 0110 0001 0011 00010 000"),
-                48000,
-                2,
-                29,
-                2048,
-            ),
-            (
-                "he, backward compatible",
-                pack("00010 0111 0010 000 01010110111 00101 1 0100"),
-                44100,
-                2,
-                5,
-                2048,
-            ),
+            ("lc 44100 stereo, no sbr, by ffmpeg", samples::bytes(samples::AAC), 44100, 2, 2, 1024),
+            ("lc 44100 stereo", pack("00010 0100 0010 000"), 44100, 2, 2, 1024),
+            ("lc 48000 5.1", pack("00010 0011 0110 000"), 48000, 6, 2, 1024),
+            ("lc 16000 mono, 960", pack("00010 1000 0001 100"), 16000, 1, 2, 960),
+            ("explicit rate", pack("00010 1111 000000001100001101010000 0001 000"), 50000, 1, 2, 1024),
+            ("he 24000 to 48000", pack("00101 0110 0010 0011 00010 000"), 48000, 2, 5, 2048),
+            ("he v2, one channel", pack("11101 0110 0001 0011 00010 000"), 48000, 2, 29, 2048),
+            ("he, backward compatible", pack("00010 0111 0010 000 01010110111 00101 1 0100"), 44100, 2, 5, 2048),
             (
                 "he v2, backward compatible",
                 pack("00010 0111 0001 000 01010110111 00101 1 0100 10101001000 1"),
@@ -233,11 +162,7 @@ mod tests {
             assert_eq!(config.channels, channels, "{name}");
             assert_eq!(config.object_type, object_type, "{name}");
             assert_eq!(config.frame_samples, frame_samples, "{name}");
-            assert_eq!(
-                config.codec_string(),
-                format!("mp4a.40.{object_type}"),
-                "{name}"
-            );
+            assert_eq!(config.codec_string(), format!("mp4a.40.{object_type}"), "{name}");
         }
     }
 
@@ -247,19 +172,10 @@ mod tests {
             (pack(""), TrackError::Truncated),
             (pack("00010 010"), TrackError::Truncated),
             (pack("00010 1101 0010 000"), TrackError::SampleRate),
-            (
-                pack("00010 1111 000000000000000000000000 0010 000"),
-                TrackError::SampleRate,
-            ),
-            (
-                pack("00010 1111 111111111111111111111111 0010 000"),
-                TrackError::SampleRate,
-            ),
+            (pack("00010 1111 000000000000000000000000 0010 000"), TrackError::SampleRate),
+            (pack("00010 1111 111111111111111111111111 0010 000"), TrackError::SampleRate),
             // MPEG layer 3 inside MPEG-4.
-            (
-                pack("11111 000010 0100 0010 000"),
-                TrackError::ObjectType(34),
-            ),
+            (pack("11111 000010 0100 0010 000"), TrackError::ObjectType(34)),
         ] {
             assert_eq!(parse(&record), Err(error));
         }

@@ -20,10 +20,7 @@ const MAX_POC_CYCLE: u32 = 255;
 
 pub(super) fn parse(record: &Bytes) -> Result<VideoConfig, TrackError> {
     let mut avcc = read_record(record)?;
-    let sps = avcc
-        .sequence_parameter_sets
-        .first()
-        .ok_or(TrackError::NoParameterSet)?;
+    let sps = avcc.sequence_parameter_sets.first().ok_or(TrackError::NoParameterSet)?;
     let picture = read_sps(sps)?;
     let (width, height) = picture.checked_size()?;
     let profile = avcc.avc_profile_indication;
@@ -35,8 +32,7 @@ pub(super) fn parse(record: &Bytes) -> Result<VideoConfig, TrackError> {
         sequence_parameter_sets_ext: Vec::new(),
     });
     let mut canonical = Vec::new();
-    avcc.encode_body(&mut canonical)
-        .map_err(|_| TrackError::ParameterSet)?;
+    avcc.encode_body(&mut canonical).map_err(|_| TrackError::ParameterSet)?;
     Ok(VideoConfig {
         codec: VideoCodec::Avc,
         width,
@@ -122,17 +118,9 @@ fn sps(r: &mut BitReader<'_>) -> Result<Picture, OutOfBits> {
         r.bit()?; // mb_adaptive_frame_field_flag
     }
     r.bit()?; // direct_8x8_inference_flag
-    let crop = if r.bit()? {
-        [r.unsigned()?, r.unsigned()?, r.unsigned()?, r.unsigned()?]
-    } else {
-        [0; 4]
-    };
+    let crop = if r.bit()? { [r.unsigned()?, r.unsigned()?, r.unsigned()?, r.unsigned()?] } else { [0; 4] };
     // A fault in the optional timing must not cost the stream: the size is already known.
-    let fps = if r.bit()? {
-        vui_frame_rate(r).ok().flatten()
-    } else {
-        None
-    };
+    let fps = if r.bit()? { vui_frame_rate(r).ok().flatten() } else { None };
 
     let field_factor: u32 = if frames_only { 1 } else { 2 };
     let (sub_x, sub_y) = match (chroma_format, separate_planes) {
@@ -142,21 +130,8 @@ fn sps(r: &mut BitReader<'_>) -> Result<Picture, OutOfBits> {
     };
     let [left, right, top, bottom] = crop;
     let width = size(width_mbs, 16, left, right, sub_x);
-    let height = size(
-        height_units,
-        16 * field_factor,
-        top,
-        bottom,
-        sub_y * field_factor,
-    );
-    Ok(Picture {
-        width,
-        height,
-        fps,
-        chroma_format,
-        bit_depth_luma: bit_depths.0,
-        bit_depth_chroma: bit_depths.1,
-    })
+    let height = size(height_units, 16 * field_factor, top, bottom, sub_y * field_factor);
+    Ok(Picture { width, height, fps, chroma_format, bit_depth_luma: bit_depths.0, bit_depth_chroma: bit_depths.1 })
 }
 
 /// A side in pixels. Saturation keeps absurd numbers absurd, so that the size check refuses them.
@@ -189,11 +164,7 @@ fn chroma(r: &mut BitReader<'_>, profile: u8) -> Result<(u8, bool, (u8, u8)), Ou
 }
 
 fn depth(minus8: u32) -> Result<u8, OutOfBits> {
-    if minus8 <= 6 {
-        Ok(minus8 as u8 + 8)
-    } else {
-        Err(OutOfBits)
-    }
+    if minus8 <= 6 { Ok(minus8 as u8 + 8) } else { Err(OutOfBits) }
 }
 
 fn skip_scaling_list(r: &mut BitReader<'_>, len: usize) -> Result<(), OutOfBits> {
@@ -266,43 +237,18 @@ mod tests {
     fn headers_of_real_encoders() {
         let table = [
             (samples::AVC, 320, 240, 25.0, 100, 13, 1, "avc1.64000d"),
-            (
-                samples::AVC_MAIN,
-                1920,
-                1080,
-                30000.0 / 1001.0,
-                77,
-                40,
-                1,
-                "avc1.4d4028",
-            ),
+            (samples::AVC_MAIN, 1920, 1080, 30000.0 / 1001.0, 77, 40, 1, "avc1.4d4028"),
             (samples::AVC_444, 322, 242, 24.0, 244, 13, 3, "avc1.f4000d"),
-            (
-                samples::AVC_INTERLACED,
-                1920,
-                1080,
-                25.0,
-                100,
-                40,
-                1,
-                "avc1.640028",
-            ),
+            (samples::AVC_INTERLACED, 1920, 1080, 25.0, 100, 40, 1, "avc1.640028"),
         ];
         for (hex, width, height, fps, profile, level, chroma, codec) in table {
             let config = parse(&bytes(hex)).unwrap();
             assert_eq!((config.width, config.height), (width, height), "{codec}");
             assert!((config.fps.unwrap() - fps).abs() < 1e-9, "{codec}");
-            assert_eq!(
-                (config.profile, config.level, config.bit_depth),
-                (profile, level, 8)
-            );
+            assert_eq!((config.profile, config.level, config.bit_depth), (profile, level, 8));
             assert_eq!(config.chroma_format, chroma);
             assert_eq!(config.codec_string(), codec);
-            assert_eq!(
-                config.record,
-                bytes(hex),
-                "ffmpeg writes the canonical form"
-            );
+            assert_eq!(config.record, bytes(hex), "ffmpeg writes the canonical form");
         }
     }
 
@@ -340,17 +286,9 @@ mod tests {
         // Baseline, id 0, frame_num 4, poc type 2, one reference, then two sides of 2^20 macroblocks.
         let bits = "01000010 00000000 00011110 1 1 011 010 0 \
                     000000000000000000001000000000000000000001 000000000000000000001000000000000000000001 1 1 0 0 1";
-        let digits: Vec<u8> = bits
-            .bytes()
-            .filter(|b| *b != b' ')
-            .map(|b| b - b'0')
-            .collect();
+        let digits: Vec<u8> = bits.bytes().filter(|b| *b != b' ').map(|b| b - b'0').collect();
         let mut nal = vec![0x67];
-        nal.extend(
-            digits
-                .chunks(8)
-                .map(|c| c.iter().fold(0, |v, b| v << 1 | b) << (8 - c.len())),
-        );
+        nal.extend(digits.chunks(8).map(|c| c.iter().fold(0, |v, b| v << 1 | b) << (8 - c.len())));
         let error = read_sps(&nal).unwrap().checked_size().unwrap_err();
         assert!(matches!(error, TrackError::PictureSize { width, .. } if width >= 1 << 20));
     }

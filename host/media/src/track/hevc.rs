@@ -33,18 +33,12 @@ pub(super) fn parse(record: &Bytes) -> Result<VideoConfig, TrackError> {
     if length_size == 3 {
         return Err(TrackError::LengthSize(length_size));
     }
-    let sps = hvcc
-        .arrays
-        .iter()
-        .find(|array| array.nal_unit_type == NAL_SPS);
-    let sps = sps
-        .and_then(|array| array.nalus.first())
-        .ok_or(TrackError::NoParameterSet)?;
+    let sps = hvcc.arrays.iter().find(|array| array.nal_unit_type == NAL_SPS);
+    let sps = sps.and_then(|array| array.nalus.first()).ok_or(TrackError::NoParameterSet)?;
     let picture = read_sps(sps)?;
     let (width, height) = picture.checked_size()?;
     let mut canonical = Vec::new();
-    hvcc.encode_body(&mut canonical)
-        .map_err(|_| TrackError::ParameterSet)?;
+    hvcc.encode_body(&mut canonical).map_err(|_| TrackError::ParameterSet)?;
     Ok(VideoConfig {
         codec: VideoCodec::Hevc,
         width,
@@ -66,14 +60,8 @@ pub(super) fn codec_string(record: &[u8]) -> String {
     let space = ["", "A", "B", "C"][usize::from(profile >> 6)];
     let compatibility = u32::from_be_bytes([*c0, *c1, *c2, *c3]).reverse_bits();
     let tier = if profile & 0x20 == 0 { 'L' } else { 'H' };
-    let mut name = format!(
-        "hvc1.{space}{}.{compatibility:X}.{tier}{level}",
-        profile & 0x1f
-    );
-    let used = constraints
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .map_or(0, |last| last + 1);
+    let mut name = format!("hvc1.{space}{}.{compatibility:X}.{tier}{level}", profile & 0x1f);
+    let used = constraints.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     for byte in &constraints[..used] {
         // Writing to a string does not fail.
         let _ = write!(name, ".{byte:X}");
@@ -104,11 +92,7 @@ fn sps(r: &mut BitReader<'_>) -> Result<Picture, OutOfBits> {
     }
     let separate_planes = chroma_format == 3 && r.bit()?;
     let (coded_width, coded_height) = (r.unsigned()?, r.unsigned()?);
-    let window = if r.bit()? {
-        [r.unsigned()?, r.unsigned()?, r.unsigned()?, r.unsigned()?]
-    } else {
-        [0; 4]
-    };
+    let window = if r.bit()? { [r.unsigned()?, r.unsigned()?, r.unsigned()?, r.unsigned()?] } else { [0; 4] };
     let bit_depth_luma = depth(r.unsigned()?)?;
     let bit_depth_chroma = depth(r.unsigned()?)?;
     // A fault in what follows costs only the frame rate: the size is already known.
@@ -120,9 +104,7 @@ fn sps(r: &mut BitReader<'_>) -> Result<Picture, OutOfBits> {
         _ => (1, 1),
     };
     let [left, right, top, bottom] = window;
-    let cropped = |side: u32, a: u32, b: u32, unit: u32| {
-        side.saturating_sub(a.saturating_add(b).saturating_mul(unit))
-    };
+    let cropped = |side: u32, a: u32, b: u32, unit: u32| side.saturating_sub(a.saturating_add(b).saturating_mul(unit));
     Ok(Picture {
         width: cropped(coded_width, left, right, sub_x),
         height: cropped(coded_height, top, bottom, sub_y),
@@ -134,11 +116,7 @@ fn sps(r: &mut BitReader<'_>) -> Result<Picture, OutOfBits> {
 }
 
 fn depth(minus8: u32) -> Result<u8, OutOfBits> {
-    if minus8 <= 8 {
-        Ok(minus8 as u8 + 8)
-    } else {
-        Err(OutOfBits)
-    }
+    if minus8 <= 8 { Ok(minus8 as u8 + 8) } else { Err(OutOfBits) }
 }
 
 /// `profile_tier_level(1, max_sub_layers)`, section 7.3.3.
@@ -193,11 +171,7 @@ fn rate_after_sizes(r: &mut BitReader<'_>, max_sub_layers: u32) -> Result<Option
         r.skip(count as usize * (poc_bits as usize + 1))?;
     }
     r.skip(2)?; // sps_temporal_mvp_enabled_flag, strong_intra_smoothing_enabled_flag
-    if r.bit()? {
-        vui_frame_rate(r)
-    } else {
-        Ok(None)
-    }
+    if r.bit()? { vui_frame_rate(r) } else { Ok(None) }
 }
 
 /// `scaling_list_data()`, section 7.3.4.
@@ -296,28 +270,14 @@ mod tests {
     fn headers_of_real_encoders() {
         let table = [
             (samples::HEVC, 640, 360, 50.0, 2, 90, 10, "hvc1.2.4.L90.90"),
-            (
-                samples::HEVC_SCALED,
-                642,
-                362,
-                24.0,
-                1,
-                63,
-                8,
-                "hvc1.1.6.L63.90",
-            ),
+            (samples::HEVC_SCALED, 642, 362, 24.0, 1, 63, 8, "hvc1.1.6.L63.90"),
         ];
         for (hex, width, height, fps, profile, level, bit_depth, codec) in table {
             let config = parse(&bytes(hex)).unwrap();
             assert_eq!((config.width, config.height), (width, height), "{codec}");
             assert_eq!(config.fps, Some(fps), "{codec}");
             assert_eq!(
-                (
-                    config.profile,
-                    config.level,
-                    config.bit_depth,
-                    config.chroma_format
-                ),
+                (config.profile, config.level, config.bit_depth, config.chroma_format),
                 (profile, level, bit_depth, 1)
             );
             assert_eq!(config.codec_string(), codec);
@@ -330,10 +290,7 @@ mod tests {
         let good = bytes(samples::HEVC);
         let mut no_sps = good.to_vec();
         // The type byte of the second array: 33 becomes an unknown 48.
-        let at = no_sps
-            .windows(5)
-            .position(|w| w == [0xa1, 0, 1, 0, 0x2b])
-            .unwrap();
+        let at = no_sps.windows(5).position(|w| w == [0xa1, 0, 1, 0, 0x2b]).unwrap();
         no_sps[at] = 0xb0;
         assert_eq!(parse(&no_sps.into()), Err(TrackError::NoParameterSet));
         let mut version = good.to_vec();

@@ -113,7 +113,7 @@ fn each_misdeed_has_its_own_reason() {
     let refusal = "(i32.store8 (i32.const 0) (i32.const 1)) (i32.store (i32.const 4) (i32.const 1024))
         (i32.store (i32.const 8) (i32.const 7)) (i32.const 0)";
     let cases: &[(&str, &str, String, FailureKind, &str)] = &[
-        ("loop", "", "(loop $l (br $l)) unreachable".into(), FailureKind::Fuel, "10000000 units"),
+        ("loop", "", "(loop $l (br $l)) unreachable".into(), FailureKind::Fuel, "25000000 units"),
         ("recursion", recursion, "(call $deep (i32.const 0))".into(), FailureKind::Stack, "256 KiB"),
         ("trap", "", "unreachable".into(), FailureKind::Trap, "unreachable"),
         (

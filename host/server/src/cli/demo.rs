@@ -198,7 +198,8 @@ async fn set_stage(api: Rest, http: String, rtmp: String, component: &[u8]) -> a
     let version = push_plugin(&api, TENANT, PLUGIN, component, &settings).await?;
     api.call(Method::POST, &format!("/v1/tenants/{TENANT}/plugins/{PLUGIN}/activate"), Some(&json!({}))).await?;
     step(&format!("policy    {PLUGIN} version {} is active: streams stage-* get group large", version["version"]));
-    let receiver = Receiver::start(Rest::new(&http, &format!("{}.{}", text("access_key_id"), text("access_key_secret")))).await?;
+    let receiver =
+        Receiver::start(Rest::new(&http, &format!("{}.{}", text("access_key_id"), text("access_key_secret")))).await?;
     vendor
         .call(
             "2017-03-21",
@@ -240,8 +241,10 @@ async fn settle(stage: &Stage, limit: Duration) -> anyhow::Result<bool> {
         let (videos, events) = (items(&videos), items(&events));
         let settled = items(&broadcasts).iter().all(|broadcast| broadcast["settled"] == true);
         let ready = videos.iter().filter(|video| video["status"] == "ready").count();
-        let received = events.iter().filter_map(|event| event["id"].as_str()).filter(|id| stage.receiver.has(id)).count();
-        let line = format!("{ready} of {} videos ready, {received} of {} callbacks received", videos.len(), events.len());
+        let received =
+            events.iter().filter_map(|event| event["id"].as_str()).filter(|id| stage.receiver.has(id)).count();
+        let line =
+            format!("{ready} of {} videos ready, {received} of {} callbacks received", videos.len(), events.len());
         if settled && !videos.is_empty() && ready == videos.len() && received == events.len() {
             step(&format!("complete  {line}"));
             return Ok(true);

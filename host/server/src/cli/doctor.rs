@@ -85,11 +85,14 @@ fn disk(config: &Config) -> Finding {
             if free > reserve {
                 Finding::Good(what)
             } else {
-                let mend = format!("free more than {} MiB, or lower limits.disk_reserve_mib", config.limits.disk_reserve_mib);
+                let mend =
+                    format!("free more than {} MiB, or lower limits.disk_reserve_mib", config.limits.disk_reserve_mib);
                 Finding::Bad { what, mend }
             }
         }
-        Err(error) => Finding::Bad { what: format!("the disk cannot be read: {error}"), mend: "check the data folder".to_owned() },
+        Err(error) => {
+            Finding::Bad { what: format!("the disk cannot be read: {error}"), mend: "check the data folder".to_owned() }
+        }
     }
 }
 
@@ -104,9 +107,9 @@ fn port(name: &str, address: SocketAddr) -> Finding {
 }
 
 fn layers() -> Finding {
-    let report = std::env::current_exe().map_err(|error| error.to_string()).and_then(|helper| {
-        sandbox::probe_layers(&helper).map_err(|error| error.to_string())
-    });
+    let report = std::env::current_exe()
+        .map_err(|error| error.to_string())
+        .and_then(|helper| sandbox::probe_layers(&helper).map_err(|error| error.to_string()));
     match report {
         Ok(report) => match missing(&report) {
             words if words.is_empty() => Finding::Good("every layer of ffmpeg's sandbox works".to_owned()),
@@ -115,7 +118,10 @@ fn layers() -> Finding {
                 mend: "run on a kernel from 5.13 on with landlock, seccomp and user namespaces enabled".to_owned(),
             },
         },
-        Err(error) => Finding::Bad { what: format!("the sandbox cannot be probed: {error}"), mend: "run this binary itself".to_owned() },
+        Err(error) => Finding::Bad {
+            what: format!("the sandbox cannot be probed: {error}"),
+            mend: "run this binary itself".to_owned(),
+        },
     }
 }
 

@@ -52,7 +52,8 @@ impl Rest {
         let status = answer.status();
         let read = Limited::new(answer.into_body(), ANSWER_BYTES).collect().await;
         let bytes = read.map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?.to_bytes();
-        let value: Value = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap_or(Value::Null) };
+        let value: Value =
+            if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap_or(Value::Null) };
         if !status.is_success() {
             let message = value.pointer("/error/message").and_then(Value::as_str);
             bail!("{}", message.map_or_else(|| format!("the server answered {status}"), str::to_owned));

@@ -51,7 +51,8 @@ impl Vendor {
         all.extend_from_slice(parameters);
         all.sort_unstable();
         let encode = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
-        let pairs: Vec<String> = all.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        let pairs: Vec<String> =
+            all.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
         let query = pairs.join("&");
         let signed = format!("POST&%2F&{}", encode(&query));
         let key = format!("{}&", self.key_secret.expose_secret());

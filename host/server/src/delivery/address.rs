@@ -36,10 +36,7 @@ const fn v6(a: u16, b: u16, length: u8) -> Ipv6Net {
 const DENIED_V4: &[(Ipv4Net, &str)] = &[
     (v4(0, 0, 0, 0, 8), "this network"),
     (v4(10, 0, 0, 0, 8), "private"),
-    (
-        v4(100, 64, 0, 0, 10),
-        "shared by carriers, and cloud metadata",
-    ),
+    (v4(100, 64, 0, 0, 10), "shared by carriers, and cloud metadata"),
     (v4(127, 0, 0, 0, 8), "loopback"),
     // The host agent of one large cloud answers at a public address, to its own guests only.
     (v4(168, 63, 129, 16, 32), "cloud host agent"),
@@ -72,10 +69,7 @@ const DENIED_V6: &[(Ipv6Net, &str)] = &[
 impl Guard {
     /// Public addresses, and these ranges besides (`callbacks.allow_private`).
     pub fn new(allowed: Vec<IpNet>) -> Self {
-        Self {
-            allowed,
-            denied: Vec::new(),
-        }
+        Self { allowed, denied: Vec::new() }
     }
 
     /// Refuses these ranges too, before anything is allowed: the operator's own public addresses.
@@ -232,27 +226,17 @@ mod tests {
         for text in ["127.0.0.1", "127.9.9.9", "fd00:1::5", "8.8.8.8"] {
             assert_eq!(guard.check(ip(text)), Ok(()), "{text}");
         }
-        for text in [
-            "10.0.0.1",
-            "::1",
-            "fd00:2::5",
-            "::ffff:127.0.0.1",
-            "64:ff9b::7f00:1",
-        ] {
+        for text in ["10.0.0.1", "::1", "fd00:2::5", "::ffff:127.0.0.1", "64:ff9b::7f00:1"] {
             assert!(guard.check(ip(text)).is_err(), "{text} must be refused");
         }
     }
 
     #[test]
     fn what_the_operator_refuses_is_refused_first() {
-        let guard =
-            Guard::new(nets(&["10.0.0.0/8"])).refusing(nets(&["10.1.0.0/16", "1.1.1.1/32"]));
+        let guard = Guard::new(nets(&["10.0.0.0/8"])).refusing(nets(&["10.1.0.0/16", "1.1.1.1/32"]));
         assert_eq!(guard.check(ip("10.2.0.1")), Ok(()));
         assert!(guard.check(ip("10.1.0.1")).is_err());
         let refused = guard.check(ip("1.1.1.1")).unwrap_err();
-        assert_eq!(
-            refused.to_string(),
-            "1.1.1.1 is not called: refused by the operator"
-        );
+        assert_eq!(refused.to_string(), "1.1.1.1 is not called: refused by the operator");
     }
 }

@@ -45,9 +45,7 @@ pub struct Answer {
 impl Answer {
     /// An answer of which the head has come. Until the body has ended, it is late.
     pub fn begin(status: u16, headers: &HeaderMap, now: Timestamp) -> Self {
-        let retry_after = headers
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok());
+        let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         Self {
             status,
             retry_after_ms: retry_after.and_then(|text| retry_after_ms(text, now)),
@@ -60,8 +58,7 @@ impl Answer {
     /// Takes the next piece of the body; says whether more is wanted.
     pub fn take(&mut self, piece: &[u8]) -> bool {
         let room = EXCERPT_BYTES - self.excerpt.len();
-        self.excerpt
-            .extend_from_slice(&piece[..piece.len().min(room)]);
+        self.excerpt.extend_from_slice(&piece[..piece.len().min(room)]);
         self.body_bytes = self.body_bytes.saturating_add(piece.len());
         self.body_bytes <= MAX_BODY_BYTES
     }
@@ -79,12 +76,9 @@ fn retry_after_ms(text: &str, now: Timestamp) -> Option<u64> {
     if let Ok(seconds) = text.trim().parse::<u64>() {
         return Some(seconds.saturating_mul(1_000));
     }
-    let format = format_description!(
-        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
-    );
-    let at = PrimitiveDateTime::parse(text.trim(), format)
-        .ok()?
-        .assume_utc();
+    let format =
+        format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+    let at = PrimitiveDateTime::parse(text.trim(), format).ok()?.assume_utc();
     let wait = Duration::from_secs(u64::try_from(at.unix_timestamp()).ok()?)
         .saturating_sub(Duration::from_millis(u64::try_from(now.0).ok()?));
     u64::try_from(wait.as_millis()).ok()

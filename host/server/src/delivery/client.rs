@@ -62,11 +62,7 @@ pub struct ClientConfig {
 impl ClientConfig {
     /// The vendor's time limit, public certificate authorities, and these private ranges allowed.
     pub fn new(allow_private: Vec<IpNet>) -> Self {
-        Self {
-            guard: Guard::new(allow_private),
-            timeout: DEFAULT_TIMEOUT,
-            extra_roots: Vec::new(),
-        }
+        Self { guard: Guard::new(allow_private), timeout: DEFAULT_TIMEOUT, extra_roots: Vec::new() }
     }
 }
 
@@ -116,10 +112,7 @@ struct Failure {
 
 impl Failure {
     fn new(outcome: Outcome, detail: impl ToString) -> Self {
-        Self {
-            outcome,
-            detail: detail.to_string(),
-        }
+        Self { outcome, detail: detail.to_string() }
     }
 }
 
@@ -131,9 +124,7 @@ impl Client {
 
     /// A client that resolves names in its own way.
     pub fn with_resolver(config: ClientConfig, resolver: Resolver) -> Result<Self, ClientError> {
-        let mut roots = rustls::RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        };
+        let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         for root in config.extra_roots {
             roots.add(root)?;
         }
@@ -143,12 +134,7 @@ impl Client {
             .with_root_certificates(roots)
             .with_no_client_auth();
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self {
-            guard: config.guard,
-            resolver,
-            tls: TlsConnector::from(Arc::new(tls)),
-            timeout: config.timeout,
-        })
+        Ok(Self { guard: config.guard, resolver, tls: TlsConnector::from(Arc::new(tls)), timeout: config.timeout })
     }
 
     /// The limit of one exchange.
@@ -162,49 +148,25 @@ impl Client {
     /// undoes nothing, since the receiver has said what it wanted to say.
     pub async fn send(&self, callback: &Callback, now: Timestamp, hold: Hold) -> Exchange {
         let sent = (now, Instant::now());
-        let mut seen = Seen {
-            phase: Phase::Resolve,
-            peer: None,
-            answer: None,
-            sent,
-        };
+        let mut seen = Seen { phase: Phase::Resolve, peer: None, answer: None, sent };
         let result = timeout(self.timeout, self.exchange(callback, hold, &mut seen)).await;
-        let Seen {
-            phase,
-            peer,
-            answer,
-            ..
-        } = seen;
+        let Seen { phase, peer, answer, .. } = seen;
         let (failure, detail) = match result {
             Ok(Ok(())) => (Outcome::Closed, None),
             Ok(Err(failure)) => (failure.outcome, Some(bounded(failure.detail))),
             Err(_) => (Outcome::Timeout { phase }, None),
         };
         let outcome = match &answer {
-            Some(answer) => Outcome::Status {
-                code: answer.status,
-                retry_after_ms: answer.retry_after_ms,
-            },
+            Some(answer) => Outcome::Status { code: answer.status, retry_after_ms: answer.retry_after_ms },
             None => failure,
         };
-        Exchange {
-            outcome,
-            peer,
-            answer,
-            detail,
-        }
+        Exchange { outcome, peer, answer, detail }
     }
 
-    async fn exchange(
-        &self,
-        callback: &Callback,
-        hold: Hold,
-        seen: &mut Seen,
-    ) -> Result<(), Failure> {
-        let target = Target::parse(&callback.url)
-            .map_err(|error| Failure::new(Outcome::RefusedUrl, error))?;
-        let request = prepare(callback, &target, seen.sent.0)
-            .map_err(|error| Failure::new(Outcome::Unsendable, error))?;
+    async fn exchange(&self, callback: &Callback, hold: Hold, seen: &mut Seen) -> Result<(), Failure> {
+        let target = Target::parse(&callback.url).map_err(|error| Failure::new(Outcome::RefusedUrl, error))?;
+        let request =
+            prepare(callback, &target, seen.sent.0).map_err(|error| Failure::new(Outcome::Unsendable, error))?;
         let addresses = self.addresses(&target, hold).await?;
         seen.phase = Phase::Connect;
         let stream = self.connect(&addresses, seen).await?;
@@ -213,11 +175,7 @@ impl Client {
         }
         seen.phase = Phase::Tls;
         let name = server_name(&target.host).map_err(|error| Failure::new(Outcome::Tls, error))?;
-        let stream = self
-            .tls
-            .connect(name, stream)
-            .await
-            .map_err(|error| Failure::new(Outcome::Tls, error))?;
+        let stream = self.tls.connect(name, stream).await.map_err(|error| Failure::new(Outcome::Tls, error))?;
         converse(stream, request, seen).await
     }
 
@@ -227,10 +185,7 @@ impl Client {
             Host::Address(ip) => (vec![SocketAddr::new(*ip, target.port)], true),
             Host::Name(name) => {
                 let found = self.resolver.resolve(name, target.port, hold).await;
-                (
-                    found.map_err(|error| Failure::new(Outcome::Resolve, error))?,
-                    false,
-                )
+                (found.map_err(|error| Failure::new(Outcome::Resolve, error))?, false)
             }
         };
         let mut refused = None;
@@ -251,11 +206,7 @@ impl Client {
 
     /// The first address that accepts. Each may use an equal share of the time that is left, so that one that
     /// swallows packets does not hide the next.
-    async fn connect(
-        &self,
-        addresses: &[SocketAddr],
-        seen: &mut Seen,
-    ) -> Result<TcpStream, Failure> {
+    async fn connect(&self, addresses: &[SocketAddr], seen: &mut Seen) -> Result<TcpStream, Failure> {
         let deadline = seen.sent.1 + self.timeout;
         let mut last = Failure::new(Outcome::Connect, "no address");
         for (index, &address) in addresses.iter().enumerate() {
@@ -268,12 +219,7 @@ impl Client {
                     return self.checked(stream, address);
                 }
                 Ok(Err(error)) => Failure::new(Outcome::Connect, format!("{address}: {error}")),
-                Err(_) => Failure::new(
-                    Outcome::Timeout {
-                        phase: Phase::Connect,
-                    },
-                    format!("{address}: no answer"),
-                ),
+                Err(_) => Failure::new(Outcome::Timeout { phase: Phase::Connect }, format!("{address}: no answer")),
             };
         }
         Err(last)
@@ -285,49 +231,28 @@ impl Client {
         let peer = stream.peer_addr().map_err(broken)?;
         let refused = Outcome::RefusedAddress { literal: false };
         if peer.ip() != dialled.ip() {
-            return Err(Failure::new(
-                refused,
-                format!("dialled {dialled}, reached {peer}"),
-            ));
+            return Err(Failure::new(refused, format!("dialled {dialled}, reached {peer}")));
         }
-        self.guard
-            .check(peer.ip())
-            .map_err(|error| Failure::new(refused, error))?;
+        self.guard.check(peer.ip()).map_err(|error| Failure::new(refused, error))?;
         stream.set_nodelay(true).map_err(broken)?;
         Ok(stream)
     }
 }
 
 /// Sends the request and reads the answer. The connection is driven here and dropped here: no task is left.
-async fn converse<S>(
-    stream: S,
-    request: Request<Full<Bytes>>,
-    seen: &mut Seen,
-) -> Result<(), Failure>
+async fn converse<S>(stream: S, request: Request<Full<Bytes>>, seen: &mut Seen) -> Result<(), Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     seen.phase = Phase::Answer;
     let mut builder = http1::Builder::new();
-    builder
-        .max_buf_size(MAX_HEAD_BYTES)
-        .max_headers(MAX_HEAD_FIELDS);
-    let (mut sender, connection) = builder
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(classify)?;
+    builder.max_buf_size(MAX_HEAD_BYTES).max_headers(MAX_HEAD_FIELDS);
+    let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(classify)?;
     let mut connection = pin!(connection);
     let mut talk = pin!(async {
         let mut response = sender.send_request(request).await.map_err(classify)?;
-        let now = seen
-            .sent
-            .0
-            .plus_ms(i64::try_from(seen.sent.1.elapsed().as_millis()).unwrap_or(i64::MAX));
-        let answer = seen.answer.insert(Answer::begin(
-            response.status().as_u16(),
-            response.headers(),
-            now,
-        ));
+        let now = seen.sent.0.plus_ms(i64::try_from(seen.sent.1.elapsed().as_millis()).unwrap_or(i64::MAX));
+        let answer = seen.answer.insert(Answer::begin(response.status().as_u16(), response.headers(), now));
         answer.body_end = loop {
             match response.frame().await {
                 None => break BodyEnd::Complete,
@@ -353,11 +278,7 @@ where
 }
 
 fn classify(error: hyper::Error) -> Failure {
-    let outcome = if error.is_parse() {
-        Outcome::Malformed
-    } else {
-        Outcome::Closed
-    };
+    let outcome = if error.is_parse() { Outcome::Malformed } else { Outcome::Closed };
     Failure::new(outcome, error)
 }
 

@@ -33,12 +33,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            global: 64,
-            tenant: 16,
-            lane: 4,
-            breaker_after: 5,
-        }
+        Self { global: 64, tenant: 16, lane: 4, breaker_after: 5 }
     }
 }
 
@@ -79,11 +74,7 @@ struct Share {
 impl Share {
     fn new(limit: usize) -> Self {
         let limit = limit.max(1);
-        Self {
-            all: Arc::new(Semaphore::new(limit)),
-            failing: Arc::new(Semaphore::new((limit / 2).max(1))),
-            limit,
-        }
+        Self { all: Arc::new(Semaphore::new(limit)), failing: Arc::new(Semaphore::new((limit / 2).max(1))), limit }
     }
 
     fn is_used_up_by_failing(&self) -> bool {
@@ -121,13 +112,7 @@ pub struct Lanes {
 impl Lanes {
     /// Nothing in flight. `wake` is notified whenever a slot comes free.
     pub fn new(limits: Limits, wake: Arc<Notify>) -> Self {
-        Self {
-            limits,
-            global: Share::new(limits.global),
-            tenants: BTreeMap::new(),
-            lanes: BTreeMap::new(),
-            wake,
-        }
+        Self { limits, global: Share::new(limits.global), tenants: BTreeMap::new(), lanes: BTreeMap::new(), wake }
     }
 
     /// Whether nobody may begin anything.
@@ -145,10 +130,7 @@ impl Lanes {
         }
         let tenant = self.tenants.get(&key.tenant).map(|tenant| &tenant.share);
         let failing = self.is_failing(key);
-        if failing
-            && (self.global.is_used_up_by_failing()
-                || tenant.is_some_and(Share::is_used_up_by_failing))
-        {
+        if failing && (self.global.is_used_up_by_failing() || tenant.is_some_and(Share::is_used_up_by_failing)) {
             return Err(NoRoom::Lane);
         }
         let most = if failing { 1 } else { self.limits.lane.max(1) };
@@ -163,16 +145,9 @@ impl Lanes {
         self.room(key)?;
         let failing = self.is_failing(key);
         let limit = self.limits.tenant;
-        let tenant = self
-            .tenants
-            .entry(key.tenant.clone())
-            .or_insert_with(|| Tenant {
-                share: Share::new(limit),
-                resume: None,
-            });
-        let acquire = |semaphore: &Arc<Semaphore>, none| {
-            semaphore.clone().try_acquire_owned().map_err(|_| none)
-        };
+        let tenant =
+            self.tenants.entry(key.tenant.clone()).or_insert_with(|| Tenant { share: Share::new(limit), resume: None });
+        let acquire = |semaphore: &Arc<Semaphore>, none| semaphore.clone().try_acquire_owned().map_err(|_| none);
         let mut permits = Vec::with_capacity(4);
         if failing {
             permits.push(acquire(&tenant.share.failing, NoRoom::Lane)?);
@@ -180,15 +155,8 @@ impl Lanes {
         }
         permits.push(acquire(&tenant.share.all, NoRoom::Tenant)?);
         permits.push(acquire(&self.global.all, NoRoom::Everywhere)?);
-        self.lanes
-            .entry(key.clone())
-            .or_default()
-            .in_flight
-            .insert(delivery.clone());
-        Ok(Arc::new(Slot {
-            permits,
-            wake: self.wake.clone(),
-        }))
+        self.lanes.entry(key.clone()).or_default().in_flight.insert(delivery.clone());
+        Ok(Arc::new(Slot { permits, wake: self.wake.clone() }))
     }
 
     /// Ends an attempt.
@@ -197,11 +165,7 @@ impl Lanes {
             return;
         };
         lane.in_flight.remove(delivery);
-        lane.failures = if delivered {
-            0
-        } else {
-            lane.failures.saturating_add(1)
-        };
+        lane.failures = if delivered { 0 } else { lane.failures.saturating_add(1) };
         if lane.in_flight.is_empty() && lane.failures == 0 {
             self.lanes.remove(key);
         }
@@ -220,16 +184,12 @@ impl Lanes {
 
     /// Whether this delivery is.
     pub fn is_in_flight(&self, key: &LaneKey, delivery: &DeliveryId) -> bool {
-        self.lanes
-            .get(key)
-            .is_some_and(|lane| lane.in_flight.contains(delivery))
+        self.lanes.get(key).is_some_and(|lane| lane.in_flight.contains(delivery))
     }
 
     /// Whether this tenant may begin nothing.
     pub fn is_tenant_full(&self, tenant: &TenantId) -> bool {
-        self.tenants
-            .get(tenant)
-            .is_some_and(|tenant| tenant.share.all.available_permits() == 0)
+        self.tenants.get(tenant).is_some_and(|tenant| tenant.share.all.available_permits() == 0)
     }
 
     /// The tenant's lane after which the next look begins.
@@ -245,9 +205,7 @@ impl Lanes {
     }
 
     fn is_failing(&self, key: &LaneKey) -> bool {
-        self.lanes
-            .get(key)
-            .is_some_and(|lane| lane.failures >= self.limits.breaker_after)
+        self.lanes.get(key).is_some_and(|lane| lane.failures >= self.limits.breaker_after)
     }
 }
 
@@ -263,11 +221,7 @@ pub struct Ring<K> {
 impl<K: Ord + Clone> Ring<K> {
     /// A walk that begins after `start`.
     pub fn new(start: Option<K>) -> Self {
-        Self {
-            wrapped: start.is_none(),
-            after: start.clone(),
-            start,
-        }
+        Self { wrapped: start.is_none(), after: start.clone(), start }
     }
 
     /// The key after which the next page begins.
@@ -300,10 +254,7 @@ mod tests {
     use super::*;
 
     fn key(tenant: &str, url: &str) -> LaneKey {
-        LaneKey {
-            tenant: TenantId::new(tenant),
-            url: url.to_owned(),
-        }
+        LaneKey { tenant: TenantId::new(tenant), url: url.to_owned() }
     }
 
     fn id(n: usize) -> DeliveryId {
@@ -311,15 +262,7 @@ mod tests {
     }
 
     fn lanes() -> Lanes {
-        Lanes::new(
-            Limits {
-                global: 6,
-                tenant: 4,
-                lane: 2,
-                breaker_after: 3,
-            },
-            Arc::new(Notify::new()),
-        )
+        Lanes::new(Limits { global: 6, tenant: 4, lane: 2, breaker_after: 3 }, Arc::new(Notify::new()))
     }
 
     #[test]
@@ -352,13 +295,7 @@ mod tests {
 
     #[test]
     fn a_slot_is_held_by_its_last_holder() {
-        let mut lanes = Lanes::new(
-            Limits {
-                global: 1,
-                ..Limits::default()
-            },
-            Arc::new(Notify::new()),
-        );
+        let mut lanes = Lanes::new(Limits { global: 1, ..Limits::default() }, Arc::new(Notify::new()));
         let slot = lanes.take(&key("a", "1"), &id(0)).unwrap();
         let stuck_lookup = slot.clone();
         drop(slot);
@@ -396,17 +333,9 @@ mod tests {
         }
         let first = lanes.take(&key("a", "1"), &id(0)).unwrap();
         let second = lanes.take(&key("a", "2"), &id(0)).unwrap();
-        assert_eq!(
-            lanes.take(&key("a", "3"), &id(0)).err(),
-            Some(NoRoom::Lane),
-            "half of the tenant's"
-        );
+        assert_eq!(lanes.take(&key("a", "3"), &id(0)).err(), Some(NoRoom::Lane), "half of the tenant's");
         let third = lanes.take(&key("b", "1"), &id(0)).unwrap();
-        assert_eq!(
-            lanes.take(&key("b", "2"), &id(0)).err(),
-            Some(NoRoom::Lane),
-            "half of everyone's"
-        );
+        assert_eq!(lanes.take(&key("b", "2"), &id(0)).err(), Some(NoRoom::Lane), "half of everyone's");
         assert!(lanes.take(&key("a", "well"), &id(0)).is_ok());
         drop((first, second, third));
         assert!(lanes.take(&key("b", "2"), &id(0)).is_ok());
@@ -414,13 +343,7 @@ mod tests {
 
     #[test]
     fn what_is_idle_and_well_is_forgotten() {
-        let mut lanes = Lanes::new(
-            Limits {
-                breaker_after: u32::MAX,
-                ..Limits::default()
-            },
-            Arc::new(Notify::new()),
-        );
+        let mut lanes = Lanes::new(Limits { breaker_after: u32::MAX, ..Limits::default() }, Arc::new(Notify::new()));
         for n in 0..2 * MAX_REMEMBERED {
             let key = key(&n.to_string(), "1");
             drop(lanes.take(&key, &id(0)).unwrap());
@@ -439,12 +362,8 @@ mod tests {
                 let mut met = vec![];
                 'walk: loop {
                     let after = ring.after().copied();
-                    let page: Vec<u32> = keys
-                        .iter()
-                        .copied()
-                        .filter(|key| after.is_none_or(|after| *key > after))
-                        .take(PAGE)
-                        .collect();
+                    let page: Vec<u32> =
+                        keys.iter().copied().filter(|key| after.is_none_or(|after| *key > after)).take(PAGE).collect();
                     for key in &page {
                         if ring.is_over_at(key) {
                             break 'walk;
@@ -455,16 +374,9 @@ mod tests {
                         break;
                     }
                 }
-                let mut expected: Vec<u32> = keys
-                    .iter()
-                    .copied()
-                    .filter(|key| start.is_some_and(|s| *key > s))
-                    .collect();
-                expected.extend(
-                    keys.iter()
-                        .copied()
-                        .filter(|key| start.is_none_or(|s| *key <= s)),
-                );
+                let mut expected: Vec<u32> =
+                    keys.iter().copied().filter(|key| start.is_some_and(|s| *key > s)).collect();
+                expected.extend(keys.iter().copied().filter(|key| start.is_none_or(|s| *key <= s)));
                 assert_eq!(met, expected, "{count} keys from {start:?}");
             }
         }

@@ -100,8 +100,5 @@ pub trait Queue: Send + Sync + 'static {
 
     /// The earliest due time that is after `now`. What is due already is found by the other questions, and must
     /// not hide what becomes due next.
-    fn next_due_after(
-        &self,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<Option<Timestamp>, Self::Error>> + Send;
+    fn next_due_after(&self, now: Timestamp) -> impl Future<Output = Result<Option<Timestamp>, Self::Error>> + Send;
 }

@@ -1,9 +1,7 @@
 //! The request of one attempt: the same id and the same bytes every time, times and signatures made afresh.
 
 use bytes::Bytes;
-use http::header::{
-    CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
-};
+use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use http::{Method, Request, Uri};
 use http_body_util::Full;
 use reprise_lifecycle::id::EventId;
@@ -39,9 +37,7 @@ pub struct Callback {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// Too many extra headers, or too much in them.
-    #[error(
-        "more than {MAX_EXTRA_HEADERS} extra headers, or more than {MAX_EXTRA_HEADER_BYTES} bytes of them"
-    )]
+    #[error("more than {MAX_EXTRA_HEADERS} extra headers, or more than {MAX_EXTRA_HEADER_BYTES} bytes of them")]
     TooManyHeaders,
     /// Not a header name.
     #[error("an extra header has a name that is not one")]
@@ -58,46 +54,26 @@ pub enum RequestError {
 }
 
 /// The request of one attempt that begins `now`.
-pub fn prepare(
-    callback: &Callback,
-    target: &Target,
-    now: Timestamp,
-) -> Result<Request<Full<Bytes>>, RequestError> {
+pub fn prepare(callback: &Callback, target: &Target, now: Timestamp) -> Result<Request<Full<Bytes>>, RequestError> {
     let mut headers = extra_headers(&callback.headers)?;
     let unix_seconds = now.0.div_euclid(1_000);
     let id = callback.event.as_str();
-    if id.is_empty()
-        || !id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
-    {
+    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-') {
         return Err(RequestError::EventId);
     }
-    let authority =
-        HeaderValue::from_str(&target.authority).map_err(|_| RequestError::HeaderValue(HOST))?;
+    let authority = HeaderValue::from_str(&target.authority).map_err(|_| RequestError::HeaderValue(HOST))?;
     headers.insert(HOST, authority);
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/json; charset=utf-8"),
-    );
-    headers.insert(
-        USER_AGENT,
-        HeaderValue::from_static(concat!("Reprise/", env!("CARGO_PKG_VERSION"))),
-    );
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("Reprise/", env!("CARGO_PKG_VERSION"))));
     // One connection for one attempt: nothing is kept open towards receivers.
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     if let Some(key) = &callback.auth {
         headers.insert("x-vod-timestamp", HeaderValue::from(unix_seconds));
-        insert_text(
-            &mut headers,
-            "x-vod-signature",
-            &key.sign(&callback.url, unix_seconds),
-        )?;
+        insert_text(&mut headers, "x-vod-signature", &key.sign(&callback.url, unix_seconds))?;
     }
     insert_text(&mut headers, "webhook-id", id)?;
     headers.insert("webhook-timestamp", HeaderValue::from(unix_seconds));
-    if let Some(signature) = webhook_signature(&callback.secrets, id, unix_seconds, &callback.body)
-    {
+    if let Some(signature) = webhook_signature(&callback.secrets, id, unix_seconds, &callback.body) {
         insert_text(&mut headers, "webhook-signature", &signature)?;
     }
 
@@ -111,10 +87,7 @@ pub fn prepare(
 /// Checks the headers a policy wants to add. The policy's answer is judged by this before it is recorded, and
 /// every request again.
 pub fn extra_headers(wanted: &[(String, String)]) -> Result<HeaderMap, RequestError> {
-    let bytes: usize = wanted
-        .iter()
-        .map(|(name, value)| name.len().saturating_add(value.len()))
-        .sum();
+    let bytes: usize = wanted.iter().map(|(name, value)| name.len().saturating_add(value.len())).sum();
     if wanted.len() > MAX_EXTRA_HEADERS || bytes > MAX_EXTRA_HEADER_BYTES {
         return Err(RequestError::TooManyHeaders);
     }
@@ -150,20 +123,12 @@ fn is_reserved(name: &HeaderName) -> bool {
         "user-agent",
     ];
     const PREFIXES: &[&str] = &["proxy-", "webhook-", "x-vod-"];
-    NAMES.contains(&name.as_str())
-        || PREFIXES
-            .iter()
-            .any(|prefix| name.as_str().starts_with(prefix))
+    NAMES.contains(&name.as_str()) || PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
 }
 
-fn insert_text(
-    headers: &mut HeaderMap,
-    name: &'static str,
-    value: &str,
-) -> Result<(), RequestError> {
+fn insert_text(headers: &mut HeaderMap, name: &'static str, value: &str) -> Result<(), RequestError> {
     let name = HeaderName::from_static(name);
-    let value =
-        HeaderValue::from_str(value).map_err(|_| RequestError::HeaderValue(name.clone()))?;
+    let value = HeaderValue::from_str(value).map_err(|_| RequestError::HeaderValue(name.clone()))?;
     headers.insert(name, value);
     Ok(())
 }
@@ -185,10 +150,7 @@ mod tests {
 
     fn headers(callback: &Callback, at_seconds: i64) -> HeaderMap {
         let target = Target::parse(&callback.url).unwrap();
-        prepare(callback, &target, Timestamp(at_seconds * 1_000 + 999))
-            .unwrap()
-            .headers()
-            .clone()
+        prepare(callback, &target, Timestamp(at_seconds * 1_000 + 999)).unwrap().headers().clone()
     }
 
     #[test]
@@ -206,27 +168,14 @@ mod tests {
         for (name, value) in table {
             assert_eq!(headers[name], value);
         }
-        assert!(
-            headers["webhook-signature"]
-                .to_str()
-                .unwrap()
-                .starts_with("v1,")
-        );
+        assert!(headers["webhook-signature"].to_str().unwrap().starts_with("v1,"));
     }
 
     #[test]
     fn later_attempts_change_time_and_signatures_and_nothing_else() {
         let callback = callback();
-        let (mut first, mut second) = (
-            headers(&callback, 1_798_761_600),
-            headers(&callback, 1_798_761_601),
-        );
-        for name in [
-            "x-vod-timestamp",
-            "x-vod-signature",
-            "webhook-timestamp",
-            "webhook-signature",
-        ] {
+        let (mut first, mut second) = (headers(&callback, 1_798_761_600), headers(&callback, 1_798_761_601));
+        for name in ["x-vod-timestamp", "x-vod-signature", "webhook-timestamp", "webhook-signature"] {
             assert_ne!(first.remove(name), second.remove(name), "{name}");
         }
         assert_eq!(first, second);
@@ -234,14 +183,7 @@ mod tests {
 
     #[test]
     fn without_keys_there_are_no_signatures() {
-        let headers = headers(
-            &Callback {
-                auth: None,
-                secrets: vec![],
-                ..callback()
-            },
-            1_798_761_600,
-        );
+        let headers = headers(&Callback { auth: None, secrets: vec![], ..callback() }, 1_798_761_600);
         for name in ["x-vod-timestamp", "x-vod-signature", "webhook-signature"] {
             assert!(!headers.contains_key(name), "{name}");
         }
@@ -251,58 +193,25 @@ mod tests {
     #[test]
     fn a_policy_cannot_set_what_is_the_servers() {
         let one = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
-        for name in [
-            "Host",
-            "content-type",
-            "Content-Length",
-            "transfer-encoding",
-            "X-VOD-Signature",
-            "webhook-id",
-        ] {
-            assert!(
-                matches!(
-                    extra_headers(&one(name, "x")),
-                    Err(RequestError::Reserved(_))
-                ),
-                "{name}"
-            );
+        for name in ["Host", "content-type", "Content-Length", "transfer-encoding", "X-VOD-Signature", "webhook-id"] {
+            assert!(matches!(extra_headers(&one(name, "x")), Err(RequestError::Reserved(_))), "{name}");
         }
-        assert_eq!(
-            extra_headers(&one("a b", "x")),
-            Err(RequestError::HeaderName)
-        );
+        assert_eq!(extra_headers(&one("a b", "x")), Err(RequestError::HeaderName));
         assert_eq!(extra_headers(&one("", "x")), Err(RequestError::HeaderName));
         for value in ["a\r\nHost: evil", "a\0", "tab\t", "é"] {
-            assert!(
-                matches!(
-                    extra_headers(&one("x-a", value)),
-                    Err(RequestError::HeaderValue(_))
-                ),
-                "{value:?}"
-            );
+            assert!(matches!(extra_headers(&one("x-a", value)), Err(RequestError::HeaderValue(_))), "{value:?}");
         }
         let long = "x".repeat(MAX_EXTRA_HEADER_BYTES);
-        assert_eq!(
-            extra_headers(&one("x-a", &long)),
-            Err(RequestError::TooManyHeaders)
-        );
-        let many: Vec<_> = (0..=MAX_EXTRA_HEADERS)
-            .map(|n| (format!("x-{n}"), String::new()))
-            .collect();
+        assert_eq!(extra_headers(&one("x-a", &long)), Err(RequestError::TooManyHeaders));
+        let many: Vec<_> = (0..=MAX_EXTRA_HEADERS).map(|n| (format!("x-{n}"), String::new())).collect();
         assert_eq!(extra_headers(&many), Err(RequestError::TooManyHeaders));
         assert!(extra_headers(&one("Authorization", "Bearer t")).is_ok());
     }
 
     #[test]
     fn an_id_with_a_dot_is_not_signed() {
-        let callback = Callback {
-            event: EventId::new("evt.1"),
-            ..callback()
-        };
+        let callback = Callback { event: EventId::new("evt.1"), ..callback() };
         let target = Target::parse(&callback.url).unwrap();
-        assert_eq!(
-            prepare(&callback, &target, Timestamp(0)).err(),
-            Some(RequestError::EventId)
-        );
+        assert_eq!(prepare(&callback, &target, Timestamp(0)).err(), Some(RequestError::EventId));
     }
 }

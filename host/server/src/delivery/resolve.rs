@@ -30,17 +30,12 @@ impl Resolver {
                     let _held = hold;
                     (name.as_str(), port).to_socket_addrs().map(Vec::from_iter)
                 };
-                tokio::task::spawn_blocking(lookup)
-                    .await
-                    .map_err(io::Error::other)?
+                tokio::task::spawn_blocking(lookup).await.map_err(io::Error::other)?
             }
             #[cfg(test)]
             Self::Table(table) => {
                 let addresses = table.get(name).ok_or(io::ErrorKind::NotFound)?;
-                Ok(addresses
-                    .iter()
-                    .map(|ip| SocketAddr::new(*ip, port))
-                    .collect())
+                Ok(addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect())
             }
         }
     }

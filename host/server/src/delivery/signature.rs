@@ -63,10 +63,7 @@ impl EndpointSecret {
 
     /// The form in which a secret is shown, once, to its owner.
     pub fn reveal(&self) -> SecretString {
-        SecretString::from(format!(
-            "{SECRET_PREFIX}{}",
-            STANDARD.encode(self.0.expose_secret())
-        ))
+        SecretString::from(format!("{SECRET_PREFIX}{}", STANDARD.encode(self.0.expose_secret())))
     }
 
     fn sign(&self, id: &str, unix_seconds: i64, body: &[u8]) -> Option<String> {
@@ -76,25 +73,14 @@ impl EndpointSecret {
         mac.update(unix_seconds.to_string().as_bytes());
         mac.update(b".");
         mac.update(body);
-        Some(format!(
-            "v1,{}",
-            STANDARD.encode(mac.finalize().into_bytes())
-        ))
+        Some(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
     }
 }
 
 /// `webhook-signature`: one signature for each live secret, newest first, so that a receiver may change to a new
 /// secret whenever it likes. Nothing if there is no secret.
-pub fn webhook_signature(
-    secrets: &[EndpointSecret],
-    id: &str,
-    unix_seconds: i64,
-    body: &[u8],
-) -> Option<String> {
-    let signatures: Vec<String> = secrets
-        .iter()
-        .filter_map(|secret| secret.sign(id, unix_seconds, body))
-        .collect();
+pub fn webhook_signature(secrets: &[EndpointSecret], id: &str, unix_seconds: i64, body: &[u8]) -> Option<String> {
+    let signatures: Vec<String> = secrets.iter().filter_map(|secret| secret.sign(id, unix_seconds, body)).collect();
     (!signatures.is_empty()).then(|| signatures.join(" "))
 }
 
@@ -108,30 +94,14 @@ mod tests {
     use super::*;
 
     fn unix_now() -> i64 {
-        i64::try_from(
-            SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap()
-                .as_secs(),
-        )
-        .unwrap()
+        i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
     }
 
     #[test]
     fn the_vendors_worked_examples() {
         let table = [
-            (
-                "https://media.example.org/hooks/vod",
-                1_798_761_600,
-                "Abc123Xyz789",
-                "8cb7c0a717c5316de26367c99ed2b6df",
-            ),
-            (
-                "https://www.example.com/your/callback",
-                1_519_375_990,
-                "test123",
-                "c72b60894140fa98920f1279219b7ed4",
-            ),
+            ("https://media.example.org/hooks/vod", 1_798_761_600, "Abc123Xyz789", "8cb7c0a717c5316de26367c99ed2b6df"),
+            ("https://www.example.com/your/callback", 1_519_375_990, "test123", "c72b60894140fa98920f1279219b7ed4"),
         ];
         for (url, at, key, signature) in table {
             assert_eq!(AuthKey::new(key).sign(url, at), signature);
@@ -142,23 +112,13 @@ mod tests {
     /// another body, another id, another time and a secret that is gone.
     #[test]
     fn the_reference_library_verifies_across_a_rotation() {
-        let secret =
-            |seed: u8| EndpointSecret::from_bytes((0..32).map(|i| i ^ seed).collect()).unwrap();
-        let judge =
-            |secret: &EndpointSecret| Webhook::new(secret.reveal().expose_secret()).unwrap();
+        let secret = |seed: u8| EndpointSecret::from_bytes((0..32).map(|i| i ^ seed).collect()).unwrap();
+        let judge = |secret: &EndpointSecret| Webhook::new(secret.reveal().expose_secret()).unwrap();
         let (new, old, gone) = (secret(1), secret(2), secret(3));
         let now = unix_now();
         let long = "x".repeat(20_000);
-        for body in [
-            "",
-            "{}",
-            "{\"a\":\"\r\n.\"}",
-            "{\"name\":\"日本\"}",
-            long.as_str(),
-        ] {
-            let signed =
-                webhook_signature(&[new.clone(), old.clone()], "evt_1", now, body.as_bytes())
-                    .unwrap();
+        for body in ["", "{}", "{\"a\":\"\r\n.\"}", "{\"name\":\"日本\"}", long.as_str()] {
+            let signed = webhook_signature(&[new.clone(), old.clone()], "evt_1", now, body.as_bytes()).unwrap();
             let headers = |id: &str, at: i64| {
                 let mut headers = HeaderMap::new();
                 headers.insert("webhook-id", id.parse().unwrap());
@@ -166,36 +126,12 @@ mod tests {
                 headers.insert("webhook-signature", signed.parse().unwrap());
                 headers
             };
-            assert!(
-                judge(&new)
-                    .verify(body.as_bytes(), &headers("evt_1", now))
-                    .is_ok()
-            );
-            assert!(
-                judge(&old)
-                    .verify(body.as_bytes(), &headers("evt_1", now))
-                    .is_ok()
-            );
-            assert!(
-                judge(&gone)
-                    .verify(body.as_bytes(), &headers("evt_1", now))
-                    .is_err()
-            );
-            assert!(
-                judge(&new)
-                    .verify(b"other", &headers("evt_1", now))
-                    .is_err()
-            );
-            assert!(
-                judge(&new)
-                    .verify(body.as_bytes(), &headers("evt_2", now))
-                    .is_err()
-            );
-            assert!(
-                judge(&new)
-                    .verify(body.as_bytes(), &headers("evt_1", now - 1))
-                    .is_err()
-            );
+            assert!(judge(&new).verify(body.as_bytes(), &headers("evt_1", now)).is_ok());
+            assert!(judge(&old).verify(body.as_bytes(), &headers("evt_1", now)).is_ok());
+            assert!(judge(&gone).verify(body.as_bytes(), &headers("evt_1", now)).is_err());
+            assert!(judge(&new).verify(b"other", &headers("evt_1", now)).is_err());
+            assert!(judge(&new).verify(body.as_bytes(), &headers("evt_2", now)).is_err());
+            assert!(judge(&new).verify(body.as_bytes(), &headers("evt_1", now - 1)).is_err());
         }
         assert_eq!(webhook_signature(&[], "evt_1", now, b"{}"), None);
     }
@@ -205,23 +141,10 @@ mod tests {
         let bytes = |count: usize| format!("whsec_{}", STANDARD.encode(vec![7; count]));
         assert!(EndpointSecret::parse(&bytes(24)).is_ok());
         assert!(EndpointSecret::parse(&bytes(64)).is_ok());
-        for bad in [
-            bytes(23),
-            bytes(65),
-            "whsec_***".into(),
-            STANDARD.encode([7; 32]),
-            String::new(),
-        ] {
+        for bad in [bytes(23), bytes(65), "whsec_***".into(), STANDARD.encode([7; 32]), String::new()] {
             assert_eq!(EndpointSecret::parse(&bad).err(), Some(BadSecret));
         }
-        let shown = format!(
-            "{:?} {:?}",
-            AuthKey::new("hunter2"),
-            EndpointSecret::parse(&bytes(24)).unwrap()
-        );
-        assert!(
-            !shown.contains("hunter2") && !shown.contains("BwcH") && !shown.contains("7, 7"),
-            "{shown}"
-        );
+        let shown = format!("{:?} {:?}", AuthKey::new("hunter2"), EndpointSecret::parse(&bytes(24)).unwrap());
+        assert!(!shown.contains("hunter2") && !shown.contains("BwcH") && !shown.contains("7, 7"), "{shown}");
     }
 }

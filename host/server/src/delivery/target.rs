@@ -86,28 +86,15 @@ impl Target {
             return Err(TargetError::Port(port));
         }
         let name = authority.host();
-        let authority = if port == scheme_port {
-            name.to_owned()
-        } else {
-            format!("{name}:{port}")
-        };
-        Ok(Self {
-            tls,
-            host,
-            port,
-            path: path(&uri)?,
-            authority,
-        })
+        let authority = if port == scheme_port { name.to_owned() } else { format!("{name}:{port}") };
+        Ok(Self { tls, host, port, path: path(&uri)?, authority })
     }
 }
 
 fn host(text: &str) -> Result<Host, TargetError> {
     if let Some(inner) = text.strip_prefix('[') {
         let inner = inner.strip_suffix(']').ok_or(TargetError::Syntax)?;
-        return inner
-            .parse()
-            .map(|v6| Host::Address(IpAddr::V6(v6)))
-            .map_err(|_| TargetError::Syntax);
+        return inner.parse().map(|v6| Host::Address(IpAddr::V6(v6))).map_err(|_| TargetError::Syntax);
     }
     if let Ok(v4) = text.parse() {
         return Ok(Host::Address(IpAddr::V4(v4)));
@@ -120,11 +107,7 @@ fn host(text: &str) -> Result<Host, TargetError> {
 
 fn path(uri: &Uri) -> Result<PathAndQuery, TargetError> {
     let text = uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    let absolute = if text.starts_with('/') {
-        text.to_owned()
-    } else {
-        format!("/{text}")
-    };
+    let absolute = if text.starts_with('/') { text.to_owned() } else { format!("/{text}") };
     absolute.parse().map_err(|_| TargetError::Syntax)
 }
 
@@ -140,50 +123,25 @@ mod tests {
             ("HTTPS://A.example", true, "A.example", 443, "/"),
             ("https://a.example:443/x#part", true, "a.example", 443, "/x"),
             ("http://a.example:443/", false, "a.example:443", 443, "/"),
-            (
-                "http://a.example:8080?q",
-                false,
-                "a.example:8080",
-                8080,
-                "/?q",
-            ),
+            ("http://a.example:8080?q", false, "a.example:8080", 8080, "/?q"),
             ("http://127.0.0.1:1024/", false, "127.0.0.1:1024", 1024, "/"),
             ("http://[::1]:65535/", false, "[::1]:65535", 65535, "/"),
         ];
         for (url, tls, authority, port, path) in table {
             let target = Target::parse(url).unwrap_or_else(|error| panic!("{url}: {error}"));
-            assert_eq!(
-                (target.tls, target.authority.as_str(), target.port),
-                (tls, authority, port),
-                "{url}"
-            );
+            assert_eq!((target.tls, target.authority.as_str(), target.port), (tls, authority, port), "{url}");
             assert_eq!(target.path.as_str(), path, "{url}");
         }
     }
 
     #[test]
     fn literal_addresses_are_seen_as_such() {
-        for url in [
-            "http://10.0.0.1/",
-            "http://[fd00::1]/",
-            "http://[::ffff:10.0.0.1]/",
-        ] {
-            assert!(
-                matches!(Target::parse(url).unwrap().host, Host::Address(_)),
-                "{url}"
-            );
+        for url in ["http://10.0.0.1/", "http://[fd00::1]/", "http://[::ffff:10.0.0.1]/"] {
+            assert!(matches!(Target::parse(url).unwrap().host, Host::Address(_)), "{url}");
         }
         // The resolver may read these as addresses; its answers are checked like any other.
-        for url in [
-            "http://0x7f.1/",
-            "http://2130706433/",
-            "http://127.1/",
-            "http://localhost/",
-        ] {
-            assert!(
-                matches!(Target::parse(url).unwrap().host, Host::Name(_)),
-                "{url}"
-            );
+        for url in ["http://0x7f.1/", "http://2130706433/", "http://127.1/", "http://localhost/"] {
+            assert!(matches!(Target::parse(url).unwrap().host, Host::Name(_)), "{url}");
         }
     }
 

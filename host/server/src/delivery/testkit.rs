@@ -96,10 +96,7 @@ impl Receiver {
         Self::bind(Some(tls), script).await
     }
 
-    async fn bind(
-        tls: Option<TlsAcceptor>,
-        script: impl Fn(&Received) -> Reply + Send + Sync + 'static,
-    ) -> Self {
+    async fn bind(tls: Option<TlsAcceptor>, script: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let scheme = if tls.is_some() { "https" } else { "http" };
@@ -111,12 +108,7 @@ impl Receiver {
             changed: Notify::new(),
         });
         let task = tokio::spawn(accept(listener, tls, book.clone())).abort_handle();
-        Self {
-            address,
-            scheme,
-            book,
-            task,
-        }
+        Self { address, scheme, book, task }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -153,10 +145,7 @@ impl Receiver {
         };
         match timeout(PATIENCE, wait).await {
             Ok(received) => received,
-            Err(_) => panic!(
-                "the receiver waits in vain; it has {} requests",
-                self.received().len()
-            ),
+            Err(_) => panic!("the receiver waits in vain; it has {} requests", self.received().len()),
         }
     }
 }
@@ -185,9 +174,7 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, book: Arc<Book>
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, book: Arc<Book>) {
     let service = service_fn(|request| answer(request, book.clone()));
     // A request that is to be closed without an answer ends here as an error.
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -201,31 +188,16 @@ impl Drop for InFlight {
     }
 }
 
-async fn answer(
-    request: Request<Incoming>,
-    book: Arc<Book>,
-) -> Result<Response<Body>, &'static str> {
+async fn answer(request: Request<Incoming>, book: Arc<Book>) -> Result<Response<Body>, &'static str> {
     let now = book.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
     book.most_in_flight.fetch_max(now, Ordering::SeqCst);
     let _in_flight = InFlight(book.clone());
     let (head, body) = request.into_parts();
-    let body = body
-        .collect()
-        .await
-        .map_err(|_| "the request broke off")?
-        .to_bytes();
-    let path = head
-        .uri
-        .path_and_query()
-        .map_or_else(String::new, ToString::to_string);
+    let body = body.collect().await.map_err(|_| "the request broke off")?.to_bytes();
+    let path = head.uri.path_and_query().map_or_else(String::new, ToString::to_string);
     let reply = {
         let mut all = book.received.lock().unwrap();
-        let received = Received {
-            number: all.len(),
-            path,
-            headers: head.headers,
-            body,
-        };
+        let received = Received { number: all.len(), path, headers: head.headers, body };
         let reply = (book.script)(&received);
         all.push(received);
         reply

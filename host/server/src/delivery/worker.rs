@@ -73,10 +73,7 @@ pub struct Counters {
 impl Counters {
     /// All counts so far. Outcomes that never happened are not in it; `dead_letter` counts deliveries given up.
     pub fn snapshot(&self) -> BTreeMap<&'static str, u64> {
-        self.counts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn count(&self, kind: &'static str) {
@@ -113,23 +110,11 @@ struct Finished {
 
 impl<Q: Queue> Worker<Q> {
     /// A worker that has not begun. `wake` is notified (`notify_one`) after every commit that makes something due.
-    pub fn new(
-        queue: Arc<Q>,
-        client: Client,
-        config: WorkerConfig,
-        clock: Clock,
-        wake: Arc<Notify>,
-    ) -> Self {
+    pub fn new(queue: Arc<Q>, client: Client, config: WorkerConfig, clock: Clock, wake: Arc<Notify>) -> Self {
         let WorkerConfig { limits, schedule } = config;
         let counters = Arc::new(Counters::default());
         Self {
-            shared: Arc::new(Shared {
-                queue,
-                client,
-                schedule,
-                clock,
-                counters,
-            }),
+            shared: Arc::new(Shared { queue, client, schedule, clock, counters }),
             lanes: Lanes::new(limits, wake.clone()),
             wake,
             attempts: JoinSet::new(),
@@ -155,10 +140,7 @@ impl<Q: Queue> Worker<Q> {
             let wait = match self.look(&stop).await {
                 Ok(wait) => wait,
                 Err(error) => {
-                    warn!(
-                        error = &error as &dyn std::error::Error,
-                        "the store did not say which callbacks are due"
-                    );
+                    warn!(error = &error as &dyn std::error::Error, "the store did not say which callbacks are due");
                     STORE_RETRY
                 }
             };
@@ -185,17 +167,10 @@ impl<Q: Queue> Worker<Q> {
 
     fn settle(&mut self, joined: Result<Finished, JoinError>) {
         match joined {
-            Ok(Finished {
-                lane,
-                delivery,
-                delivered,
-            }) => self.lanes.done(&lane, &delivery, delivered),
+            Ok(Finished { lane, delivery, delivered }) => self.lanes.done(&lane, &delivery, delivered),
             // Its delivery stays in flight in our books, so that a bug is not met in a tight loop; it is pending
             // in the store and is sent after the next start.
-            Err(error) => error!(
-                error = &error as &dyn std::error::Error,
-                "a callback attempt ended by itself"
-            ),
+            Err(error) => error!(error = &error as &dyn std::error::Error, "a callback attempt ended by itself"),
         }
     }
 
@@ -204,11 +179,7 @@ impl<Q: Queue> Worker<Q> {
         let now = self.now();
         self.unseen = false;
         self.fill(now, stop).await?;
-        let most = if self.unseen {
-            UNSEEN_RETRY
-        } else {
-            LOOK_AGAIN
-        };
+        let most = if self.unseen { UNSEEN_RETRY } else { LOOK_AGAIN };
         let next = self.shared.queue.next_due_after(now).await?;
         let wait = next.map(|next| Duration::from_millis(next.ms_since(self.now())));
         Ok(wait.map_or(most, |wait| wait.min(most)))
@@ -243,9 +214,7 @@ impl<Q: Queue> Worker<Q> {
         let queue = self.shared.queue.clone();
         let mut ring = Ring::new(self.lanes.resume(tenant));
         for _ in 0..PAGES_PER_TENANT {
-            let lanes = queue
-                .due_lanes(tenant, now, ring.after().map(String::as_str), PAGE)
-                .await?;
+            let lanes = queue.due_lanes(tenant, now, ring.after().map(String::as_str), PAGE).await?;
             for lane in &lanes {
                 if ring.is_over_at(&lane.url) {
                     return Ok(());
@@ -310,22 +279,11 @@ impl<Q: Queue> Worker<Q> {
         }
     }
 
-    fn begin(
-        &mut self,
-        lane: LaneKey,
-        due: Due,
-        attempting: Attempting,
-        slot: Arc<Slot>,
-        stop: CancellationToken,
-    ) {
+    fn begin(&mut self, lane: LaneKey, due: Due, attempting: Attempting, slot: Arc<Slot>, stop: CancellationToken) {
         let shared = self.shared.clone();
         self.attempts.spawn(async move {
             let delivered = shared.attempt(&lane, &due, attempting, slot, &stop).await;
-            Finished {
-                lane,
-                delivery: due.delivery,
-                delivered,
-            }
+            Finished { lane, delivery: due.delivery, delivered }
         });
     }
 
@@ -347,10 +305,7 @@ impl<Q: Queue> Shared<Q> {
     ) -> bool {
         let (attempt, started_at) = (attempting.attempt(), attempting.started_at());
         let began = Instant::now();
-        let exchange = self
-            .client
-            .send(&due.callback, started_at, slot.clone())
-            .await;
+        let exchange = self.client.send(&due.callback, started_at, slot.clone()).await;
         let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let outcome = exchange.outcome;
         // Without chance the jitter is the middle of its range, which is still a valid delay.
@@ -362,25 +317,15 @@ impl<Q: Queue> Shared<Q> {
             elapsed_ms,
             outcome,
             peer: exchange.peer,
-            answer: exchange
-                .answer
-                .map(|answer| (answer.excerpt(), answer.body_end)),
+            answer: exchange.answer.map(|answer| (answer.excerpt(), answer.body_end)),
             detail: exchange.detail,
         };
         self.record(&due.delivery, &record, &next, stop).await;
         drop(slot);
 
         self.counters.count(outcome.kind());
-        let (delivery, tenant, kind) =
-            (due.delivery.as_str(), lane.tenant.as_str(), outcome.kind());
-        debug!(
-            tenant.id = tenant,
-            delivery.id = delivery,
-            delivery.attempt = attempt,
-            kind,
-            elapsed_ms,
-            "attempted"
-        );
+        let (delivery, tenant, kind) = (due.delivery.as_str(), lane.tenant.as_str(), outcome.kind());
+        debug!(tenant.id = tenant, delivery.id = delivery, delivery.attempt = attempt, kind, elapsed_ms, "attempted");
         if next.is_dead_letter() {
             self.counters.count("dead_letter");
             info!(
@@ -394,13 +339,7 @@ impl<Q: Queue> Shared<Q> {
         outcome.verdict() == Verdict::Delivered
     }
 
-    async fn record(
-        &self,
-        delivery: &DeliveryId,
-        record: &AttemptRecord,
-        next: &State,
-        stop: &CancellationToken,
-    ) {
+    async fn record(&self, delivery: &DeliveryId, record: &AttemptRecord, next: &State, stop: &CancellationToken) {
         let mut wait = Duration::from_millis(50);
         loop {
             let Err(error) = self.queue.record_attempt(delivery, record, next).await else {

@@ -156,7 +156,13 @@ impl Driver {
         self.live.values().filter(live).count()
     }
 
-    fn join(&mut self, turn: &mut Turn, id: &BroadcastId, client: String, now: Timestamp) -> Result<(), PublishRefused> {
+    fn join(
+        &mut self,
+        turn: &mut Turn,
+        id: &BroadcastId,
+        client: String,
+        now: Timestamp,
+    ) -> Result<(), PublishRefused> {
         let Some(broadcast) = self.live.get(id) else { return Err(PublishRefused::Unavailable) };
         match broadcast.step(&Input::PublishAsked { client }, now) {
             Ok(records) => {
@@ -223,13 +229,10 @@ impl Driver {
                 tracing::error!(broadcast.id = %id, error = %corrupt, "the core refused its own record");
                 continue;
             }
-            let change = turn
-                .changes
-                .entry(id.clone())
-                .or_insert_with(|| Change { first_seq: seq, ..Change::default() });
+            let change =
+                turn.changes.entry(id.clone()).or_insert_with(|| Change { first_seq: seq, ..Change::default() });
             for event in events(broadcast, seq, &record) {
-                let context =
-                    EventContext { stream: &broadcast.stream, play_domain: &broadcast.play_domain, urls };
+                let context = EventContext { stream: &broadcast.stream, play_domain: &broadcast.play_domain, urls };
                 let (kind, body) = body(&event, context);
                 change.events.push(OutboxEvent {
                     id: event.id.as_str().to_owned(),
@@ -263,9 +266,7 @@ fn joined(broadcast: &Broadcast) -> Option<Joined> {
         broadcast: broadcast.id.clone(),
         epoch,
         rules: broadcast.rules.clone(),
-        open_part: broadcast
-            .open_part()
-            .map(|part| OpenPart { part, video: VideoId::of_part(&broadcast.id, part) }),
+        open_part: broadcast.open_part().map(|part| OpenPart { part, video: VideoId::of_part(&broadcast.id, part) }),
         end_ms: end_ms.unwrap_or(0),
     })
 }

@@ -78,9 +78,15 @@ pub(super) enum Message {
         reply: Option<oneshot::Sender<Result<Taken, Refused>>>,
     },
     /// Work on an effect ended, with or without having told what came of it.
-    WorkEnded { broadcast: BroadcastId, effect: EffectId },
+    WorkEnded {
+        broadcast: BroadcastId,
+        effect: EffectId,
+    },
     /// The gap map and such, straight from memory.
-    Breaks { broadcast: BroadcastId, reply: oneshot::Sender<Option<Vec<Break>>> },
+    Breaks {
+        broadcast: BroadcastId,
+        reply: oneshot::Sender<Option<Vec<Break>>>,
+    },
 }
 
 /// Talks to the driver. Cheap to clone.
@@ -145,7 +151,12 @@ impl Handle {
     ///
     /// # Errors
     /// When the record could not be committed.
-    pub async fn publisher_gone(&self, broadcast: &BroadcastId, epoch: Epoch, cause: LeaveCause) -> Result<(), Refused> {
+    pub async fn publisher_gone(
+        &self,
+        broadcast: &BroadcastId,
+        epoch: Epoch,
+        cause: LeaveCause,
+    ) -> Result<(), Refused> {
         self.input(broadcast, Input::PublisherGone { epoch, cause }).await.map(drop)
     }
 

@@ -79,20 +79,12 @@ impl Reason {
 const SIGKILL: i32 = Signal::SIGKILL as i32;
 
 /// Signals that a program does not raise by itself.
-const FROM_OUTSIDE: [i32; 5] = [
-    SIGKILL,
-    Signal::SIGTERM as i32,
-    Signal::SIGINT as i32,
-    Signal::SIGHUP as i32,
-    Signal::SIGQUIT as i32,
-];
+const FROM_OUTSIDE: [i32; 5] =
+    [SIGKILL, Signal::SIGTERM as i32, Signal::SIGINT as i32, Signal::SIGHUP as i32, Signal::SIGQUIT as i32];
 
 impl From<Reason> for Failure {
     fn from(reason: Reason) -> Self {
-        Failure {
-            reason,
-            detail: String::new(),
-        }
+        Failure { reason, detail: String::new() }
     }
 }
 
@@ -102,19 +94,11 @@ const DETAIL_BYTES: usize = 500;
 
 /// The last complaints in ffmpeg's stderr (`level+` prefixes), without addresses and with `hidden` paths replaced.
 pub fn complaint(stderr: &str, hidden: &[(&str, &str)]) -> String {
-    let loud = |line: &&str| {
-        ["[error]", "[fatal]", "[panic]"]
-            .iter()
-            .any(|level| line.contains(level))
-    };
+    let loud = |line: &&str| ["[error]", "[fatal]", "[panic]"].iter().any(|level| line.contains(level));
     let mut lines: Vec<&str> = stderr.lines().filter(loud).collect();
     lines.dedup();
     let first = lines.len().saturating_sub(DETAIL_LINES);
-    let mut text = lines[first..]
-        .iter()
-        .map(|line| without_address(line))
-        .collect::<Vec<_>>()
-        .join("; ");
+    let mut text = lines[first..].iter().map(|line| without_address(line)).collect::<Vec<_>>().join("; ");
     for (path, name) in hidden {
         text = text.replace(path, name);
     }
@@ -127,10 +111,7 @@ pub fn complaint(stderr: &str, hidden: &[(&str, &str)]) -> String {
 fn without_address(line: &str) -> String {
     let (before, what) = line.split_once("] ").unwrap_or(("", line));
     let who = before.trim_start_matches('[');
-    let what = what
-        .trim_start_matches("[error] ")
-        .trim_start_matches("[fatal] ")
-        .trim_start_matches("[panic] ");
+    let what = what.trim_start_matches("[error] ").trim_start_matches("[fatal] ").trim_start_matches("[panic] ");
     match who.split_once(" @ ") {
         Some((who, _)) => format!("{who}: {what}"),
         None => what.to_owned(),
@@ -173,10 +154,7 @@ mod tests {
 
     #[test]
     fn a_failure_reads_as_one_line() {
-        let failure = Failure {
-            reason: Reason::Exit { code: 1 },
-            detail: "h264: bad".into(),
-        };
+        let failure = Failure { reason: Reason::Exit { code: 1 }, detail: "h264: bad".into() };
         assert_eq!(failure.to_string(), "ffmpeg ended with code 1: h264: bad");
         assert_eq!(Failure::from(Reason::Cancelled).to_string(), "cancelled");
     }

@@ -97,9 +97,7 @@ fn file_size(plan: &Plan, source: &Source) -> u64 {
     let most_bps = plan.outputs.iter().map(|o| o.expected_bps).max();
     let expected = (most_bps.unwrap_or(0) / 8).saturating_mul(source.duration_ms) / 1000;
     let by_input = source.size_bytes.saturating_mul(FILE_PER_INPUT);
-    by_input
-        .max(expected.saturating_mul(FILE_PER_EXPECTED))
-        .saturating_add(FILE_FLOOR)
+    by_input.max(expected.saturating_mul(FILE_PER_EXPECTED)).saturating_add(FILE_FLOOR)
 }
 
 #[cfg(test)]
@@ -128,19 +126,11 @@ mod tests {
             path: PathBuf::from("/s.mp4"),
             size_bytes: 1 << 20,
             duration_ms: 100_000,
-            video: Some(VideoSource {
-                codec: VideoCodec::H264,
-                width: 640,
-                height: 360,
-                fps: 25.0,
-            }),
+            video: Some(VideoSource { codec: VideoCodec::H264, width: 640, height: 360, fps: 25.0 }),
             audio: None,
         };
         let light = [rendition("a", |v| v.bitrate_kbps = Some(100))];
-        let heavy = [
-            rendition("a", |v| v.bitrate_kbps = Some(8000)),
-            rendition("b", |v| v.codec = VideoCodec::H265),
-        ];
+        let heavy = [rendition("a", |v| v.bitrate_kbps = Some(8000)), rendition("b", |v| v.codec = VideoCodec::H265)];
         let limits = |renditions: &[Rendition]| {
             let plan = plan(&source, renditions, None, 2).unwrap();
             Limits::of(&plan, &source, renditions, 2)

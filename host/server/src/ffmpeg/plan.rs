@@ -123,12 +123,7 @@ pub fn plan(
     let threads = threads.clamp(1, MAX_THREADS);
     let mut args = Args::default();
     input(&mut args, source, threads);
-    let mut plan = Plan {
-        args: Vec::new(),
-        outputs: Vec::new(),
-        snapshots: None,
-        refused: Vec::new(),
-    };
+    let mut plan = Plan { args: Vec::new(), outputs: Vec::new(), snapshots: None, refused: Vec::new() };
     for rendition in renditions {
         match output(&mut args, source, rendition, threads) {
             Ok(output) => plan.outputs.push(output),
@@ -156,14 +151,9 @@ pub fn is_key(key: &str) -> bool {
     fits && key.chars().all(plain) && !key.starts_with('-')
 }
 
-fn check_names(
-    renditions: &[Rendition],
-    snapshots: Option<&SnapshotPlan>,
-) -> Result<(), PlanError> {
+fn check_names(renditions: &[Rendition], snapshots: Option<&SnapshotPlan>) -> Result<(), PlanError> {
     if renditions.len() > MAX_OUTPUTS {
-        return Err(PlanError::TooManyOutputs {
-            count: renditions.len(),
-        });
+        return Err(PlanError::TooManyOutputs { count: renditions.len() });
     }
     let names = renditions.iter().map(|r| &r.key);
     let mut seen = BTreeSet::new();
@@ -204,12 +194,7 @@ fn input(args: &mut Args, source: &Source, threads: u32) {
     args.0.push(url);
 }
 
-fn output(
-    args: &mut Args,
-    source: &Source,
-    rendition: &Rendition,
-    threads: u32,
-) -> Result<PlannedOutput, Refusal> {
+fn output(args: &mut Args, source: &Source, rendition: &Rendition, threads: u32) -> Result<PlannedOutput, Refusal> {
     rendition.check().map_err(Refusal::OutOfRange)?;
     let picture = rendition.video.as_ref().zip(source.video);
     let sound = rendition.audio.as_ref().zip(source.audio);
@@ -284,10 +269,7 @@ fn pictures(args: &mut Args, snapshots: &SnapshotPlan, video: VideoSource) -> Pl
     args.pair("-threads:v", 1);
     args.pair("-f", "image2");
     args.flags(&[&format!("{}-%05d.jpg", snapshots.name)]);
-    PlannedSnapshots {
-        name: snapshots.name.clone(),
-        most,
-    }
+    PlannedSnapshots { name: snapshots.name.clone(), most }
 }
 
 /// A command line under construction.

@@ -62,11 +62,7 @@ pub async fn probe(
     size_bytes: u64,
     cancel: &CancellationToken,
 ) -> Result<MediaFacts, Failure> {
-    let readable: Vec<PathBuf> = file
-        .is_absolute()
-        .then(|| file.to_owned())
-        .into_iter()
-        .collect();
+    let readable: Vec<PathBuf> = file.is_absolute().then(|| file.to_owned()).into_iter().collect();
     let spec = RunSpec {
         program: tools.ffprobe.clone(),
         args: arguments(file, form),
@@ -77,24 +73,12 @@ pub async fn probe(
         strict: tools.strict,
     };
     match process::collect(&spec, MOST_PRINTED, cancel).await {
-        (Outcome::Done, printed) => read(&printed, size_bytes).map_err(|found| {
-            Failure::from(Reason::BadOutput {
-                found: found.to_string(),
-            })
-        }),
-        (
-            Outcome::Failed {
-                reason,
-                stderr_tail,
-                ..
-            },
-            _,
-        ) => {
+        (Outcome::Done, printed) => {
+            read(&printed, size_bytes).map_err(|found| Failure::from(Reason::BadOutput { found: found.to_string() }))
+        }
+        (Outcome::Failed { reason, stderr_tail, .. }, _) => {
             let path = file.to_string_lossy();
-            Err(Failure {
-                reason,
-                detail: complaint(&stderr_tail, &[(&path, "file")]),
-            })
+            Err(Failure { reason, detail: complaint(&stderr_tail, &[(&path, "file")]) })
         }
     }
 }
@@ -163,12 +147,7 @@ fn read(printed: &[u8], size_bytes: u64) -> Result<MediaFacts, serde_json::Error
     let seconds: f64 = number(&printed.format.duration).unwrap_or(0.0);
     let duration_ms = (seconds.max(0.0) * 1000.0).round() as u64;
     let kbps = size_bytes.saturating_mul(8) / duration_ms.max(1);
-    let of = |kind: &str| {
-        printed
-            .streams
-            .iter()
-            .find(|stream| stream.codec_type.as_deref() == Some(kind))
-    };
+    let of = |kind: &str| printed.streams.iter().find(|stream| stream.codec_type.as_deref() == Some(kind));
     Ok(MediaFacts {
         duration_ms,
         size_bytes,
@@ -226,10 +205,7 @@ mod tests {
     #[test]
     fn odd_answers() {
         let facts = read(br#"{"format":{}}"#, 10).unwrap();
-        assert_eq!(
-            (facts.duration_ms, facts.video, facts.audio),
-            (0, None, None)
-        );
+        assert_eq!((facts.duration_ms, facts.video, facts.audio), (0, None, None));
         assert!(read(b"", 0).is_err());
         for (text, expected) in [("25/1", 25.0), ("0/0", 0.0), ("x", 0.0), ("12", 12.0)] {
             assert_eq!(rate(text), expected, "{text}");

@@ -62,20 +62,13 @@ const GRACE: Duration = Duration::from_secs(2);
 const LEAK_GRACE: Duration = Duration::from_millis(500);
 /// What ffmpeg, x264 and the dynamic linker say when the memory limit is hit. x265 says nothing and hangs, which the
 /// absence of progress ends.
-const OUT_OF_MEMORY: [&str; 3] = [
-    "Cannot allocate memory",
-    "x264 [error]: malloc of size",
-    "failed to map segment from shared object",
-];
+const OUT_OF_MEMORY: [&str; 3] =
+    ["Cannot allocate memory", "x264 [error]: malloc of size", "failed to map segment from shared object"];
 /// What ffmpeg says when the processor limit's signal asked it to end.
 const CPU_MESSAGE: &str = "received signal 24";
 
 /// Runs ffmpeg; `progress` is called with each block of its `-progress` output.
-pub async fn run(
-    spec: &RunSpec,
-    cancel: &CancellationToken,
-    progress: impl FnMut(Progress) + Send,
-) -> Outcome {
+pub async fn run(spec: &RunSpec, cancel: &CancellationToken, progress: impl FnMut(Progress) + Send) -> Outcome {
     let command = match boxed(spec) {
         Ok(command) => command,
         Err(reason) => return failed(reason),
@@ -90,11 +83,7 @@ pub async fn run(
 }
 
 /// Runs a program and returns all it printed, if that is at most `most` bytes.
-pub async fn collect(
-    spec: &RunSpec,
-    most: usize,
-    cancel: &CancellationToken,
-) -> (Outcome, Vec<u8>) {
+pub async fn collect(spec: &RunSpec, most: usize, cancel: &CancellationToken) -> (Outcome, Vec<u8>) {
     let command = match boxed(spec) {
         Ok(command) => command,
         Err(reason) => return (failed(reason), Vec::new()),
@@ -103,9 +92,7 @@ pub async fn collect(
     let mut printed = Vec::new();
     let watch = Watch::new(&spec.limits, cancel);
     let kept = &mut printed;
-    let ended = supervise(command, watch, &activity, |stdout| {
-        pipes::all(stdout, &activity, kept, most)
-    });
+    let ended = supervise(command, watch, &activity, |stdout| pipes::all(stdout, &activity, kept, most));
     let outcome = match ended.await {
         Err(reason) => failed(reason),
         Ok(ended) => ended.outcome(),
@@ -129,11 +116,8 @@ fn boxed(spec: &RunSpec) -> Result<Command, Reason> {
         file_size_bytes: limits.file_size_bytes,
         strict: spec.strict,
     };
-    let line = sandbox::command_line(&sandbox, &spec.program, &spec.args).map_err(|error| {
-        Reason::Host {
-            detail: error.to_string(),
-        }
-    })?;
+    let line = sandbox::command_line(&sandbox, &spec.program, &spec.args)
+        .map_err(|error| Reason::Host { detail: error.to_string() })?;
     let mut command = Command::new(&spec.helper);
     command.args(line).env_clear();
     Ok(command)
@@ -148,11 +132,7 @@ struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     fn new(limits: &Limits, cancel: &'a CancellationToken) -> Self {
-        Watch {
-            wall: limits.wall,
-            no_progress: limits.no_progress,
-            cancel,
-        }
+        Watch { wall: limits.wall, no_progress: limits.no_progress, cancel }
     }
 }
 
@@ -175,15 +155,8 @@ where
     R: FnOnce(tokio::process::ChildStdout) -> F,
     F: Future<Output = ()>,
 {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
-    let host = |error: std::io::Error| Reason::Host {
-        detail: error.to_string(),
-    };
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+    let host = |error: std::io::Error| Reason::Host { detail: error.to_string() };
     let mut child = launcher::spawn(command).await.map_err(host)?;
     let mut group = Group::of(&child);
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
@@ -214,11 +187,7 @@ where
     };
     group.leader = None;
     let (status, by_us) = ended.map_err(host)?;
-    Ok(Ended {
-        status,
-        by_us,
-        stderr: tail.into_text(),
-    })
+    Ok(Ended { status, by_us, stderr: tail.into_text() })
 }
 
 /// Waits for the child, or for a reason to end it and then for its end.
@@ -273,9 +242,7 @@ struct Group {
 impl Group {
     fn of(child: &Child) -> Group {
         let leader = child.id().and_then(|id| i32::try_from(id).ok());
-        Group {
-            leader: leader.map(Pid::from_raw),
-        }
+        Group { leader: leader.map(Pid::from_raw) }
     }
 
     fn signal(&self, signal: Signal) {
@@ -310,11 +277,7 @@ impl Ended {
             Some(reason) => reason,
             None => blame(self.status, &self.stderr),
         };
-        Outcome::Failed {
-            reason,
-            exit,
-            stderr_tail: self.stderr,
-        }
+        Outcome::Failed { reason, exit, stderr_tail: self.stderr }
     }
 }
 
@@ -330,13 +293,9 @@ fn blame(status: ExitStatus, stderr: &str) -> Reason {
         };
     };
     if code == i32::from(sandbox::SETUP_FAILED) {
-        let said = stderr
-            .lines()
-            .find_map(|line| line.strip_prefix(sandbox::SETUP_FAILED_PREFIX));
+        let said = stderr.lines().find_map(|line| line.strip_prefix(sandbox::SETUP_FAILED_PREFIX));
         if let Some(detail) = said {
-            return Reason::Sandbox {
-                detail: detail.to_owned(),
-            };
+            return Reason::Sandbox { detail: detail.to_owned() };
         }
     }
     if stderr.contains(CPU_MESSAGE) {
@@ -356,11 +315,7 @@ fn blame(status: ExitStatus, stderr: &str) -> Reason {
 }
 
 fn failed(reason: Reason) -> Outcome {
-    Outcome::Failed {
-        reason,
-        exit: None,
-        stderr_tail: String::new(),
-    }
+    Outcome::Failed { reason, exit: None, stderr_tail: String::new() }
 }
 
 #[cfg(test)]

@@ -115,18 +115,9 @@ mod tests {
     #[test]
     fn real_output_in_any_pieces() {
         let whole = blocks(&[REAL]);
-        let first = Progress {
-            out_time_ms: 2657,
-            frames: 72,
-            total_size_bytes: 48,
-            speed: Some(4.72),
-            ended: false,
-        };
+        let first = Progress { out_time_ms: 2657, frames: 72, total_size_bytes: 48, speed: Some(4.72), ended: false };
         assert_eq!(whole[0], first);
-        assert_eq!(
-            (whole.len(), whole[1].ended, whole[1].speed),
-            (2, true, None)
-        );
+        assert_eq!((whole.len(), whole[1].ended, whole[1].speed), (2, true, None));
         for cut in 0..REAL.len() {
             assert_eq!(blocks(&[&REAL[..cut], &REAL[cut..]]), whole, "cut at {cut}");
         }
@@ -155,10 +146,7 @@ mod tests {
 
     #[test]
     fn percent_and_past() {
-        let at = |out_time_ms| Progress {
-            out_time_ms,
-            ..Progress::default()
-        };
+        let at = |out_time_ms| Progress { out_time_ms, ..Progress::default() };
         let cases = [(0, 1000, 0), (999, 1000, 99), (5000, 1000, 100), (5, 0, 0)];
         for (time, duration, percent) in cases {
             assert_eq!(at(time).percent(duration), percent, "{time} of {duration}");

@@ -69,17 +69,11 @@ pub enum SandboxError {
     #[error("the parent is gone")]
     Orphaned,
     #[error("cannot {what}: {source}")]
-    Privileges {
-        what: &'static str,
-        source: nix::Error,
-    },
+    Privileges { what: &'static str, source: nix::Error },
     #[error("layer {name} is not enforced ({layer:?}) and the sandbox is strict")]
     Strict { name: &'static str, layer: Layer },
     #[error("cannot start {program:?}: {source}")]
-    Exec {
-        program: PathBuf,
-        source: std::io::Error,
-    },
+    Exec { program: PathBuf, source: std::io::Error },
     #[error("cannot ask the helper: {0}")]
     Helper(std::io::Error),
 }
@@ -103,11 +97,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// The arguments that make our own binary run `program` with `args` inside the box.
-pub fn command_line(
-    spec: &SandboxSpec,
-    program: &Path,
-    args: &[OsString],
-) -> Result<Vec<OsString>, SandboxError> {
+pub fn command_line(spec: &SandboxSpec, program: &Path, args: &[OsString]) -> Result<Vec<OsString>, SandboxError> {
     let mut line: Vec<OsString> = vec!["sandbox".into(), "--spec".into()];
     line.push(serde_json::to_string(spec)?.into());
     line.push("--".into());
@@ -118,11 +108,7 @@ pub fn command_line(
 
 /// Asks `helper` (our own binary) which layers work here. Blocks for some milliseconds.
 pub fn probe_layers(helper: &Path) -> Result<LayerReport, SandboxError> {
-    let output = Command::new(helper)
-        .args(["sandbox", PROBE])
-        .env_clear()
-        .output()
-        .map_err(SandboxError::Helper)?;
+    let output = Command::new(helper).args(["sandbox", PROBE]).env_clear().output().map_err(SandboxError::Helper)?;
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
@@ -143,12 +129,8 @@ fn start(args: Vec<OsString>) -> Result<Infallible, SandboxError> {
         require("landlock", report.landlock)?;
         require("seccomp", report.seccomp)?;
     }
-    let source = Command::new(&program)
-        .args(args)
-        .current_dir(&spec.work_dir)
-        .env_clear()
-        .envs(environment(&spec))
-        .exec();
+    let source =
+        Command::new(&program).args(args).current_dir(&spec.work_dir).env_clear().envs(environment(&spec)).exec();
     Err(SandboxError::Exec { program, source })
 }
 
@@ -157,25 +139,15 @@ fn start(args: Vec<OsString>) -> Result<Infallible, SandboxError> {
 fn enter(spec: &SandboxSpec, program: &Path) -> Result<LayerReport, SandboxError> {
     let namespaces = resources::own_namespaces();
     let resources = resources::limit(spec, namespaces == Layer::Enforced);
-    prctl::set_no_new_privs().map_err(|source| SandboxError::Privileges {
-        what: "give up new privileges",
-        source,
-    })?;
-    prctl::set_pdeathsig(Signal::SIGKILL).map_err(|source| SandboxError::Privileges {
-        what: "die with the parent",
-        source,
-    })?;
+    prctl::set_no_new_privs().map_err(|source| SandboxError::Privileges { what: "give up new privileges", source })?;
+    prctl::set_pdeathsig(Signal::SIGKILL)
+        .map_err(|source| SandboxError::Privileges { what: "die with the parent", source })?;
     if nix::unistd::getppid().as_raw().unsigned_abs() != spec.parent_pid {
         return Err(SandboxError::Orphaned);
     }
     let landlock = files::restrict(spec, program);
     let seccomp = syscalls::restrict();
-    Ok(LayerReport {
-        namespaces,
-        resources,
-        landlock,
-        seccomp,
-    })
+    Ok(LayerReport { namespaces, resources, landlock, seccomp })
 }
 
 fn require(name: &'static str, layer: Layer) -> Result<(), SandboxError> {
@@ -209,8 +181,7 @@ fn print_layers() -> ExitCode {
         file_size_bytes: 1 << 20,
         strict: false,
     };
-    let text = enter(&spec, Path::new("/nonexistent"))
-        .and_then(|report| Ok(serde_json::to_string(&report)?));
+    let text = enter(&spec, Path::new("/nonexistent")).and_then(|report| Ok(serde_json::to_string(&report)?));
     match text {
         Ok(text) => {
             println!("{text}");

@@ -31,15 +31,8 @@ impl SnapshotPlan {
     /// Up to eight pictures spread evenly from the very start.
     pub fn cover(name: impl Into<String>, duration_ms: u64) -> Self {
         let room = (duration_ms / LEAST_COVER_DISTANCE_MS).clamp(1, MAX_COVERS as u64);
-        let at_ms = (0..room)
-            .map(|index| (duration_ms * index / room).max(FIRST_COVER_MS))
-            .collect();
-        SnapshotPlan {
-            name: name.into(),
-            at_ms,
-            width: None,
-            height: None,
-        }
+        let at_ms = (0..room).map(|index| (duration_ms * index / room).max(FIRST_COVER_MS)).collect();
+        SnapshotPlan { name: name.into(), at_ms, width: None, height: None }
     }
 
     /// The `select` filter that passes, for each point, the first picture at or after it.
@@ -66,12 +59,7 @@ mod tests {
             (900, &[5]),
             (2000, &[5, 1000]),
             (10_000, &[5, 1250, 2500, 3750, 5000, 6250, 7500, 8750]),
-            (
-                3_600_000,
-                &[
-                    5, 450_000, 900_000, 1_350_000, 1_800_000, 2_250_000, 2_700_000, 3_150_000,
-                ],
-            ),
+            (3_600_000, &[5, 450_000, 900_000, 1_350_000, 1_800_000, 2_250_000, 2_700_000, 3_150_000]),
         ];
         for (duration_ms, expected) in cases {
             assert_eq!(SnapshotPlan::cover("c", duration_ms).at_ms, expected);

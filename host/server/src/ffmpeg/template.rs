@@ -156,12 +156,7 @@ impl VideoSettings {
 impl AudioSettings {
     /// AAC at [`DEFAULT_AUDIO_KBPS`] with the source's rate and channels.
     pub fn aac() -> Self {
-        AudioSettings {
-            codec: AudioCodec::Aac,
-            bitrate_kbps: None,
-            sample_rate: None,
-            channels: None,
-        }
+        AudioSettings { codec: AudioCodec::Aac, bitrate_kbps: None, sample_rate: None, channels: None }
     }
 }
 
@@ -210,21 +205,12 @@ impl AudioSettings {
     }
 }
 
-fn optional(
-    name: &'static str,
-    value: Option<u32>,
-    least: u32,
-    most: u32,
-) -> Result<(), &'static str> {
+fn optional(name: &'static str, value: Option<u32>, least: u32, most: u32) -> Result<(), &'static str> {
     value.map_or(Ok(()), |value| within(name, value, least, most))
 }
 
 fn within(name: &'static str, value: u32, least: u32, most: u32) -> Result<(), &'static str> {
-    if (least..=most).contains(&value) {
-        Ok(())
-    } else {
-        Err(name)
-    }
+    if (least..=most).contains(&value) { Ok(()) } else { Err(name) }
 }
 
 fn yes() -> bool {
@@ -242,17 +228,11 @@ mod tests {
                 "video":{"encode":{"codec":"h264","width":640}},"audio":"copy"}"#,
         )
         .unwrap();
-        let video = VideoSettings {
-            width: Some(640),
-            ..VideoSettings::new(VideoCodec::H264)
-        };
+        let video = VideoSettings { width: Some(640), ..VideoSettings::new(VideoCodec::H264) };
         assert_eq!(read.video, Some(Track::Encode(video)));
         assert_eq!(read.audio, Some(Track::Copy));
         assert!(!read.allow_upscale);
-        assert_eq!(
-            serde_json::from_value::<Rendition>(serde_json::to_value(&read).unwrap()).unwrap(),
-            read
-        );
+        assert_eq!(serde_json::from_value::<Rendition>(serde_json::to_value(&read).unwrap()).unwrap(), read);
     }
 
     #[test]

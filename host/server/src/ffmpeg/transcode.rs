@@ -89,18 +89,8 @@ pub async fn transcode(
     cancel: &CancellationToken,
     progress: &watch::Sender<u8>,
 ) -> Result<TranscodeReport, PlanError> {
-    let run = Run {
-        tools,
-        job,
-        cancel,
-        progress,
-    };
-    let all = plan(
-        &job.source,
-        &job.renditions,
-        job.snapshots.as_ref(),
-        job.threads,
-    )?;
+    let run = Run { tools, job, cancel, progress };
+    let all = plan(&job.source, &job.renditions, job.snapshots.as_ref(), job.threads)?;
     let report = match run.command(&all, (0, 1)).await {
         Ok(()) => run.gather(&all, false).await,
         Err(failure) if run.worth_splitting(&all, &failure) => run.one_by_one(&all).await?,
@@ -129,9 +119,7 @@ impl Run<'_> {
         outputs::prepare(&self.job.work_dir, plan).await?;
         let source = &self.job.source;
         let limits =
-            self.job.limits.clone().unwrap_or_else(|| {
-                Limits::of(plan, source, &self.job.renditions, self.job.threads)
-            });
+            self.job.limits.clone().unwrap_or_else(|| Limits::of(plan, source, &self.job.renditions, self.job.threads));
         let spec = RunSpec {
             program: self.tools.ffmpeg.clone(),
             args: plan.args.clone(),
@@ -153,14 +141,9 @@ impl Run<'_> {
         };
         match process::run(&spec, self.cancel, report).await {
             Outcome::Done => Ok(()),
-            Outcome::Failed {
-                reason,
-                stderr_tail,
-                ..
-            } => Err(Failure {
-                reason,
-                detail: self.complaint(&stderr_tail),
-            }),
+            Outcome::Failed { reason, stderr_tail, .. } => {
+                Err(Failure { reason, detail: self.complaint(&stderr_tail) })
+            }
         }
     }
 
@@ -169,10 +152,7 @@ impl Run<'_> {
         let source = format!("file:{}", self.job.source.path.display());
         let bare = self.job.source.path.display().to_string();
         let work = self.job.work_dir.display().to_string();
-        complaint(
-            stderr,
-            &[(&source, "source"), (&bare, "source"), (&work, "job")],
-        )
+        complaint(stderr, &[(&source, "source"), (&bare, "source"), (&work, "job")])
     }
 
     fn worth_splitting(&self, plan: &Plan, failure: &Failure) -> bool {
@@ -184,11 +164,7 @@ impl Run<'_> {
     async fn one_by_one(&self, all: &Plan) -> Result<TranscodeReport, PlanError> {
         let job = self.job;
         let turns = all.outputs.len() + usize::from(all.snapshots.is_some());
-        let mut report = TranscodeReport {
-            outputs: Vec::new(),
-            snapshots: None,
-            one_by_one: true,
-        };
+        let mut report = TranscodeReport { outputs: Vec::new(), snapshots: None, one_by_one: true };
         let planned = |r: &&Rendition| all.outputs.iter().any(|output| output.key == r.key);
         let mut singles = Vec::new();
         for rendition in job.renditions.iter().filter(planned) {
@@ -226,20 +202,13 @@ impl Run<'_> {
     async fn gather(&self, plan: &Plan, one_by_one: bool) -> TranscodeReport {
         let mut outputs = Vec::new();
         for output in &plan.outputs {
-            outputs.push(OutputResult {
-                key: output.key.clone(),
-                result: self.output(output).await,
-            });
+            outputs.push(OutputResult { key: output.key.clone(), result: self.output(output).await });
         }
         let snapshots = match &plan.snapshots {
             Some(planned) => Some(self.pictures(planned).await),
             None => None,
         };
-        TranscodeReport {
-            outputs,
-            snapshots,
-            one_by_one,
-        }
+        TranscodeReport { outputs, snapshots, one_by_one }
     }
 
     async fn output(&self, planned: &PlannedOutput) -> Result<OutputFacts, Failure> {
@@ -249,15 +218,9 @@ impl Run<'_> {
             Some(_) => Form::Hls,
             None => Form::Mp4,
         };
-        let media = probe::probe(
-            self.tools,
-            &self.job.work_dir,
-            Path::new(&planned.entry),
-            form,
-            size_bytes,
-            self.cancel,
-        )
-        .await?;
+        let media =
+            probe::probe(self.tools, &self.job.work_dir, Path::new(&planned.entry), form, size_bytes, self.cancel)
+                .await?;
         let has = (media.video.is_some(), media.audio.is_some());
         if has != (planned.video, planned.audio) || media.duration_ms == 0 {
             let found = format!(
@@ -268,11 +231,7 @@ impl Run<'_> {
             );
             return Err(Reason::BadOutput { found }.into());
         }
-        Ok(OutputFacts {
-            entry: planned.entry.clone(),
-            files,
-            media,
-        })
+        Ok(OutputFacts { entry: planned.entry.clone(), files, media })
     }
 
     async fn pictures(&self, planned: &PlannedSnapshots) -> Result<Snapshots, Failure> {
@@ -290,10 +249,7 @@ impl TranscodeReport {
     fn in_order(mut self, renditions: &[Rendition], all: &Plan) -> Self {
         for (key, refusal) in &all.refused {
             let refusal = refusal.to_string();
-            self.outputs.push(OutputResult {
-                key: key.clone(),
-                result: Err(Reason::Refused { refusal }.into()),
-            });
+            self.outputs.push(OutputResult { key: key.clone(), result: Err(Reason::Refused { refusal }.into()) });
         }
         let place = |key: &str| renditions.iter().position(|r| r.key == key);
         self.outputs.sort_by_key(|output| place(&output.key));
@@ -302,10 +258,7 @@ impl TranscodeReport {
 }
 
 fn all_failed(plan: &Plan, failure: &Failure) -> TranscodeReport {
-    let failed = |output: &PlannedOutput| OutputResult {
-        key: output.key.clone(),
-        result: Err(failure.clone()),
-    };
+    let failed = |output: &PlannedOutput| OutputResult { key: output.key.clone(), result: Err(failure.clone()) };
     TranscodeReport {
         outputs: plan.outputs.iter().map(failed).collect(),
         snapshots: plan.snapshots.as_ref().map(|_| Err(failure.clone())),

@@ -13,9 +13,9 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::Ingest;
 use super::authorise::authorise;
 use super::publishers::Entry;
-use super::Ingest;
 use crate::recorder::Recorder;
 
 /// Bytes read at once. A second of a 4 Mbit/s stream is 500 KB; larger reads cost memory for each connection.

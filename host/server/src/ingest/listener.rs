@@ -45,7 +45,8 @@ impl Bound {
     /// Accepts connections until `stop`, then lets each end.
     pub async fn run(self, ingest: Ingest, stop: CancellationToken) {
         let all = Arc::new(Semaphore::new(ingest.limits.rtmp_connections));
-        let addresses = Arc::new(Addresses { limit: ingest.limits.rtmp_connections_per_address, ..Addresses::default() });
+        let addresses =
+            Arc::new(Addresses { limit: ingest.limits.rtmp_connections_per_address, ..Addresses::default() });
         let connections = TaskTracker::new();
         loop {
             let accepted = tokio::select! {

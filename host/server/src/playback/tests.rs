@@ -254,10 +254,8 @@ fn encoded() -> Vec<(String, Vec<u8>)> {
         .status()
         .unwrap();
     assert!(status.success());
-    let mut names: Vec<String> = std::fs::read_dir(dir.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let mut names: Vec<String> =
+        std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort_by_key(|name| (name != "index.m3u8", name.clone()));
     names.into_iter().map(|name| (name.clone(), std::fs::read(dir.path().join(&name)).unwrap())).collect()
 }
@@ -281,11 +279,18 @@ async fn renditions_and_pictures_join_as_they_finish() {
 
     let master = get(index).await;
     assert!(master.text().contains(&format!("\n{hls}/index.m3u8\n")), "{}", master.text());
-    assert!(master.text().contains("RESOLUTION=160x120") && master.text().contains("CODECS=\"avc1."), "{}", master.text());
+    assert!(
+        master.text().contains("RESOLUTION=160x120") && master.text().contains("CODECS=\"avc1."),
+        "{}",
+        master.text()
+    );
     assert!(!master.text().contains(&mp4), "{}", master.text());
     let declared: u64 = attribute(master.text(), "BANDWIDTH=").parse().unwrap();
     let largest = files.iter().filter(|(name, _)| name.ends_with(".m4s")).map(|(_, bytes)| bytes.len()).max().unwrap();
-    assert!((largest as u64 * 6..=largest as u64 * 10).contains(&declared), "{declared} for {largest} bytes in about 1 s");
+    assert!(
+        (largest as u64 * 6..=largest as u64 * 10).contains(&declared),
+        "{declared} for {largest} bytes in about 1 s"
+    );
 
     let types = [
         (format!("{hls}/index.m3u8"), "application/vnd.apple.mpegurl"),
@@ -375,7 +380,10 @@ async fn the_path_is_hashed_as_it_was_asked_for() {
         let url = format!("{plain}?auth_key={}", key_for(&signed, NOON_S, "acme-play"));
         assert_eq!(ask(&behind, Method::GET, &url, &[], "").await.status.as_u16(), status, "{signed}");
     }
-    assert_eq!((path_of("http://h"), path_of("http://h/"), path_of("http://h/a/b/"), path_of("")), ("", "", "/a/b", ""));
+    assert_eq!(
+        (path_of("http://h"), path_of("http://h/"), path_of("http://h/a/b/"), path_of("")),
+        ("", "", "/a/b", "")
+    );
 }
 
 /// Follows every URI of a signed playlist, playlists in it included, and gives the number of files that played.

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use reprise_policy::{
-    AdmissionLimits, Artefact, CompileError, CompileLimits, Inspection, LoadError, Loaded, Refused, SettingsError, compile,
-    inspect,
+    AdmissionLimits, Artefact, CompileError, CompileLimits, Inspection, LoadError, Loaded, Refused, SettingsError,
+    compile, inspect,
 };
 
 use super::Policies;
@@ -116,7 +116,13 @@ impl Policies {
             pushed_at: clock::now().0,
         };
         (version.version, version.revision) = self.store.push_plugin(tenant, &version, clock::now()).await?;
-        tracing::info!(tenant.id = tenant, plugin = name, version = version.version, digest = version.digest, "a plugin version was accepted");
+        tracing::info!(
+            tenant.id = tenant,
+            plugin = name,
+            version = version.version,
+            digest = version.digest,
+            "a plugin version was accepted"
+        );
         Ok(version)
     }
 
@@ -199,7 +205,13 @@ impl Policies {
         };
         self.store.bind_plugin(tenant, &binding).await?;
         self.refresh_tenant(tenant).await?;
-        tracing::info!(tenant.id = tenant, plugin, version = binding.version, digest = version.digest, "a plugin version is active");
+        tracing::info!(
+            tenant.id = tenant,
+            plugin,
+            version = binding.version,
+            digest = version.digest,
+            "a plugin version is active"
+        );
         Ok(binding)
     }
 
@@ -213,4 +225,3 @@ impl Policies {
         Ok(was)
     }
 }
-

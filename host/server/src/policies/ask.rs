@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use reprise_lifecycle::decision::{Decision, Failure, FailureKind, FailurePolicy, Provenance, Verdict};
 use reprise_lifecycle::decision::Applied;
+use reprise_lifecycle::decision::{Decision, Failure, FailureKind, FailurePolicy, Provenance, Verdict};
 use reprise_lifecycle::question::{Question, StreamKey};
 use reprise_policy::Evaluation;
 use sha2::{Digest, Sha256};

@@ -100,11 +100,7 @@ impl Policies {
     }
 
     /// What an event looks like when it is sent.
-    pub async fn callback(
-        self: &Arc<Self>,
-        question: CallbackQuestion,
-        stream: Option<&StreamKey>,
-    ) -> Decided<Shaped> {
+    pub async fn callback(self: &Arc<Self>, question: CallbackQuestion, stream: Option<&StreamKey>) -> Decided<Shaped> {
         let (tenant, body) = (question.tenant.clone(), question.body.clone());
         let question = Question::Callback(question);
         let asked = self.ask(&tenant, stream, &question).await;

@@ -130,7 +130,10 @@ impl Task {
             None => {
                 // Nothing whole was ever written to it.
                 let facts = empty(self.joined.end_ms);
-                self.recorders.driver.close_part(&self.joined.broadcast, open.part, facts, CloseCause::CodecChanged).await?;
+                self.recorders
+                    .driver
+                    .close_part(&self.joined.broadcast, open.part, facts, CloseCause::CodecChanged)
+                    .await?;
                 Ok(PartCutter::new(options))
             }
         }
@@ -196,9 +199,7 @@ impl Task {
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-) -> Result<T, Halt> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> Result<T, Halt> {
     let done = tokio::task::spawn_blocking(work).await.map_err(|_| Halt::Stopping)?;
     done.map_err(|error| {
         tracing::error!(error = %error, "a part's file could not be written");

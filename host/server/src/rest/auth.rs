@@ -12,9 +12,9 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::Shared;
 use super::error::Error;
 use super::names::is_tenant_name;
-use super::Shared;
 use crate::store::tenants::Tenant;
 
 /// The one path that needs no token: what the API looks like is no secret, and tools fetch it without one.

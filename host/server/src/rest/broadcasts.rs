@@ -105,10 +105,7 @@ pub(super) async fn list(
     Scope(tenant): Scope,
     Params(listing): Params<Listing>,
 ) -> Result<Json<BroadcastList>, Error> {
-    let rows = shared
-        .store
-        .broadcasts(&tenant.name, listing.live.unwrap_or(false), limit(listing.limit)?)
-        .await?;
+    let rows = shared.store.broadcasts(&tenant.name, listing.live.unwrap_or(false), limit(listing.limit)?).await?;
     Ok(Json(BroadcastList { broadcasts: rows.into_iter().map(BroadcastView::from).collect() }))
 }
 

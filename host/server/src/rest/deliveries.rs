@@ -222,11 +222,6 @@ impl From<&DeliveryRow> for DeliveryView {
 
 impl From<AttemptRow> for AttemptView {
     fn from(row: AttemptRow) -> Self {
-        Self {
-            number: row.number,
-            at: when(row.at),
-            elapsed_ms: row.elapsed_ms,
-            outcome: json(&row.outcome),
-        }
+        Self { number: row.number, at: when(row.at), elapsed_ms: row.elapsed_ms, outcome: json(&row.outcome) }
     }
 }

@@ -11,7 +11,7 @@ use crate::store;
 /// The longest message: some repeat a part of what was sent.
 const MESSAGE_CHARS: usize = 500;
 
-/// Why a request gives nothing. The first nine are the client's to mend, the last is the operator's.
+/// Why a request gives nothing. All are the client's to mend but the last, which is the operator's.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     /// There is no token, or nobody has this one.
@@ -35,6 +35,9 @@ pub(super) enum Error {
     /// The body is longer than is taken.
     #[error("the body is too large")]
     TooLarge,
+    /// The body did not arrive in time.
+    #[error("the body took too long")]
+    Slow,
     /// The body is not JSON by its own word.
     #[error("the body must be application/json")]
     MediaType,
@@ -75,6 +78,7 @@ impl Error {
             Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+            Self::Slow => (StatusCode::REQUEST_TIMEOUT, "timeout"),
             Self::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::Refused(_) => (StatusCode::UNPROCESSABLE_ENTITY, "refused"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),

@@ -1,5 +1,7 @@
 //! Requests in: path, query and body as types, with our own errors where they do not fit.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header;
@@ -11,6 +13,9 @@ use super::error::Error;
 /// Entries of a listing when nothing else is said, and the most that can be asked for.
 pub(super) const DEFAULT_LIMIT: u32 = 100;
 pub(super) const MAX_LIMIT: u32 = 1000;
+
+/// How long a body may take. The largest is some mebibytes; who needs longer holds a place that others wait for.
+const BODY_WITHIN: Duration = Duration::from_secs(60);
 
 /// What a path names below the tenant. What cannot be one of ours is not there.
 pub(super) struct Id<T>(pub(super) T);
@@ -47,12 +52,17 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         if !is_json(&request) {
             return Err(Error::MediaType);
         }
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-            axum::http::StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge,
-            _ => Error::Invalid("the body ended early".to_owned()),
-        })?;
+        let bytes = read(request, state, BODY_WITHIN).await?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| Error::Invalid(error.to_string()))
     }
+}
+
+async fn read<S: Send + Sync>(request: Request, state: &S, within: Duration) -> Result<Bytes, Error> {
+    let read = tokio::time::timeout(within, Bytes::from_request(request, state)).await;
+    read.map_err(|_| Error::Slow)?.map_err(|rejection| match rejection.status() {
+        axum::http::StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge,
+        _ => Error::Invalid("the body ended early".to_owned()),
+    })
 }
 
 fn is_json(request: &Request) -> bool {
@@ -82,5 +92,20 @@ pub(super) fn one_of(name: &str, given: Option<String>, words: &[&str]) -> Resul
             Err(Error::Invalid(format!("{name} must be one of {}", words.join(", "))))
         }
         given => Ok(given),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_given_up() {
+        let endless = stream::pending::<Result<Bytes, std::io::Error>>();
+        let request = Request::new(axum::body::Body::from_stream(endless));
+        let read = read(request, &(), Duration::from_millis(1)).await;
+        assert!(matches!(read, Err(Error::Slow)));
     }
 }

@@ -47,7 +47,9 @@ mod tests {
         assert_eq!(domain("localhost").as_deref(), Some("localhost"));
         assert_eq!(domain("a.xn--bcher-kva.example").as_deref(), Some("a.xn--bcher-kva.example"));
         let (label, name) = ("a".repeat(64), format!("{}a", "a.".repeat(127)));
-        for bad in ["", ".", "a.", ".a", "a..b", "-a.b", "a-.b", "a b", "a/b", "a:1935", "10.0.0.1", "a.1", "a_b", "ä.de"] {
+        for bad in
+            ["", ".", "a.", ".a", "a..b", "-a.b", "a-.b", "a b", "a/b", "a:1935", "10.0.0.1", "a.1", "a_b", "ä.de"]
+        {
             assert_eq!(domain(bad), None, "{bad}");
         }
         assert_eq!((domain(&label), domain(&name)), (None, None));

@@ -193,12 +193,8 @@ pub(super) async fn activate(
     Body(body): Body<ActivationBody>,
 ) -> Result<Json<BindingView>, Error> {
     let (_, name) = ids;
-    let activation = Activation {
-        version: body.version,
-        app: body.app,
-        stream: body.stream,
-        failure_policy: body.failure_policy,
-    };
+    let activation =
+        Activation { version: body.version, app: body.app, stream: body.stream, failure_policy: body.failure_policy };
     let binding = shared.policies.activate(&tenant.name, &name, activation).await?;
     Ok(Json(binding.into()))
 }

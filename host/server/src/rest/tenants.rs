@@ -11,12 +11,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Shared;
 use super::auth::{Admin, Scope};
 use super::error::{Error, ErrorBody};
 use super::extract::Body;
 use super::form::when;
 use super::names::{domain, is_tenant_name};
-use super::Shared;
 use crate::clock;
 use crate::store::tenants::{NewTenant, Tenant, TenantKeys};
 

@@ -253,10 +253,10 @@ impl<'a> Links<'a> {
     }
 
     fn to(&self, file: &str) -> String {
-        let signer = self.signing.as_ref().map(|(key, timestamp_s)| Signer {
-            key: key.expose_secret(),
-            terms: Terms::at(*timestamp_s),
-        });
+        let signer = self
+            .signing
+            .as_ref()
+            .map(|(key, timestamp_s)| Signer { key: key.expose_secret(), terms: Terms::at(*timestamp_s) });
         self.urls.signed(self.video, file, signer)
     }
 

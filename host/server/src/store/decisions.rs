@@ -74,14 +74,7 @@ pub(super) async fn write(
             app: &after.stream.app,
             stream: &after.stream.name,
         };
-        write_one(
-            transaction,
-            &place,
-            &logged.question,
-            &logged.decision,
-            logged.at,
-        )
-        .await?;
+        write_one(transaction, &place, &logged.question, &logged.decision, logged.at).await?;
     }
     Ok(())
 }
@@ -94,11 +87,7 @@ pub(super) async fn write_one(
     at: i64,
 ) -> Result<()> {
     let failure = match &decision.verdict {
-        Verdict::Failed(failure) => Some(
-            write_json("failure kind", &failure.kind)?
-                .trim_matches('"')
-                .to_owned(),
-        ),
+        Verdict::Failed(failure) => Some(write_json("failure kind", &failure.kind)?.trim_matches('"').to_owned()),
         Verdict::NoPolicy | Verdict::Answered(_) => None,
     };
     sqlx::query(
@@ -126,12 +115,7 @@ pub(super) async fn write_one(
 
 impl Store {
     /// A tenant's decisions, newest first.
-    pub async fn decisions(
-        &self,
-        tenant: &str,
-        filter: &DecisionFilter,
-        limit: i64,
-    ) -> Result<Vec<DecisionRow>> {
+    pub async fn decisions(&self, tenant: &str, filter: &DecisionFilter, limit: i64) -> Result<Vec<DecisionRow>> {
         let rows = sqlx::query_as(
             "SELECT id, hook, broadcast, video, event, app, stream, question, decision, at FROM decisions \
              WHERE tenant = ?1 AND (?2 IS NULL OR video = ?2) AND (?3 IS NULL OR hook = ?3) \

@@ -43,10 +43,7 @@ pub enum Shaped {
     Drop,
 }
 
-pub(super) async fn write(
-    transaction: &mut Transaction<'_, Sqlite>,
-    append: &Append<'_>,
-) -> Result<()> {
+pub(super) async fn write(transaction: &mut Transaction<'_, Sqlite>, append: &Append<'_>) -> Result<()> {
     let tenant = append.after.tenant.as_str();
     for event in &append.events {
         sqlx::query(
@@ -62,12 +59,11 @@ pub(super) async fn write(
         .bind(&event.body)
         .execute(&mut **transaction)
         .await?;
-        let receivers: Vec<(String, String, String)> = sqlx::query_as(
-            "SELECT app_id, url, event_types FROM message_callbacks WHERE tenant = ? AND url <> ''",
-        )
-        .bind(tenant)
-        .fetch_all(&mut **transaction)
-        .await?;
+        let receivers: Vec<(String, String, String)> =
+            sqlx::query_as("SELECT app_id, url, event_types FROM message_callbacks WHERE tenant = ? AND url <> ''")
+                .bind(tenant)
+                .fetch_all(&mut **transaction)
+                .await?;
         for (app_id, url, event_types) in receivers {
             let wanted = super::message_callbacks::wants(&event_types, event.kind);
             if !wanted {

@@ -77,9 +77,7 @@ impl Store {
                 .execute(&mut *transaction)
                 .await?;
                 if done.rows_affected() != 1 {
-                    return Err(Error::Conflict(
-                        "a record with this number is already in the journal",
-                    ));
+                    return Err(Error::Conflict("a record with this number is already in the journal"));
                 }
             }
             projection::write(&mut transaction, append.after, append.records).await?;
@@ -92,20 +90,15 @@ impl Store {
 
     /// A broadcast's journal in order.
     pub async fn journal(&self, broadcast: &BroadcastId) -> Result<Vec<Record>> {
-        let rows: Vec<String> =
-            sqlx::query_scalar("SELECT record FROM journal WHERE broadcast = ? ORDER BY seq")
-                .bind(broadcast.as_str())
-                .fetch_all(&self.reader)
-                .await?;
+        let rows: Vec<String> = sqlx::query_scalar("SELECT record FROM journal WHERE broadcast = ? ORDER BY seq")
+            .bind(broadcast.as_str())
+            .fetch_all(&self.reader)
+            .await?;
         rows.iter().map(|row| read_json("record", row)).collect()
     }
 
     /// The record that opened the broadcast's newest part, if it has one.
-    pub async fn newest_part_opened(
-        &self,
-        tenant: &str,
-        broadcast: &str,
-    ) -> Result<Option<Record>> {
+    pub async fn newest_part_opened(&self, tenant: &str, broadcast: &str) -> Result<Option<Record>> {
         let row: Option<String> = sqlx::query_scalar(
             "SELECT j.record FROM journal j JOIN broadcasts b ON b.id = j.broadcast \
              WHERE b.tenant = ? AND b.id = ? AND j.record ->> '$.kind' = 'part_opened' ORDER BY j.seq DESC LIMIT 1",
@@ -119,11 +112,10 @@ impl Store {
 
     /// The broadcasts in which something may still happen by itself.
     pub async fn unsettled_broadcasts(&self) -> Result<Vec<BroadcastId>> {
-        let rows: Vec<String> = sqlx::query_scalar(
-            "SELECT id FROM broadcasts WHERE settled = 0 ORDER BY started_at, id",
-        )
-        .fetch_all(&self.reader)
-        .await?;
+        let rows: Vec<String> =
+            sqlx::query_scalar("SELECT id FROM broadcasts WHERE settled = 0 ORDER BY started_at, id")
+                .fetch_all(&self.reader)
+                .await?;
         Ok(rows.into_iter().map(BroadcastId::new).collect())
     }
 }

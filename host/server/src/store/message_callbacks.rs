@@ -32,19 +32,13 @@ impl MessageCallback {
 /// Whether a subscription covers an event type. Every AI event is selected by the one word `AIComplete`.
 pub(super) fn wants(event_types: &str, event_type: &str) -> bool {
     let ai = event_type.starts_with("AI");
-    let covers =
-        |wanted: &str| wanted == "ALL" || wanted == event_type || (ai && wanted == "AIComplete");
+    let covers = |wanted: &str| wanted == "ALL" || wanted == event_type || (ai && wanted == "AIComplete");
     event_types.split(',').map(str::trim).any(covers)
 }
 
 impl Store {
     /// Sets an application's callback; a later one replaces the earlier.
-    pub async fn put_message_callback(
-        &self,
-        tenant: &str,
-        callback: &MessageCallback,
-        now: Timestamp,
-    ) -> Result<()> {
+    pub async fn put_message_callback(&self, tenant: &str, callback: &MessageCallback, now: Timestamp) -> Result<()> {
         let key = match &callback.auth_key {
             Some(key) => Some(self.seal.seal(&purpose(tenant, &callback.app_id), key)?),
             None => None,
@@ -68,11 +62,7 @@ impl Store {
     }
 
     /// An application's callback.
-    pub async fn message_callback(
-        &self,
-        tenant: &str,
-        app_id: &str,
-    ) -> Result<Option<MessageCallback>> {
+    pub async fn message_callback(&self, tenant: &str, app_id: &str) -> Result<Option<MessageCallback>> {
         let row: Option<(String, String, bool, Option<Vec<u8>>, String)> = sqlx::query_as(
             "SELECT url, event_types, auth_switch, auth_key, extra FROM message_callbacks WHERE tenant = ? AND app_id = ?",
         )
@@ -88,14 +78,7 @@ impl Store {
             None => None,
         };
         let app_id = app_id.to_owned();
-        Ok(Some(MessageCallback {
-            app_id,
-            url,
-            event_types,
-            auth_switch,
-            auth_key,
-            extra,
-        }))
+        Ok(Some(MessageCallback { app_id, url, event_types, auth_switch, auth_key, extra }))
     }
 
     /// Removes an application's callback. Says whether it was there.

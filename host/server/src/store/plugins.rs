@@ -57,12 +57,7 @@ pub struct Bound {
 impl Store {
     /// Adds a version with the next number, and gives that number and the settings' revision. The same component
     /// with the same settings as the newest version is that version.
-    pub async fn push_plugin(
-        &self,
-        tenant: &str,
-        new: &PluginVersion,
-        now: Timestamp,
-    ) -> Result<(i64, i64)> {
+    pub async fn push_plugin(&self, tenant: &str, new: &PluginVersion, now: Timestamp) -> Result<(i64, i64)> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query("INSERT INTO plugins (tenant, name, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
             .bind(tenant)
@@ -79,19 +74,12 @@ impl Store {
         .fetch_optional(&mut *transaction)
         .await?;
         let (version, revision) = match newest {
-            Some((version, digest, settings, revision))
-                if digest == new.digest && settings == new.settings =>
-            {
+            Some((version, digest, settings, revision)) if digest == new.digest && settings == new.settings => {
                 return Ok((version, revision));
             }
-            Some((version, _, settings, revision)) => (
-                version + 1,
-                if settings == new.settings {
-                    revision
-                } else {
-                    revision + 1
-                },
-            ),
+            Some((version, _, settings, revision)) => {
+                (version + 1, if settings == new.settings { revision } else { revision + 1 })
+            }
             None => (1, 1),
         };
         sqlx::query(
@@ -118,10 +106,7 @@ impl Store {
     pub async fn plugin_versions(&self, tenant: &str) -> Result<Vec<PluginVersion>> {
         let all = "SELECT plugin, version, digest, bytes, interface, hooks, settings, revision, pushed_at \
                    FROM plugin_versions WHERE tenant = ? ORDER BY plugin, version DESC";
-        Ok(sqlx::query_as(all)
-            .bind(tenant)
-            .fetch_all(&self.reader)
-            .await?)
+        Ok(sqlx::query_as(all).bind(tenant).fetch_all(&self.reader).await?)
     }
 
     /// One version; the newest when no number is given.
@@ -134,12 +119,7 @@ impl Store {
         let one = "SELECT plugin, version, digest, bytes, interface, hooks, settings, revision, pushed_at \
                    FROM plugin_versions WHERE tenant = ?1 AND plugin = ?2 AND (?3 IS NULL OR version = ?3) \
                    ORDER BY version DESC LIMIT 1";
-        Ok(sqlx::query_as(one)
-            .bind(tenant)
-            .bind(plugin)
-            .bind(version)
-            .fetch_optional(&self.reader)
-            .await?)
+        Ok(sqlx::query_as(one).bind(tenant).bind(plugin).bind(version).fetch_optional(&self.reader).await?)
     }
 
     /// Binds streams to a version, in place of the plugin's earlier binding.
@@ -182,10 +162,7 @@ impl Store {
         .await?;
         let mut bound = Vec::with_capacity(bindings.len());
         for binding in bindings {
-            if let Some(version) = self
-                .plugin_version(tenant, &binding.plugin, Some(binding.version))
-                .await?
-            {
+            if let Some(version) = self.plugin_version(tenant, &binding.plugin, Some(binding.version)).await? {
                 bound.push(Bound { binding, version });
             }
         }

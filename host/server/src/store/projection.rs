@@ -16,10 +16,7 @@ pub(super) async fn write(
 ) -> Result<()> {
     broadcast(transaction, after).await?;
     let at = records.last().map_or(after.started_at, Record::at).0;
-    let mut touched: Vec<VideoId> = records
-        .iter()
-        .filter_map(|record| video_of(after, record))
-        .collect();
+    let mut touched: Vec<VideoId> = records.iter().filter_map(|record| video_of(after, record)).collect();
     touched.sort();
     touched.dedup();
     for id in touched {
@@ -33,17 +30,12 @@ pub(super) async fn write(
 fn video_of(after: &Broadcast, record: &Record) -> Option<VideoId> {
     match record {
         Record::PartClosed { part, .. } => Some(VideoId::of_part(&after.id, *part)),
-        Record::Decided {
-            subject: Subject::Video(video),
-            ..
-        }
+        Record::Decided { subject: Subject::Video(video), .. }
         | Record::OutputFinished { video, .. }
         | Record::CoverFinished { video, .. } => Some(video.clone()),
-        Record::Decided {
-            subject: Subject::Compose,
-            ..
+        Record::Decided { subject: Subject::Compose, .. } | Record::ComposeFinished { .. } => {
+            Some(VideoId::of_compose(&after.id))
         }
-        | Record::ComposeFinished { .. } => Some(VideoId::of_compose(&after.id)),
         Record::Opened { .. }
         | Record::PublisherJoined { .. }
         | Record::PublisherLeft { .. }
@@ -99,12 +91,7 @@ pub(super) fn status_word(status: Status) -> &'static str {
     }
 }
 
-async fn video(
-    transaction: &mut Transaction<'_, Sqlite>,
-    after: &Broadcast,
-    video: &Video,
-    at: i64,
-) -> Result<()> {
+async fn video(transaction: &mut Transaction<'_, Sqlite>, after: &Broadcast, video: &Video, at: i64) -> Result<()> {
     let (part, start, end) = match video.source {
         Source::Part(index) => {
             let part = after.parts.get(index as usize);
@@ -112,29 +99,17 @@ async fn video(
                 PartState::Closed { ended_at, .. } => Some(ended_at.0),
                 PartState::Open | PartState::Dropped => None,
             });
-            (
-                Some(i64::from(index)),
-                part.map(|part| part.started_at.0),
-                end,
-            )
+            (Some(i64::from(index)), part.map(|part| part.started_at.0), end)
         }
         Source::Compose => (None, Some(after.started_at.0), None),
     };
-    let facts = video
-        .facts
-        .as_ref()
-        .map(|facts| write_json("part facts", facts))
-        .transpose()?;
+    let facts = video.facts.as_ref().map(|facts| write_json("part facts", facts)).transpose()?;
     let cover = video
         .task()
         .and_then(|task| task.cover.as_ref())
         .and_then(|cover| cover.result.as_ref())
         .and_then(WorkResult::done)
-        .map(|cover| {
-            cover
-                .pattern
-                .replace("{SnapshotCount}", &format!("{:05}", cover.cover))
-        });
+        .map(|cover| cover.pattern.replace("{SnapshotCount}", &format!("{:05}", cover.cover)));
     sqlx::query(
         "INSERT INTO videos (id, tenant, broadcast, part, domain, app, stream, play_domain, title, description, status, \
          group_id, record_start, record_end, facts, duration_ms, bytes, cover_file, created_at, modified_at) \
@@ -178,12 +153,7 @@ async fn write_task(
 ) -> Result<()> {
     if !task.outputs.is_empty() {
         let done = task.outputs_finished();
-        let completed = task
-            .outputs
-            .iter()
-            .filter_map(|output| output.finished.as_ref())
-            .map(|end| end.at.0)
-            .max();
+        let completed = task.outputs.iter().filter_map(|output| output.finished.as_ref()).map(|end| end.at.0).max();
         sqlx::query(
             "INSERT INTO tasks (id, tenant, video, group_id, trigger_kind, status, created_at, completed_at) \
              VALUES (?1, ?2, ?3, ?4, 'Auto', ?5, ?6, ?7) \
@@ -203,11 +173,7 @@ async fn write_task(
         let finished = output.finished.as_ref();
         let (status, facts, failure) = match finished.map(|finished| &finished.result) {
             None => ("Transcoding", None, None),
-            Some(WorkResult::Done(facts)) => (
-                "TranscodeSuccess",
-                Some(write_json("output facts", facts)?),
-                None,
-            ),
+            Some(WorkResult::Done(facts)) => ("TranscodeSuccess", Some(write_json("output facts", facts)?), None),
             Some(WorkResult::Failed(failure)) => ("TranscodeFail", None, Some(failure)),
         };
         sqlx::query(
@@ -254,17 +220,10 @@ async fn write_task(
 
 /// The vendor's word for how far a task is.
 fn task_status(task: &Task) -> &'static str {
-    let finished = task
-        .outputs
-        .iter()
-        .filter_map(|output| output.finished.as_ref());
+    let finished = task.outputs.iter().filter_map(|output| output.finished.as_ref());
     let (mut done, mut failed) = (0, 0);
     for end in finished {
-        if end.result.done().is_some() {
-            done += 1
-        } else {
-            failed += 1
-        }
+        if end.result.done().is_some() { done += 1 } else { failed += 1 }
     }
     match (done, failed, task.outputs.len() - done - failed) {
         (0, 0, _) => "Processing",

@@ -185,8 +185,8 @@ impl Store {
 }
 
 fn outcome_json(attempt: &AttemptRecord) -> Result<String> {
-    let mut outcome = serde_json::to_value(attempt.outcome)
-        .map_err(|source| Error::Unreadable { what: "outcome", source })?;
+    let mut outcome =
+        serde_json::to_value(attempt.outcome).map_err(|source| Error::Unreadable { what: "outcome", source })?;
     if let Some(fields) = outcome.as_object_mut() {
         fields.insert("peer".to_owned(), attempt.peer.map(|peer| peer.to_string()).into());
         fields.insert("answer".to_owned(), attempt.answer.as_ref().map(|(text, _)| text.clone()).into());

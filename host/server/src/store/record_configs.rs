@@ -89,13 +89,7 @@ impl Store {
     ) -> Result<Option<RecordConfig>> {
         let one = "SELECT domain, app, stream, group_id, cycle_s, delay_s, auto_compose, compose_group_id, on_demand, \
                    extra, created_at FROM record_configs WHERE tenant = ? AND domain = ? AND app = ? AND stream = ?";
-        Ok(sqlx::query_as(one)
-            .bind(tenant)
-            .bind(domain)
-            .bind(app)
-            .bind(stream)
-            .fetch_optional(&self.reader)
-            .await?)
+        Ok(sqlx::query_as(one).bind(tenant).bind(domain).bind(app).bind(stream).fetch_optional(&self.reader).await?)
     }
 
     /// The rule in force for a stream: the stream's own, else the app's.
@@ -110,13 +104,7 @@ impl Store {
                     extra, created_at FROM record_configs \
                     WHERE tenant = ? AND domain = ? AND app = ? AND stream IN (?, '') \
                     ORDER BY stream = '' LIMIT 1";
-        Ok(sqlx::query_as(best)
-            .bind(tenant)
-            .bind(domain)
-            .bind(app)
-            .bind(stream)
-            .fetch_optional(&self.reader)
-            .await?)
+        Ok(sqlx::query_as(best).bind(tenant).bind(domain).bind(app).bind(stream).fetch_optional(&self.reader).await?)
     }
 
     /// A domain's rules, filtered, one page of them, with the number of all that match.
@@ -157,22 +145,14 @@ impl Store {
     }
 
     /// Removes a rule. Says whether it was there.
-    pub async fn delete_record_config(
-        &self,
-        tenant: &str,
-        domain: &str,
-        app: &str,
-        stream: &str,
-    ) -> Result<bool> {
-        let done = sqlx::query(
-            "DELETE FROM record_configs WHERE tenant = ? AND domain = ? AND app = ? AND stream = ?",
-        )
-        .bind(tenant)
-        .bind(domain)
-        .bind(app)
-        .bind(stream)
-        .execute(&self.writer)
-        .await?;
+    pub async fn delete_record_config(&self, tenant: &str, domain: &str, app: &str, stream: &str) -> Result<bool> {
+        let done = sqlx::query("DELETE FROM record_configs WHERE tenant = ? AND domain = ? AND app = ? AND stream = ?")
+            .bind(tenant)
+            .bind(domain)
+            .bind(app)
+            .bind(stream)
+            .execute(&self.writer)
+            .await?;
         Ok(done.rows_affected() > 0)
     }
 }

@@ -24,9 +24,7 @@ impl std::fmt::Debug for Seal {
 impl Seal {
     /// A seal of this key.
     pub fn from_key(key: [u8; 32]) -> Self {
-        Self {
-            cipher: XChaCha20Poly1305::new(&key.into()),
-        }
+        Self { cipher: XChaCha20Poly1305::new(&key.into()) }
     }
 
     /// `secret`, sealed for `purpose`.
@@ -36,14 +34,8 @@ impl Seal {
     pub fn seal(&self, purpose: &str, secret: &SecretString) -> Result<Vec<u8>> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|_| Error::Sealed)?;
-        let payload = Payload {
-            msg: secret.expose_secret().as_bytes(),
-            aad: purpose.as_bytes(),
-        };
-        let sealed = self
-            .cipher
-            .encrypt(&XNonce::from(nonce), payload)
-            .map_err(|_| Error::Sealed)?;
+        let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: purpose.as_bytes() };
+        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| Error::Sealed)?;
         Ok([nonce.as_slice(), &sealed].concat())
     }
 
@@ -52,20 +44,10 @@ impl Seal {
     /// # Errors
     /// When it was sealed under another key or for another purpose, or is damaged.
     pub fn open(&self, purpose: &str, sealed: &[u8]) -> Result<SecretString> {
-        let (nonce, text) = sealed
-            .split_first_chunk::<NONCE_BYTES>()
-            .ok_or(Error::Sealed)?;
-        let payload = Payload {
-            msg: text,
-            aad: purpose.as_bytes(),
-        };
-        let secret = self
-            .cipher
-            .decrypt(&XNonce::from(*nonce), payload)
-            .map_err(|_| Error::Sealed)?;
-        String::from_utf8(secret)
-            .map(SecretString::from)
-            .map_err(|_| Error::Sealed)
+        let (nonce, text) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(Error::Sealed)?;
+        let payload = Payload { msg: text, aad: purpose.as_bytes() };
+        let secret = self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| Error::Sealed)?;
+        String::from_utf8(secret).map(SecretString::from).map_err(|_| Error::Sealed)
     }
 }
 
@@ -77,10 +59,7 @@ mod tests {
     fn a_secret_opens_only_for_its_purpose_and_key() {
         let seal = Seal::from_key([1; 32]);
         let sealed = seal.seal("acme push", &SecretString::from("hush")).unwrap();
-        assert_eq!(
-            seal.open("acme push", &sealed).unwrap().expose_secret(),
-            "hush"
-        );
+        assert_eq!(seal.open("acme push", &sealed).unwrap().expose_secret(), "hush");
         assert!(seal.open("umbrella push", &sealed).is_err());
         assert!(Seal::from_key([2; 32]).open("acme push", &sealed).is_err());
         assert!(seal.open("acme push", &sealed[..10]).is_err());

@@ -48,12 +48,7 @@ impl From<TemplateRow> for Template {
 
 impl Store {
     /// Makes or replaces a whole group: header and templates, in their order.
-    pub async fn put_template_group(
-        &self,
-        tenant: &str,
-        group: &TemplateGroup,
-        templates: &[Template],
-    ) -> Result<()> {
+    pub async fn put_template_group(&self, tenant: &str, group: &TemplateGroup, templates: &[Template]) -> Result<()> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query(
             "INSERT INTO template_groups (tenant, id, name, is_default, locked, created_at, modified_at) \
@@ -98,33 +93,20 @@ impl Store {
     pub async fn template_group(&self, tenant: &str, id: &str) -> Result<Option<TemplateGroup>> {
         let one = "SELECT id, name, is_default, locked, created_at, modified_at FROM template_groups \
                    WHERE tenant = ? AND id = ?";
-        Ok(sqlx::query_as(one)
-            .bind(tenant)
-            .bind(id)
-            .fetch_optional(&self.reader)
-            .await?)
+        Ok(sqlx::query_as(one).bind(tenant).bind(id).fetch_optional(&self.reader).await?)
     }
 
     /// All headers, oldest first.
     pub async fn template_groups(&self, tenant: &str) -> Result<Vec<TemplateGroup>> {
         let all = "SELECT id, name, is_default, locked, created_at, modified_at FROM template_groups \
                    WHERE tenant = ? ORDER BY created_at, id";
-        Ok(sqlx::query_as(all)
-            .bind(tenant)
-            .fetch_all(&self.reader)
-            .await?)
+        Ok(sqlx::query_as(all).bind(tenant).fetch_all(&self.reader).await?)
     }
 
     /// What a policy may choose from.
     pub async fn group_choices(&self, tenant: &str) -> Result<Vec<GroupChoice>> {
         let groups = self.template_groups(tenant).await?;
-        Ok(groups
-            .into_iter()
-            .map(|group| GroupChoice {
-                id: group.id,
-                name: group.name,
-            })
-            .collect())
+        Ok(groups.into_iter().map(|group| GroupChoice { id: group.id, name: group.name }).collect())
     }
 
     /// A group's templates in their order; empty for an unknown group.
@@ -151,12 +133,7 @@ impl Store {
     }
 
     /// Makes a group the only default one; with the built-in group's id, no group of the tenant's own is.
-    pub async fn set_default_template_group(
-        &self,
-        tenant: &str,
-        id: &str,
-        now: Timestamp,
-    ) -> Result<()> {
+    pub async fn set_default_template_group(&self, tenant: &str, id: &str, now: Timestamp) -> Result<()> {
         sqlx::query(
             "UPDATE template_groups SET is_default = (id = ?2), \
              modified_at = CASE WHEN is_default <> (id = ?2) THEN ?3 ELSE modified_at END WHERE tenant = ?1",

@@ -93,9 +93,7 @@ impl Store {
         .fetch_optional(&mut *transaction)
         .await?;
         if taken.is_some() {
-            return Err(Error::Conflict(
-                "the tenant's name or one of its domains is taken",
-            ));
+            return Err(Error::Conflict("the tenant's name or one of its domains is taken"));
         }
         sqlx::query(
             "INSERT INTO tenants (name, push_domain, play_domain, push_auth, push_key, play_key, webhook_secret, created_at) \
@@ -114,10 +112,7 @@ impl Store {
         sqlx::query("INSERT INTO access_keys (id, tenant, secret, created_at) VALUES (?, ?, ?, ?)")
             .bind(&new.access_key_id)
             .bind(&new.name)
-            .bind(self.seal.seal(
-                &format!("access {}", new.access_key_id),
-                &new.access_key_secret,
-            )?)
+            .bind(self.seal.seal(&format!("access {}", new.access_key_id), &new.access_key_secret)?)
             .bind(now.0)
             .execute(&mut *transaction)
             .await?;
@@ -127,10 +122,7 @@ impl Store {
 
     /// One tenant by name.
     pub async fn tenant(&self, name: &str) -> Result<Option<Tenant>> {
-        Ok(sqlx::query_as(TENANT)
-            .bind(name)
-            .fetch_optional(&self.reader)
-            .await?)
+        Ok(sqlx::query_as(TENANT).bind(name).fetch_optional(&self.reader).await?)
     }
 
     /// All tenants by name.
@@ -144,10 +136,7 @@ impl Store {
     pub async fn tenant_of_push_domain(&self, domain: &str) -> Result<Option<Tenant>> {
         let by_domain = "SELECT name, push_domain, play_domain, push_auth, url_auth, auth_validity_s, created_at \
                          FROM tenants WHERE push_domain = ?";
-        Ok(sqlx::query_as(by_domain)
-            .bind(domain)
-            .fetch_optional(&self.reader)
-            .await?)
+        Ok(sqlx::query_as(by_domain).bind(domain).fetch_optional(&self.reader).await?)
     }
 
     /// A tenant's secrets.
@@ -199,14 +188,9 @@ impl Store {
         .fetch_one(&mut *transaction)
         .await?;
         if owns > 0 {
-            return Err(Error::Conflict(
-                "the tenant still owns videos or a running broadcast",
-            ));
+            return Err(Error::Conflict("the tenant still owns videos or a running broadcast"));
         }
-        let done = sqlx::query("DELETE FROM tenants WHERE name = ?")
-            .bind(name)
-            .execute(&mut *transaction)
-            .await?;
+        let done = sqlx::query("DELETE FROM tenants WHERE name = ?").bind(name).execute(&mut *transaction).await?;
         transaction.commit().await?;
         Ok(done.rows_affected() > 0)
     }
@@ -225,11 +209,7 @@ impl Store {
             return Ok(None);
         };
         let secret = self.seal.open(&format!("access {id}"), &secret)?;
-        Ok(Some(AccessKey {
-            tenant,
-            secret,
-            active,
-        }))
+        Ok(Some(AccessKey { tenant, secret, active }))
     }
 
     /// Notes a nonce of a signed request and forgets those older than `forget_before`. Says whether it is new.
@@ -241,16 +221,14 @@ impl Store {
         forget_before: Timestamp,
     ) -> Result<bool> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::query("DELETE FROM nonces WHERE seen_at < ?")
-            .bind(forget_before.0)
-            .execute(&mut *transaction)
-            .await?;
-        let done = sqlx::query("INSERT INTO nonces (access_key, nonce, seen_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
-            .bind(access_key)
-            .bind(nonce)
-            .bind(now.0)
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query("DELETE FROM nonces WHERE seen_at < ?").bind(forget_before.0).execute(&mut *transaction).await?;
+        let done =
+            sqlx::query("INSERT INTO nonces (access_key, nonce, seen_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+                .bind(access_key)
+                .bind(nonce)
+                .bind(now.0)
+                .execute(&mut *transaction)
+                .await?;
         transaction.commit().await?;
         Ok(done.rows_affected() > 0)
     }

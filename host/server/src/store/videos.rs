@@ -57,10 +57,7 @@ impl VideoRow {
     /// # Errors
     /// When the stored text is not what this version wrote.
     pub fn facts(&self) -> Result<Option<PartFacts>> {
-        self.facts
-            .as_deref()
-            .map(|facts| read_json("part facts", facts))
-            .transpose()
+        self.facts.as_deref().map(|facts| read_json("part facts", facts)).transpose()
     }
 }
 
@@ -124,10 +121,7 @@ impl JobRow {
     /// # Errors
     /// When the stored text is not what this version wrote.
     pub fn output(&self) -> Result<Option<OutputFacts>> {
-        self.output
-            .as_deref()
-            .map(|output| read_json("output facts", output))
-            .transpose()
+        self.output.as_deref().map(|output| read_json("output facts", output)).transpose()
     }
 }
 
@@ -208,19 +202,12 @@ impl Store {
     /// One video of a tenant.
     pub async fn video(&self, tenant: &str, id: &str) -> Result<Option<VideoRow>> {
         let one = "SELECT * FROM videos WHERE tenant = ? AND id = ?";
-        Ok(sqlx::query_as(one)
-            .bind(tenant)
-            .bind(id)
-            .fetch_optional(&self.reader)
-            .await?)
+        Ok(sqlx::query_as(one).bind(tenant).bind(id).fetch_optional(&self.reader).await?)
     }
 
     /// The video a playback URL names; the URL carries no tenant, its signature is checked with the owner's key.
     pub async fn video_for_playback(&self, id: &str) -> Result<Option<VideoRow>> {
-        Ok(sqlx::query_as("SELECT * FROM videos WHERE id = ?")
-            .bind(id)
-            .fetch_optional(&self.reader)
-            .await?)
+        Ok(sqlx::query_as("SELECT * FROM videos WHERE id = ?").bind(id).fetch_optional(&self.reader).await?)
     }
 
     /// One page of a tenant's videos, with the number of all that match.
@@ -283,95 +270,51 @@ impl Store {
     pub async fn tasks(&self, tenant: &str, video: &str) -> Result<Vec<TaskRow>> {
         let all = "SELECT id, video, group_id, trigger_kind, status, created_at, completed_at FROM tasks \
                    WHERE tenant = ? AND video = ? ORDER BY created_at DESC";
-        Ok(sqlx::query_as(all)
-            .bind(tenant)
-            .bind(video)
-            .fetch_all(&self.reader)
-            .await?)
+        Ok(sqlx::query_as(all).bind(tenant).bind(video).fetch_all(&self.reader).await?)
     }
 
     /// One task.
     pub async fn task(&self, tenant: &str, id: &str) -> Result<Option<TaskRow>> {
         let one = "SELECT id, video, group_id, trigger_kind, status, created_at, completed_at FROM tasks \
                    WHERE tenant = ? AND id = ?";
-        Ok(sqlx::query_as(one)
-            .bind(tenant)
-            .bind(id)
-            .fetch_optional(&self.reader)
-            .await?)
+        Ok(sqlx::query_as(one).bind(tenant).bind(id).fetch_optional(&self.reader).await?)
     }
 
     /// A task's jobs in order.
     pub async fn jobs_of_task(&self, tenant: &str, task: &str) -> Result<Vec<JobRow>> {
         let all = "SELECT * FROM jobs WHERE tenant = ? AND task = ? ORDER BY ordinal";
-        Ok(sqlx::query_as(all)
-            .bind(tenant)
-            .bind(task)
-            .fetch_all(&self.reader)
-            .await?)
+        Ok(sqlx::query_as(all).bind(tenant).bind(task).fetch_all(&self.reader).await?)
     }
 
     /// All jobs of a video, oldest task first.
     pub async fn jobs_of_video(&self, tenant: &str, video: &str) -> Result<Vec<JobRow>> {
         let all = "SELECT * FROM jobs WHERE tenant = ? AND video = ? ORDER BY created_at, ordinal";
-        Ok(sqlx::query_as(all)
-            .bind(tenant)
-            .bind(video)
-            .fetch_all(&self.reader)
-            .await?)
+        Ok(sqlx::query_as(all).bind(tenant).bind(video).fetch_all(&self.reader).await?)
     }
 
     /// One job.
     pub async fn job(&self, tenant: &str, id: &str) -> Result<Option<JobRow>> {
         let one = "SELECT * FROM jobs WHERE tenant = ? AND id = ?";
-        Ok(sqlx::query_as(one)
-            .bind(tenant)
-            .bind(id)
-            .fetch_optional(&self.reader)
-            .await?)
+        Ok(sqlx::query_as(one).bind(tenant).bind(id).fetch_optional(&self.reader).await?)
     }
 
     /// The newest series of pictures of a kind.
-    pub async fn snapshots(
-        &self,
-        tenant: &str,
-        video: &str,
-        kind: &str,
-    ) -> Result<Option<SnapshotRow>> {
+    pub async fn snapshots(&self, tenant: &str, video: &str, kind: &str) -> Result<Option<SnapshotRow>> {
         let newest = "SELECT job, kind, pattern, count, cover, created_at FROM snapshots \
                       WHERE tenant = ? AND video = ? AND kind = ? ORDER BY created_at DESC LIMIT 1";
-        Ok(sqlx::query_as(newest)
-            .bind(tenant)
-            .bind(video)
-            .bind(kind)
-            .fetch_optional(&self.reader)
-            .await?)
+        Ok(sqlx::query_as(newest).bind(tenant).bind(video).bind(kind).fetch_optional(&self.reader).await?)
     }
 
     /// A tenant's broadcasts, newest first; only those with a connected publisher when `live`.
-    pub async fn broadcasts(
-        &self,
-        tenant: &str,
-        live: bool,
-        limit: i64,
-    ) -> Result<Vec<BroadcastRow>> {
+    pub async fn broadcasts(&self, tenant: &str, live: bool, limit: i64) -> Result<Vec<BroadcastRow>> {
         let all = "SELECT * FROM broadcasts WHERE tenant = ?1 AND (NOT ?2 OR publishing = 'live') \
                    ORDER BY started_at DESC LIMIT ?3";
-        Ok(sqlx::query_as(all)
-            .bind(tenant)
-            .bind(live)
-            .bind(limit)
-            .fetch_all(&self.reader)
-            .await?)
+        Ok(sqlx::query_as(all).bind(tenant).bind(live).bind(limit).fetch_all(&self.reader).await?)
     }
 
     /// One broadcast of a tenant.
     pub async fn broadcast(&self, tenant: &str, id: &str) -> Result<Option<BroadcastRow>> {
         let one = "SELECT * FROM broadcasts WHERE tenant = ? AND id = ?";
-        Ok(sqlx::query_as(one)
-            .bind(tenant)
-            .bind(id)
-            .fetch_optional(&self.reader)
-            .await?)
+        Ok(sqlx::query_as(one).bind(tenant).bind(id).fetch_optional(&self.reader).await?)
     }
 }

@@ -9,10 +9,7 @@ use tempfile::TempDir;
 /// The installed ffmpeg, boxed by the binary under test.
 pub(crate) fn tools() -> Tools {
     let tools = Tools::find().expect("these tests need ffmpeg and ffprobe in PATH");
-    Tools {
-        helper: PathBuf::from(env!("CARGO_BIN_EXE_reprise")),
-        ..tools
-    }
+    Tools { helper: PathBuf::from(env!("CARGO_BIN_EXE_reprise")), ..tools }
 }
 
 /// Runs ffmpeg to prepare something.
@@ -44,19 +41,11 @@ pub(crate) struct MadeClip {
 
 impl Clip {
     pub(crate) fn new() -> Self {
-        Clip {
-            start_seconds: 0,
-            filter: "null",
-            picture: true,
-            sound: true,
-        }
+        Clip { start_seconds: 0, filter: "null", picture: true, sound: true }
     }
 
     pub(crate) fn starting_at(self, start_seconds: u32) -> Self {
-        Clip {
-            start_seconds,
-            ..self
-        }
+        Clip { start_seconds, ..self }
     }
 
     pub(crate) fn filtered(self, filter: &'static str) -> Self {
@@ -64,17 +53,11 @@ impl Clip {
     }
 
     pub(crate) fn without_sound(self) -> Self {
-        Clip {
-            sound: false,
-            ..self
-        }
+        Clip { sound: false, ..self }
     }
 
     pub(crate) fn without_picture(self) -> Self {
-        Clip {
-            picture: false,
-            ..self
-        }
+        Clip { picture: false, ..self }
     }
 
     pub(crate) fn made(self) -> MadeClip {
@@ -94,11 +77,7 @@ impl Clip {
         args.extend(["-movflags", flags, "-f", "mp4", path.to_str().unwrap()]);
         ffmpeg(&args);
         move_clock(&path, u64::from(self.start_seconds) * TICKS);
-        MadeClip {
-            path,
-            clip: self,
-            _folder: folder,
-        }
+        MadeClip { path, clip: self, _folder: folder }
     }
 }
 
@@ -132,10 +111,7 @@ impl MadeClip {
                 height: 240,
                 fps: 25.0,
             }),
-            audio: self.clip.sound.then_some(AudioSource {
-                sample_rate: 44_100,
-                channels: 1,
-            }),
+            audio: self.clip.sound.then_some(AudioSource { sample_rate: 44_100, channels: 1 }),
         }
     }
 }

@@ -1,9 +1,6 @@
 //! The ffmpeg module against the installed ffmpeg, through the binary's own sandbox.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "helpers of tests: what cannot be prepared fails the test"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests: what cannot be prepared fails the test")]
 
 mod clip;
 mod sandbox;

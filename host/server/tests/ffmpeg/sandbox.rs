@@ -50,9 +50,7 @@ async fn outcome(spec: &RunSpec) -> Outcome {
 async fn said(spec: &RunSpec) -> (Option<i32>, String) {
     match outcome(spec).await {
         Outcome::Done => (Some(0), String::new()),
-        Outcome::Failed {
-            exit, stderr_tail, ..
-        } => (exit, stderr_tail),
+        Outcome::Failed { exit, stderr_tail, .. } => (exit, stderr_tail),
     }
 }
 
@@ -90,16 +88,10 @@ async fn its_own_folder_and_the_named_files_are_all_it_sees() {
         secret = secret.display(),
         outside = outside.path().display(),
     );
-    let spec = RunSpec {
-        readable: vec![source.clone()],
-        ..shell(work.path(), &script)
-    };
+    let spec = RunSpec { readable: vec![source.clone()], ..shell(work.path(), &script) };
     let (exit, stderr) = said(&spec).await;
     assert_eq!(exit, Some(3), "{stderr}");
-    assert_eq!(
-        std::fs::read_to_string(work.path().join("mine")).unwrap(),
-        "mine\n"
-    );
+    assert_eq!(std::fs::read_to_string(work.path().join("mine")).unwrap(), "mine\n");
     assert_eq!(std::fs::read_to_string(source).unwrap(), "source\n");
 }
 
@@ -120,11 +112,7 @@ async fn no_network() {
     listener.set_nonblocking(true).unwrap();
     let port = listener.local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}/x.mp4");
-    let spec = spec(
-        work.path(),
-        &tools().ffmpeg,
-        &["-i", &url, "-f", "null", "-"],
-    );
+    let spec = spec(work.path(), &tools().ffmpeg, &["-i", &url, "-f", "null", "-"]);
     let (exit, stderr) = said(&spec).await;
     assert_eq!(exit, Some(1), "{stderr}");
     assert!(stderr.contains("Operation not permitted"), "{stderr}");
@@ -186,8 +174,7 @@ async fn the_size_of_a_file_is_limited() {
     let mut spec = endless(work.path());
     spec.limits.file_size_bytes = 1 << 20;
     spec.args.truncate(spec.args.len() - 3);
-    spec.args
-        .extend(["-f", "rawvideo", "out.yuv"].map(OsString::from));
+    spec.args.extend(["-f", "rawvideo", "out.yuv"].map(OsString::from));
     assert_eq!(reason(outcome(&spec).await), Reason::FileSize);
     let left = work.path().join("out.yuv").metadata().unwrap().len();
     assert!(left <= 1 << 20, "{left}");
@@ -312,10 +299,7 @@ fn signal(name: &str, pid: u32) {
 fn wait_until(what: &str, done: impl Fn() -> bool) {
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
     while !done() {
-        assert!(
-            std::time::Instant::now() < deadline,
-            "{what}: not within 20 s"
-        );
+        assert!(std::time::Instant::now() < deadline, "{what}: not within 20 s");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -9,10 +9,14 @@ use crate::record::{CloseCause, EndCause, LeaveCause, Resolution};
 #[test]
 fn parts_are_composed_when_all_are_closed() {
     let mut flow = Flow::closed_part(composing("g-hd"));
-    flow.check(11_000, opening(1, 10_000), "
+    flow.check(
+        11_000,
+        opening(1, 10_000),
+        "
             4  +11.000 s  part 1 is opened at media time 10.000 s: H.264 1280x720 and AAC 48000 Hz x2
             to do 3.0 ask about part 0's video
-        ");
+        ",
+    );
     flow.check(
         20_000,
         gone(1, LeaveCause::Unpublished),
@@ -38,13 +42,17 @@ fn parts_are_composed_when_all_are_closed() {
             to do 6.2 ask about the compose
             to do 7.0 ask about part 1's video
         ");
-    flow.check(201_000, verdict((6, 2), compose(&[0, 1])), "
+    flow.check(
+        201_000,
+        verdict((6, 2), compose(&[0, 1])),
+        "
             8  +201.000 s  the compose: no policy; the record config applies: composed of part 0, part 1
             tells compose-started
             to do 3.0 ask about part 0's video
             to do 7.0 ask about part 1's video
             to do 8.0 compose the composed video of 2 parts
-        ");
+        ",
+    );
     flow.check(
         201_001,
         verdict((6, 2), Resolution::Nothing),
@@ -72,12 +80,16 @@ fn parts_are_composed_when_all_are_closed() {
             to do 9.0 ask about the composed video
         ",
     );
-    flow.check(203_000, verdict((9, 0), process("g-hd", &["hd"])), "
+    flow.check(
+        203_000,
+        verdict((9, 0), process("g-hd", &["hd"])),
+        "
             10  +203.000 s  the composed video: no policy; the record config applies: group g-hd, renditions hd, a cover
             to do 3.0 ask about part 0's video
             to do 7.0 ask about part 1's video
             to do 10.0 process the composed video
-        ");
+        ",
+    );
     flow.check(203_100, verdict((3, 0), process(NO_GROUP, &[])), "
             11  +203.100 s  part 0's video: no policy; the record config applies: group VOD_NO_TRANSCODE, no rendition, a cover
             to do 7.0 ask about part 1's video
@@ -91,13 +103,17 @@ fn parts_are_composed_when_all_are_closed() {
             to do 12.0 process part 1's video
         ");
     let hd = flow.composed_job("hd");
-    flow.check(210_000, rendition_done(&hd), "
+    flow.check(
+        210_000,
+        rendition_done(&hd),
+        "
             13  +210.000 s  the composed video, rendition hd: done, 1000000 bytes, 800 kbit/s, index.m3u8
             tells stream-transcoded, task-complete
             to do 10.0 process the composed video
             to do 11.0 process part 0's video
             to do 12.0 process part 1's video
-        ");
+        ",
+    );
     flow.ends("
             broadcast: over (nobody came back); compose planned; in progress
             part 0: +0.000 s to +10.000 s, 10.000 s from 0.000 s, 2500000 bytes, 250 pictures, 468 audio frames, H.264 1280x720 at 25 fps and AAC 48000 Hz x2
@@ -189,11 +205,7 @@ fn a_broadcast_without_a_recorded_part_composes_nothing() {
             to do 4.1 close part 0
         ",
     );
-    flow.check(
-        180_700,
-        empty(0),
-        "5  +180.700 s  part 0 is dropped: nothing was recorded",
-    );
+    flow.check(180_700, empty(0), "5  +180.700 s  part 0 is dropped: nothing was recorded");
     flow.check(180_701, empty(0), "no record");
     flow.ends(
         "
@@ -211,20 +223,16 @@ fn what_no_correct_server_sends_is_impossible() {
         closed(7, 0, 1_000, CloseCause::Cycle),
         Rejected::Impossible("a part is closed that was never opened"),
     );
-    flow.refuses(
+    flow.refuses(11_000, verdict((3, 0), compose(&[0])), Rejected::Impossible("a verdict for another question"));
+    flow.check(
         11_000,
-        verdict((3, 0), compose(&[0])),
-        Rejected::Impossible("a verdict for another question"),
-    );
-    flow.check(11_000, opening(1, 10_000), "
+        opening(1, 10_000),
+        "
             4  +11.000 s  part 1 is opened at media time 10.000 s: H.264 1280x720 and AAC 48000 Hz x2
             to do 3.0 ask about part 0's video
-        ");
-    flow.refuses(
-        11_001,
-        opening(1, 10_000),
-        Rejected::Impossible("a part is opened while another is open"),
+        ",
     );
+    flow.refuses(11_001, opening(1, 10_000), Rejected::Impossible("a part is opened while another is open"));
     flow.check(
         12_000,
         end(EndCause::Forbidden),

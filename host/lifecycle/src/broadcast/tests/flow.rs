@@ -56,14 +56,9 @@ impl Flow {
     }
 
     fn take(&mut self, at_ms: i64, input: &Input) -> Vec<Record> {
-        let records = self
-            .broadcast
-            .step(input, T0.plus_ms(at_ms))
-            .expect("the input fits");
+        let records = self.broadcast.step(input, T0.plus_ms(at_ms)).expect("the input fits");
         for record in &records {
-            self.broadcast
-                .apply(record)
-                .expect("a record of step continues the journal");
+            self.broadcast.apply(record).expect("a record of step continues the journal");
             self.journal.push(record.clone());
         }
         records
@@ -80,11 +75,7 @@ impl Flow {
         });
         let told: Vec<&str> = told.map(|event| event.told.name()).collect();
         let explained = replay::explain(&self.broadcast.id, &self.journal);
-        let mut lines: Vec<String> = explained
-            .lines()
-            .skip(before)
-            .map(|line| line.trim().to_owned())
-            .collect();
+        let mut lines: Vec<String> = explained.lines().skip(before).map(|line| line.trim().to_owned()).collect();
         if records.is_empty() {
             lines.push("no record".to_owned());
         }
@@ -104,25 +95,14 @@ impl Flow {
     /// The input is refused, and nothing changes.
     #[track_caller]
     pub(super) fn refuses(&mut self, at_ms: i64, input: Input, why: Rejected) {
-        assert_eq!(
-            self.broadcast.step(&input, T0.plus_ms(at_ms)),
-            Err(why),
-            "{input:?}"
-        );
+        assert_eq!(self.broadcast.step(&input, T0.plus_ms(at_ms)), Err(why), "{input:?}");
     }
 
     /// Compares where the broadcast stands, and that its journal says the same.
     #[track_caller]
     pub(super) fn ends(&self, expected: &str) {
-        assert_eq!(
-            fold(&self.journal),
-            self.broadcast,
-            "the fold of the journal"
-        );
-        let lines: Vec<String> = replay::describe(&self.broadcast)
-            .lines()
-            .map(|line| line.trim().to_owned())
-            .collect();
+        assert_eq!(fold(&self.journal), self.broadcast, "the fold of the journal");
+        let lines: Vec<String> = replay::describe(&self.broadcast).lines().map(|line| line.trim().to_owned()).collect();
         same(&lines, expected);
     }
 
@@ -154,36 +134,24 @@ impl Flow {
 
     pub(super) fn summary(&self, part: u32) -> PartSummary {
         let mut summaries = self.broadcast.part_summaries().into_iter();
-        summaries
-            .find(|summary| summary.index == part)
-            .expect("a closed part")
+        summaries.find(|summary| summary.index == part).expect("a closed part")
     }
 
     fn effect(&self, effect: &Effect) -> String {
         match effect {
             Effect::DropPublisher { epoch } => format!("send publisher {epoch} away"),
             Effect::ClosePart { part } => format!("close part {part}"),
-            Effect::Ask {
-                hook,
-                subject: Subject::Compose,
-            } => {
+            Effect::Ask { hook, subject: Subject::Compose } => {
                 assert_eq!(*hook, Hook::ComposeRules);
                 "ask about the compose".to_owned()
             }
-            Effect::Ask {
-                hook,
-                subject: Subject::Video(video),
-            } => {
+            Effect::Ask { hook, subject: Subject::Video(video) } => {
                 assert_eq!(*hook, Hook::TemplateGroup);
                 format!("ask about {}", self.video(video))
             }
             Effect::Process { video } => format!("process {}", self.video(video)),
             Effect::Compose { video, plan } => {
-                format!(
-                    "compose {} of {} parts",
-                    self.video(video),
-                    plan.ranges.len()
-                )
+                format!("compose {} of {} parts", self.video(video), plan.ranges.len())
             }
         }
     }
@@ -204,14 +172,7 @@ fn fold(journal: &[Record]) -> Broadcast {
 #[track_caller]
 fn same(lines: &[String], expected: &str) {
     let actual = lines.join("\n");
-    let expected: Vec<&str> = expected
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
+    let expected: Vec<&str> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let expected = expected.join("\n");
-    assert!(
-        actual == expected,
-        "expected:\n{expected}\n\ngot:\n{actual}\n"
-    );
+    assert!(actual == expected, "expected:\n{expected}\n\ngot:\n{actual}\n");
 }

@@ -6,8 +6,8 @@ use crate::input::Input;
 use crate::media::{AudioTrack, PartFacts, VideoTrack};
 use crate::question::{ComposePlan, GapRule, Hook, PartRange};
 use crate::record::{
-    CloseCause, CoverFacts, EndCause, LeaveCause, OutputFacts, RecordRules, Resolution, TaskPlan,
-    Template, WorkFailure, WorkResult,
+    CloseCause, CoverFacts, EndCause, LeaveCause, OutputFacts, RecordRules, Resolution, TaskPlan, Template,
+    WorkFailure, WorkResult,
 };
 use crate::time::Timestamp;
 
@@ -31,17 +31,11 @@ pub(super) fn with_group(group: &str) -> RecordRules {
 }
 
 pub(super) fn composing(group: &str) -> RecordRules {
-    RecordRules {
-        auto_compose: true,
-        compose_group: Some(GroupId::new(group)),
-        ..store_only()
-    }
+    RecordRules { auto_compose: true, compose_group: Some(GroupId::new(group)), ..store_only() }
 }
 
 pub(super) fn asked() -> Input {
-    Input::PublishAsked {
-        client: "203.0.113.9".to_owned(),
-    }
+    Input::PublishAsked { client: "203.0.113.9".to_owned() }
 }
 
 pub(super) fn gone(epoch: u32, cause: LeaveCause) -> Input {
@@ -53,39 +47,19 @@ pub(super) fn end(cause: EndCause) -> Input {
 }
 
 fn picture(fps: f64) -> Option<VideoTrack> {
-    Some(VideoTrack {
-        codec: "H.264".to_owned(),
-        width: 1280,
-        height: 720,
-        fps,
-        profile: "High".to_owned(),
-    })
+    Some(VideoTrack { codec: "H.264".to_owned(), width: 1280, height: 720, fps, profile: "High".to_owned() })
 }
 
 fn sound() -> Option<AudioTrack> {
-    Some(AudioTrack {
-        codec: "AAC".to_owned(),
-        sample_rate: 48_000,
-        channels: 2,
-    })
+    Some(AudioTrack { codec: "AAC".to_owned(), sample_rate: 48_000, channels: 2 })
 }
 
 pub(super) fn opening(epoch: u32, first_ms: u64) -> Input {
-    Input::PartOpening {
-        epoch,
-        video: picture(0.0),
-        audio: sound(),
-        first_ms,
-    }
+    Input::PartOpening { epoch, video: picture(0.0), audio: sound(), first_ms }
 }
 
 pub(super) fn opening_at_fps(fps: f64) -> Input {
-    Input::PartOpening {
-        epoch: 1,
-        video: picture(fps),
-        audio: None,
-        first_ms: 0,
-    }
+    Input::PartOpening { epoch: 1, video: picture(fps), audio: None, first_ms: 0 }
 }
 
 fn facts(first_ms: u64, duration_ms: u64, fps: f64) -> PartFacts {
@@ -101,47 +75,22 @@ fn facts(first_ms: u64, duration_ms: u64, fps: f64) -> PartFacts {
 }
 
 pub(super) fn closed(part: u32, first_ms: u64, duration_ms: u64, cause: CloseCause) -> Input {
-    Input::PartClosed {
-        part,
-        facts: facts(first_ms, duration_ms, 25.0),
-        cause,
-    }
+    Input::PartClosed { part, facts: facts(first_ms, duration_ms, 25.0), cause }
 }
 
 pub(super) fn closed_at_fps(fps: f64) -> Input {
-    Input::PartClosed {
-        part: 0,
-        facts: facts(0, 10_000, fps),
-        cause: CloseCause::Cycle,
-    }
+    Input::PartClosed { part: 0, facts: facts(0, 10_000, fps), cause: CloseCause::Cycle }
 }
 
 pub(super) fn empty(part: u32) -> Input {
-    Input::PartClosed {
-        part,
-        facts: facts(0, 0, 0.0),
-        cause: CloseCause::Ended,
-    }
+    Input::PartClosed { part, facts: facts(0, 0, 0.0), cause: CloseCause::Ended }
 }
 
 fn said(effect: (u64, u32), verdict: Verdict, applied: Applied, resolution: Resolution) -> Input {
-    let hook = if effect.1 == 2 {
-        Hook::ComposeRules
-    } else {
-        Hook::TemplateGroup
-    };
+    let hook = if effect.1 == 2 { Hook::ComposeRules } else { Hook::TemplateGroup };
     Input::VerdictGiven {
-        effect: EffectId {
-            record: effect.0,
-            ordinal: effect.1,
-        },
-        decision: Decision {
-            hook,
-            question_digest: "00".repeat(32),
-            verdict,
-            applied,
-            provenance: None,
-        },
+        effect: EffectId { record: effect.0, ordinal: effect.1 },
+        decision: Decision { hook, question_digest: "00".repeat(32), verdict, applied, provenance: None },
         resolution,
     }
 }
@@ -151,10 +100,7 @@ pub(super) fn verdict(effect: (u64, u32), resolution: Resolution) -> Input {
 }
 
 pub(super) fn rejected(effect: (u64, u32)) -> Input {
-    let trap = Verdict::Failed(Failure {
-        kind: FailureKind::Trap,
-        message: "unreachable".to_owned(),
-    });
+    let trap = Verdict::Failed(Failure { kind: FailureKind::Trap, message: "unreachable".to_owned() });
     said(effect, trap, Applied::Rejected, Resolution::Nothing)
 }
 
@@ -174,11 +120,7 @@ pub(super) fn process(group: &str, templates: &[&str]) -> Resolution {
 }
 
 pub(super) fn compose(parts: &[u32]) -> Resolution {
-    let range = |index: &u32| PartRange {
-        index: *index,
-        from_ms: 0,
-        to_ms: None,
-    };
+    let range = |index: &u32| PartRange { index: *index, from_ms: 0, to_ms: None };
     Resolution::Compose {
         plan: ComposePlan {
             ranges: parts.iter().map(range).collect(),
@@ -192,38 +134,24 @@ pub(super) fn compose(parts: &[u32]) -> Resolution {
 
 pub(super) fn composed(effect: (u64, u32), duration_ms: u64) -> Input {
     Input::ComposeFinished {
-        effect: EffectId {
-            record: effect.0,
-            ordinal: effect.1,
-        },
+        effect: EffectId { record: effect.0, ordinal: effect.1 },
         result: WorkResult::Done(facts(0, duration_ms, 25.0)),
     }
 }
 
 pub(super) fn compose_failed(effect: (u64, u32)) -> Input {
     Input::ComposeFinished {
-        effect: EffectId {
-            record: effect.0,
-            ordinal: effect.1,
-        },
+        effect: EffectId { record: effect.0, ordinal: effect.1 },
         result: WorkResult::Failed(failure()),
     }
 }
 
 fn failure() -> WorkFailure {
-    WorkFailure {
-        code: "InvalidMedia".to_owned(),
-        message: "the source is damaged".to_owned(),
-    }
+    WorkFailure { code: "InvalidMedia".to_owned(), message: "the source is damaged".to_owned() }
 }
 
 fn rendition(job: &(VideoId, JobId), result: WorkResult<OutputFacts>) -> Input {
-    Input::OutputFinished {
-        video: job.0.clone(),
-        job: job.1.clone(),
-        result,
-        started_at: T0.plus_ms(11_000),
-    }
+    Input::OutputFinished { video: job.0.clone(), job: job.1.clone(), result, started_at: T0.plus_ms(11_000) }
 }
 
 pub(super) fn rendition_done(job: &(VideoId, JobId)) -> Input {
@@ -249,19 +177,11 @@ pub(super) fn rendition_failed(job: &(VideoId, JobId)) -> Input {
 }
 
 fn pictures(job: &(VideoId, JobId), result: WorkResult<CoverFacts>) -> Input {
-    Input::CoverFinished {
-        video: job.0.clone(),
-        job: job.1.clone(),
-        result,
-    }
+    Input::CoverFinished { video: job.0.clone(), job: job.1.clone(), result }
 }
 
 pub(super) fn cover_done(job: &(VideoId, JobId)) -> Input {
-    let facts = CoverFacts {
-        pattern: "cover-{SnapshotCount}.jpg".to_owned(),
-        count: 3,
-        cover: 2,
-    };
+    let facts = CoverFacts { pattern: "cover-{SnapshotCount}.jpg".to_owned(), count: 3, cover: 2 };
     pictures(job, WorkResult::Done(facts))
 }
 

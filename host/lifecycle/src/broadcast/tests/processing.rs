@@ -63,10 +63,14 @@ fn one_part_store_only() {
 #[test]
 fn one_failed_rendition_leaves_the_video_ready() {
     let mut flow = Flow::closed_part(with_group("g-hd"));
-    flow.check(11_000, verdict((3, 0), process("g-hd", &["hd", "sd"])), "
+    flow.check(
+        11_000,
+        verdict((3, 0), process("g-hd", &["hd", "sd"])),
+        "
             4  +11.000 s  part 0's video: no policy; the record config applies: group g-hd, renditions hd, sd, a cover
             to do 4.0 process part 0's video
-        ");
+        ",
+    );
     let (hd, sd) = (flow.job(0, "hd"), flow.job(0, "sd"));
     flow.check(
         20_000,
@@ -116,10 +120,14 @@ fn one_failed_rendition_leaves_the_video_ready() {
 #[test]
 fn a_video_fails_when_every_rendition_fails() {
     let mut flow = Flow::closed_part(with_group("g-hd"));
-    flow.check(11_000, verdict((3, 0), process("g-hd", &["hd", "sd"])), "
+    flow.check(
+        11_000,
+        verdict((3, 0), process("g-hd", &["hd", "sd"])),
+        "
             4  +11.000 s  part 0's video: no policy; the record config applies: group g-hd, renditions hd, sd, a cover
             to do 4.0 process part 0's video
-        ");
+        ",
+    );
     let (hd, sd) = (flow.job(0, "hd"), flow.job(0, "sd"));
     flow.check(
         20_000,
@@ -152,10 +160,14 @@ fn a_video_fails_when_every_rendition_fails() {
 #[test]
 fn a_group_without_templates_stores_the_video() {
     let mut flow = Flow::closed_part(with_group("g-empty"));
-    flow.check(11_000, verdict((3, 0), process("g-empty", &[])), "
+    flow.check(
+        11_000,
+        verdict((3, 0), process("g-empty", &[])),
+        "
             4  +11.000 s  part 0's video: no policy; the record config applies: group g-empty, no rendition, a cover
             to do 4.0 process part 0's video
-        ");
+        ",
+    );
     let cover = flow.cover(0);
     flow.check(
         12_000,
@@ -176,15 +188,15 @@ fn a_group_without_templates_stores_the_video() {
 #[test]
 fn a_policy_whose_failure_rejects_leaves_the_recording() {
     let mut flow = Flow::closed_part(with_group("g-hd"));
-    flow.check(11_000, rejected((3, 0)), "
+    flow.check(
+        11_000,
+        rejected((3, 0)),
+        "
             4  +11.000 s  part 0's video: failed (Trap: unreachable); its binding rejects then: nothing is done
             tells task-complete
-        ");
-    flow.check(
-        11_001,
-        verdict((3, 0), process("g-hd", &["hd"])),
-        "no record",
+        ",
     );
+    flow.check(11_001, verdict((3, 0), process("g-hd", &["hd"])), "no record");
     flow.check(
         12_000,
         end(EndCause::Forbidden),
@@ -201,7 +213,11 @@ fn a_policy_whose_failure_rejects_leaves_the_recording() {
             to do 5.2 ask about the compose
         ",
     );
-    flow.check(12_200, rejected((5, 2)), "7  +12.200 s  the compose: failed (Trap: unreachable); its binding rejects then: nothing is done");
+    flow.check(
+        12_200,
+        rejected((5, 2)),
+        "7  +12.200 s  the compose: failed (Trap: unreachable); its binding rejects then: nothing is done",
+    );
     flow.ends("
             broadcast: over (forbidden); not composed; settled
             part 0: +0.000 s to +10.000 s, 10.000 s from 0.000 s, 2500000 bytes, 250 pictures, 468 audio frames, H.264 1280x720 at 25 fps and AAC 48000 Hz x2
@@ -212,20 +228,20 @@ fn a_policy_whose_failure_rejects_leaves_the_recording() {
 #[test]
 fn a_rate_that_cannot_be_written_down_is_unknown() {
     let mut flow = Flow::opened(with_group("g-hd"));
-    flow.check(
-        0,
-        opening_at_fps(f64::NAN),
-        "2  +0.000 s  part 0 is opened at media time 0.000 s: H.264 1280x720",
-    );
+    flow.check(0, opening_at_fps(f64::NAN), "2  +0.000 s  part 0 is opened at media time 0.000 s: H.264 1280x720");
     flow.check(10_000, closed_at_fps(f64::INFINITY), "
             3  +10.000 s  part 0 is closed, its cycle elapsed: 10.000 s from 0.000 s, 2500000 bytes, 250 pictures, 468 audio frames, H.264 1280x720 and AAC 48000 Hz x2; it is video 52c39afaceca928ba84d960270531ae6
             tells part-recorded, source-complete, analysed
             to do 3.0 ask about part 0's video
         ");
-    flow.check(11_000, verdict((3, 0), process("g-hd", &["hd"])), "
+    flow.check(
+        11_000,
+        verdict((3, 0), process("g-hd", &["hd"])),
+        "
             4  +11.000 s  part 0's video: no policy; the record config applies: group g-hd, renditions hd, a cover
             to do 4.0 process part 0's video
-        ");
+        ",
+    );
     let hd = flow.job(0, "hd");
     flow.check(
         12_000,
@@ -236,15 +252,7 @@ fn a_rate_that_cannot_be_written_down_is_unknown() {
             to do 4.0 process part 0's video
         ",
     );
-    let rate = flow
-        .broadcast
-        .videos
-        .values()
-        .next()
-        .unwrap()
-        .task()
-        .unwrap()
-        .outputs[0]
+    let rate = flow.broadcast.videos.values().next().unwrap().task().unwrap().outputs[0]
         .finished
         .as_ref()
         .unwrap()

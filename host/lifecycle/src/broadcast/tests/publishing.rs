@@ -9,11 +9,7 @@ use crate::record::{CloseCause, EndCause, LeaveCause};
 #[test]
 fn a_publisher_comes_back_just_inside_the_window() {
     let mut flow = Flow::left_at(20_000);
-    flow.check(
-        199_999,
-        asked(),
-        "6  +199.999 s  publisher 2 joins from 203.0.113.9",
-    );
+    flow.check(199_999, asked(), "6  +199.999 s  publisher 2 joins from 203.0.113.9");
     flow.check(200_000, Input::Tick, "no record");
 }
 
@@ -152,11 +148,7 @@ fn forbidding_a_live_stream_sends_its_publisher_away_first() {
 #[test]
 fn what_an_older_publisher_says_is_stale() {
     let mut flow = Flow::left_at(20_000);
-    flow.check(
-        30_000,
-        asked(),
-        "6  +30.000 s  publisher 2 joins from 203.0.113.9",
-    );
+    flow.check(30_000, asked(), "6  +30.000 s  publisher 2 joins from 203.0.113.9");
     flow.check(30_001, gone(1, LeaveCause::Disconnected), "no record");
     flow.check(30_002, opening(1, 10_000), "no record");
     flow.check(30_003, gone(3, LeaveCause::Disconnected), "no record");

@@ -21,11 +21,7 @@ fn a_break_inside_a_part_moves_its_end() {
             wake at 190000
         ",
     );
-    flow.check(
-        70_000,
-        asked(),
-        "4  +70.000 s  publisher 2 joins from 203.0.113.9",
-    );
+    flow.check(70_000, asked(), "4  +70.000 s  publisher 2 joins from 203.0.113.9");
     // Ten seconds of media before the break of a minute, five after it.
     flow.check(75_200, closed(0, 0, 15_000, CloseCause::Cycle), "
             5  +75.200 s  part 0 is closed, its cycle elapsed: 15.000 s from 0.000 s, 3750000 bytes, 375 pictures, 703 audio frames, H.264 1280x720 at 25 fps and AAC 48000 Hz x2; it is video 52c39afaceca928ba84d960270531ae6
@@ -57,20 +53,20 @@ fn a_break_after_a_part_does_not_move_its_end() {
             wake at 190040
         ",
     );
-    flow.check(
-        70_000,
-        asked(),
-        "4  +70.000 s  publisher 2 joins from 203.0.113.9",
-    );
+    flow.check(70_000, asked(), "4  +70.000 s  publisher 2 joins from 203.0.113.9");
     flow.check(70_900, closed(0, 0, 10_000, CloseCause::CodecChanged), "
             5  +70.900 s  part 0 is closed, the codec changed: 10.000 s from 0.000 s, 2500000 bytes, 250 pictures, 468 audio frames, H.264 1280x720 at 25 fps and AAC 48000 Hz x2; it is video 52c39afaceca928ba84d960270531ae6
             tells part-recorded, source-complete, analysed
             to do 5.0 ask about part 0's video
         ");
-    flow.check(71_000, opening(2, 10_000), "
+    flow.check(
+        71_000,
+        opening(2, 10_000),
+        "
             6  +71.000 s  part 1 is opened at media time 10.000 s: H.264 1280x720 and AAC 48000 Hz x2
             to do 5.0 ask about part 0's video
-        ");
+        ",
+    );
     flow.check(81_000, closed(1, 10_000, 10_000, CloseCause::Cycle), "
             7  +81.000 s  part 1 is closed, its cycle elapsed: 10.000 s from 10.000 s, 2500000 bytes, 250 pictures, 468 audio frames, H.264 1280x720 at 25 fps and AAC 48000 Hz x2; it is video 7a4b16daa00d44721bbdf628ebd6568c
             tells part-recorded, source-complete, analysed
@@ -85,10 +81,7 @@ fn a_break_after_a_part_does_not_move_its_end() {
             part 1: +71.000 s to +81.000 s, 10.000 s from 10.000 s, 2500000 bytes, 250 pictures, 468 audio frames, H.264 1280x720 at 25 fps and AAC 48000 Hz x2
             its video 7a4b16daa00d44721bbdf628ebd6568c is stored, undecided
         ");
-    assert_eq!(
-        (flow.summary(0).gap_ms, flow.summary(1).gap_ms),
-        (0, 59_960)
-    );
+    assert_eq!((flow.summary(0).gap_ms, flow.summary(1).gap_ms), (0, 59_960));
 }
 
 #[test]
@@ -107,11 +100,7 @@ fn the_wall_clock_may_be_set_back() {
             wake at 241000
         ",
     );
-    flow.check(
-        30_000,
-        asked(),
-        "4  +30.000 s  publisher 2 joins from 203.0.113.9",
-    );
+    flow.check(30_000, asked(), "4  +30.000 s  publisher 2 joins from 203.0.113.9");
     flow.check(31_000, closed(0, 0, 2_000, CloseCause::Cycle), "
             5  +31.000 s  part 0 is closed, its cycle elapsed: 2.000 s from 0.000 s, 500000 bytes, 50 pictures, 93 audio frames, H.264 1280x720 at 25 fps and AAC 48000 Hz x2; it is video 52c39afaceca928ba84d960270531ae6
             tells part-recorded, source-complete, analysed
@@ -142,20 +131,20 @@ fn a_restart_within_the_window_goes_on_with_the_same_part() {
         ",
     );
     flow.restart();
-    flow.check(
-        33_000,
-        asked(),
-        "4  +33.000 s  publisher 2 joins from 203.0.113.9",
-    );
+    flow.check(33_000, asked(), "4  +33.000 s  publisher 2 joins from 203.0.113.9");
     flow.check(60_000, closed(0, 0, 55_000, CloseCause::Cycle), "
             5  +60.000 s  part 0 is closed, its cycle elapsed: 55.000 s from 0.000 s, 13750000 bytes, 1375 pictures, 2578 audio frames, H.264 1280x720 at 25 fps and AAC 48000 Hz x2; it is video 52c39afaceca928ba84d960270531ae6
             tells part-recorded, source-complete, analysed
             to do 5.0 ask about part 0's video
         ");
-    flow.check(60_100, opening(2, 55_000), "
+    flow.check(
+        60_100,
+        opening(2, 55_000),
+        "
             6  +60.100 s  part 1 is opened at media time 55.000 s: H.264 1280x720 and AAC 48000 Hz x2
             to do 5.0 ask about part 0's video
-        ");
+        ",
+    );
     flow.ends("
             broadcast: live with publisher 2; compose not yet asked for; in progress
             break: +30.000 s to +33.000 s

@@ -2,9 +2,7 @@
 //! well-formed. Bytes are read as operations until they run out.
 
 use reprise_media::rtmp::amf0::{self, Value};
-use reprise_media::rtmp::{
-    EndCode, Error, Event, Failure, Limits, Output, RefusalCode, Session, SessionConfig, Stage,
-};
+use reprise_media::rtmp::{EndCode, Error, Event, Failure, Limits, Output, RefusalCode, Session, SessionConfig, Stage};
 
 use super::pieces;
 
@@ -34,8 +32,7 @@ pub fn rtmp_session_sequence(data: &[u8]) {
     };
     let (whole, divided) = (play(*opening, 0, script), play(*opening, *step, script));
     // How many answers one call may give is a matter of how much it is given.
-    let by_call =
-        |run: &(String, Option<Error>)| matches!(run.1, Some(Error::TooManyReplies { .. }));
+    let by_call = |run: &(String, Option<Error>)| matches!(run.1, Some(Error::TooManyReplies { .. }));
     if !by_call(&whole) && !by_call(&divided) {
         assert_eq!(whole, divided);
     }
@@ -44,10 +41,7 @@ pub fn rtmp_session_sequence(data: &[u8]) {
 /// Events in text form (numbers that are not numbers compare too) and what ended the session.
 fn play(opening: u8, step: u8, script: &[u8]) -> (String, Option<Error>) {
     let mut player = Player {
-        session: Session::new(SessionConfig {
-            limits: Limits::default(),
-            handshake_nonce: [opening; 32],
-        }),
+        session: Session::new(SessionConfig { limits: Limits::default(), handshake_nonce: [opening; 32] }),
         step,
         chunk_size: 128,
         log: String::new(),
@@ -62,14 +56,7 @@ fn play(opening: u8, step: u8, script: &[u8]) -> (String, Option<Error>) {
         Ok(())
     });
     if result.is_err() {
-        assert_eq!(
-            player
-                .session
-                .receive(b"more")
-                .map_err(|failure| failure.error)
-                .err(),
-            Some(Error::Ended)
-        );
+        assert_eq!(player.session.receive(b"more").map_err(|failure| failure.error).err(), Some(Error::Ended));
     }
     (player.log, result.err())
 }
@@ -90,19 +77,11 @@ impl Player {
             self.feed(&[&[3][..], &[0; 2 * 1536]].concat())?;
         }
         if opening >= 2 {
-            let properties = vec![
-                ("app".to_owned(), text("live")),
-                ("tcUrl".to_owned(), text("rtmp://h/live?k=1")),
-            ];
+            let properties = vec![("app".to_owned(), text("live")), ("tcUrl".to_owned(), text("rtmp://h/live?k=1"))];
             self.command("connect", 0, 1.0, &[Value::Object(properties)])?;
         }
         if opening >= 3 {
-            self.command(
-                "publish",
-                1,
-                0.0,
-                &[Value::Null, text("cam01?auth_key=1"), text("live")],
-            )?;
+            self.command("publish", 1, 0.0, &[Value::Null, text("cam01?auth_key=1"), text("live")])?;
         }
         if opening >= 4 {
             let accepted = self.session.accept_publish();
@@ -175,46 +154,19 @@ impl Player {
         }
     }
 
-    fn command(
-        &mut self,
-        name: &str,
-        stream: u32,
-        transaction: f64,
-        arguments: &[Value],
-    ) -> Result<(), Error> {
+    fn command(&mut self, name: &str, stream: u32, transaction: f64, arguments: &[Value]) -> Result<(), Error> {
         let mut body = Vec::new();
         amf0::encode_string(name, &mut body);
         amf0::encode(&Value::Number(transaction), &mut body);
         for argument in arguments {
             amf0::encode(argument, &mut body);
         }
-        self.message(
-            3,
-            0,
-            if name.starts_with('@') { 18 } else { 20 },
-            stream,
-            &body,
-        )
+        self.message(3, 0, if name.starts_with('@') { 18 } else { 20 }, stream, &body)
     }
 
-    fn message(
-        &mut self,
-        csid: u8,
-        time: u32,
-        type_id: u8,
-        stream: u32,
-        body: &[u8],
-    ) -> Result<(), Error> {
+    fn message(&mut self, csid: u8, time: u32, type_id: u8, stream: u32, body: &[u8]) -> Result<(), Error> {
         let mut parts = body.chunks(self.chunk_size);
-        let mut bytes = chunk(
-            0,
-            csid,
-            time,
-            body.len() as u32,
-            type_id,
-            stream,
-            parts.next().unwrap_or_default(),
-        );
+        let mut bytes = chunk(0, csid, time, body.len() as u32, type_id, stream, parts.next().unwrap_or_default());
         for part in parts {
             bytes.push(0xc0 | (csid & 0x3f));
             bytes.extend_from_slice(part);
@@ -246,23 +198,13 @@ impl Player {
                 Event::Media(media) => {
                     assert!(!media.data.is_empty());
                     // Text of a whole body would take most of the time.
-                    let sum = media
-                        .data
-                        .iter()
-                        .fold(0u32, |sum, byte| sum.rotate_left(5) ^ u32::from(*byte));
-                    let line = format!(
-                        "{:?} {} {} {sum}\n",
-                        media.kind,
-                        media.timestamp_ms,
-                        media.data.len()
-                    );
+                    let sum = media.data.iter().fold(0u32, |sum, byte| sum.rotate_left(5) ^ u32::from(*byte));
+                    let line = format!("{:?} {} {} {sum}\n", media.kind, media.timestamp_ms, media.data.len());
                     self.log.push_str(&line);
                     continue;
                 }
                 Event::PublishRequested(request) => {
-                    assert!(
-                        !request.stream.contains(['/', '?', '\0']) && !request.stream.is_empty()
-                    );
+                    assert!(!request.stream.contains(['/', '?', '\0']) && !request.stream.is_empty());
                     assert!(request.stream.len() <= 255 && request.app.len() <= 255);
                 }
                 _ => {}
@@ -274,24 +216,10 @@ impl Player {
 }
 
 /// One chunk whose header may say anything.
-fn chunk(
-    format: u8,
-    csid: u8,
-    field: u32,
-    length: u32,
-    type_id: u8,
-    stream: u32,
-    part: &[u8],
-) -> Vec<u8> {
+fn chunk(format: u8, csid: u8, field: u32, length: u32, type_id: u8, stream: u32, part: &[u8]) -> Vec<u8> {
     let mut bytes = vec![(format << 6) | (csid & 0x3f)];
     // The two long forms of the number take further bytes.
-    bytes.extend(vec![
-        csid;
-        [1, 2]
-            .get(usize::from(csid & 0x3f))
-            .copied()
-            .unwrap_or(0)
-    ]);
+    bytes.extend(vec![csid; [1, 2].get(usize::from(csid & 0x3f)).copied().unwrap_or(0)]);
     bytes.extend_from_slice(&field.min(0x00ff_ffff).to_be_bytes()[1..]);
     if format < 2 {
         bytes.extend_from_slice(&length.to_be_bytes()[1..]);

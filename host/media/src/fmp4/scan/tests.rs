@@ -31,15 +31,7 @@ fn part(fragments: u64, frames: u64) -> (Vec<u8>, Vec<Vec<Seen>>) {
                 let keyframe = !video || frame == 0;
                 let composition = if video { 80 - (n as i32 % 3) * 60 } else { 0 };
                 let start = n * step;
-                fragmenter.push(
-                    track,
-                    Sample {
-                        start,
-                        composition,
-                        keyframe,
-                        data: Bytes::from(data.clone()),
-                    },
-                );
+                fragmenter.push(track, Sample { start, composition, keyframe, data: Bytes::from(data.clone()) });
                 seen.push(Seen {
                     track,
                     start,
@@ -71,19 +63,10 @@ fn what_was_written_is_found() {
         let numbers: Vec<u32> = scan.fragments.iter().map(|entry| entry.number).collect();
         assert_eq!(numbers, [1, 2, 3, 4]);
         let entry = scan.fragments[3];
-        assert_eq!(
-            (entry.first_ms, entry.keyframe),
-            (3 * 5 * 1024 * 1000 / 44_100, true)
-        );
-        assert_eq!(
-            (entry.end_ms(), entry.video_frames, entry.audio_frames),
-            (800, 5, 5)
-        );
+        assert_eq!((entry.first_ms, entry.keyframe), (3 * 5 * 1024 * 1000 / 44_100, true));
+        assert_eq!((entry.end_ms(), entry.video_frames, entry.audio_frames), (800, 5, 5));
         let index = FragmentIndex::from_scan(&scan).unwrap();
-        assert_eq!(
-            FragmentIndex::from_bytes(&index.to_bytes().into()).unwrap(),
-            index
-        );
+        assert_eq!(FragmentIndex::from_bytes(&index.to_bytes().into()).unwrap(), index);
         assert_eq!(index.end_offset(), file.len() as u64);
     }
 }
@@ -96,22 +79,12 @@ fn every_truncation_keeps_all_whole_fragments() {
     for len in 0..=file.len() {
         for verify in [false, true] {
             let scan = scanned(&file[..len], verify);
-            let expected: Vec<_> = whole
-                .fragments
-                .iter()
-                .copied()
-                .filter(|entry| entry.end_offset() <= len as u64)
-                .collect();
-            let valid = expected.last().map_or(
-                if len as u64 >= init_len { init_len } else { 0 },
-                FragmentEntry::end_offset,
-            );
+            let expected: Vec<_> =
+                whole.fragments.iter().copied().filter(|entry| entry.end_offset() <= len as u64).collect();
+            let valid =
+                expected.last().map_or(if len as u64 >= init_len { init_len } else { 0 }, FragmentEntry::end_offset);
             assert_eq!(scan.fragments, expected, "cut to {len}");
-            assert_eq!(
-                (scan.valid_len, scan.file_len),
-                (valid, len as u64),
-                "cut to {len}"
-            );
+            assert_eq!((scan.valid_len, scan.file_len), (valid, len as u64), "cut to {len}");
         }
     }
 }
@@ -136,12 +109,7 @@ fn no_flipped_bit_passes() {
         bad[bit / 8] ^= 1 << (bit % 8);
         let scan = scanned(&bad, true);
         // Everything before the damaged block is kept, and nothing from it on is believed.
-        let expected: Vec<_> = whole
-            .fragments
-            .iter()
-            .copied()
-            .filter(|entry| entry.end_offset() <= at)
-            .collect();
+        let expected: Vec<_> = whole.fragments.iter().copied().filter(|entry| entry.end_offset() <= at).collect();
         assert_eq!(scan.fragments, expected, "bit {bit}");
         assert!(scan.valid_len <= at, "bit {bit}");
         // Without reading the media, damage in the headers and trailers must still not lead astray.
@@ -169,10 +137,7 @@ fn blocks_out_of_order_are_not_believed() {
 fn declared_sizes_ask_for_no_memory() {
     let (file, _) = part(1, 2);
     for (at, kind) in [(0, b"ftyp"), (28, b"moov")] {
-        let at = file
-            .windows(4)
-            .position(|w| w == kind)
-            .map_or(at, |at| at - 4);
+        let at = file.windows(4).position(|w| w == kind).map_or(at, |at| at - 4);
         for size in [[0xff; 4], [0, 0, 0, 1], [0; 4], [0, 0, 0, 4]] {
             let mut bad = file.clone();
             bad[at..at + 4].copy_from_slice(&size);

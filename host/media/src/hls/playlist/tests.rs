@@ -4,10 +4,7 @@ use crate::hls::check::{CheckError, check};
 use crate::timeline::TimelinePosition;
 use crate::track::samples;
 
-const INIT: ByteRange = ByteRange {
-    offset: 0,
-    len: 700,
-};
+const INIT: ByteRange = ByteRange { offset: 0, len: 700 };
 
 /// Fragments of 1 s and 1000 bytes from `first_ms`; `keys` says which start with a keyframe.
 fn fragments(first_ms: u64, keys: &str) -> Vec<FragmentEntry> {
@@ -33,21 +30,13 @@ fn fragments(first_ms: u64, keys: &str) -> Vec<FragmentEntry> {
 }
 
 fn part<'a>(uri: &'a str, tracks: &'a Tracks, fragments: &'a [FragmentEntry]) -> PlaylistPart<'a> {
-    PlaylistPart {
-        uri,
-        init: INIT,
-        tracks,
-        fragments,
-    }
+    PlaylistPart { uri, init: INIT, tracks, fragments }
 }
 
 #[test]
 fn segments_start_at_keyframes() {
     let durations = |keys: &str| -> Vec<u64> {
-        segments(&fragments(7_000, keys), 4_000)
-            .iter()
-            .map(|segment| segment.duration_ms)
-            .collect()
+        segments(&fragments(7_000, keys), 4_000).iter().map(|segment| segment.duration_ms).collect()
     };
     assert_eq!(durations("K-K-K-K-K-"), [4000, 4000, 2000]);
     assert_eq!(durations("K----K----"), [5000, 5000]);
@@ -61,11 +50,7 @@ fn segments_start_at_keyframes() {
 fn one_part_as_text() {
     let tracks = samples::both();
     let fragments = fragments(0, "K-K-K-");
-    let text = media_playlist(
-        &[part("1.mp4", &tracks, &fragments)],
-        &PlaylistOptions::default(),
-    )
-    .unwrap();
+    let text = media_playlist(&[part("1.mp4", &tracks, &fragments)], &PlaylistOptions::default()).unwrap();
     assert_eq!(
         text,
         "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-TARGETDURATION:4\n#EXT-X-PLAYLIST-TYPE:VOD\n\
@@ -77,19 +62,8 @@ fn one_part_as_text() {
 
 #[test]
 fn parts_join_and_changes_are_marked() {
-    let (tracks, other) = (
-        samples::both(),
-        Tracks {
-            video: None,
-            ..samples::both()
-        },
-    );
-    let lists = [
-        fragments(0, "K-K-K-"),
-        fragments(6_000, "K-K-"),
-        fragments(10_000, "KKKK"),
-        fragments(60_000, "KK"),
-    ];
+    let (tracks, other) = (samples::both(), Tracks { video: None, ..samples::both() });
+    let lists = [fragments(0, "K-K-K-"), fragments(6_000, "K-K-"), fragments(10_000, "KKKK"), fragments(60_000, "KK")];
     let parts = [
         part("a.mp4", &tracks, &lists[0]),
         part("b.mp4", &tracks, &lists[1]),
@@ -97,17 +71,10 @@ fn parts_join_and_changes_are_marked() {
         part("d.mp4", &other, &lists[3]),
     ];
     let sign = |uri: &str| format!("?auth_key={}", uri.len());
-    let options = PlaylistOptions {
-        uri_suffix: Some(&sign),
-        ..PlaylistOptions::default()
-    };
+    let options = PlaylistOptions { uri_suffix: Some(&sign), ..PlaylistOptions::default() };
     let text = media_playlist(&parts, &options).unwrap();
     let checked = check(&text).unwrap();
-    let seen: Vec<_> = checked
-        .segments
-        .iter()
-        .map(|s| (s.uri.as_str(), s.discontinuity))
-        .collect();
+    let seen: Vec<_> = checked.segments.iter().map(|s| (s.uri.as_str(), s.discontinuity)).collect();
     assert_eq!(
         seen,
         [
@@ -120,20 +87,14 @@ fn parts_join_and_changes_are_marked() {
     );
     assert_eq!(checked.duration_ms(), 6000 + 4000 + 4000 + 2000);
     assert!(checked.independent);
-    assert!(
-        text.find("#EXT-X-DISCONTINUITY").unwrap() < text.find("#EXT-X-MAP:URI=\"c.mp4").unwrap()
-    );
+    assert!(text.find("#EXT-X-DISCONTINUITY").unwrap() < text.find("#EXT-X-MAP:URI=\"c.mp4").unwrap());
 }
 
 #[test]
 fn a_part_without_a_first_keyframe_is_not_called_independent() {
     let tracks = samples::both();
     let fragments = fragments(0, "--K---");
-    let text = media_playlist(
-        &[part("1.mp4", &tracks, &fragments)],
-        &PlaylistOptions::default(),
-    )
-    .unwrap();
+    let text = media_playlist(&[part("1.mp4", &tracks, &fragments)], &PlaylistOptions::default()).unwrap();
     assert!(!check(&text).unwrap().independent);
 }
 
@@ -142,19 +103,10 @@ fn refusals() {
     let tracks = samples::both();
     let list = fragments(0, "K");
     let options = PlaylistOptions::default();
-    assert!(matches!(
-        media_playlist(&[], &options),
-        Err(PlaylistError::Empty)
-    ));
-    assert!(matches!(
-        media_playlist(&[part("1.mp4", &tracks, &[])], &options),
-        Err(PlaylistError::Empty)
-    ));
+    assert!(matches!(media_playlist(&[], &options), Err(PlaylistError::Empty)));
+    assert!(matches!(media_playlist(&[part("1.mp4", &tracks, &[])], &options), Err(PlaylistError::Empty)));
     for uri in ["", "a b", "a\nb", "a\"b", "#a"] {
-        assert!(matches!(
-            media_playlist(&[part(uri, &tracks, &list)], &options),
-            Err(PlaylistError::Uri(_))
-        ));
+        assert!(matches!(media_playlist(&[part(uri, &tracks, &list)], &options), Err(PlaylistError::Uri(_))));
     }
     assert!(matches!(master_playlist(&[]), Err(PlaylistError::Empty)));
 }
@@ -163,11 +115,7 @@ fn refusals() {
 fn broken_promises_are_found() {
     let tracks = samples::both();
     let list = fragments(0, "K---K---");
-    let good = media_playlist(
-        &[part("1.mp4", &tracks, &list)],
-        &PlaylistOptions::default(),
-    )
-    .unwrap();
+    let good = media_playlist(&[part("1.mp4", &tracks, &list)], &PlaylistOptions::default()).unwrap();
     for (from, to, error) in [
         ("#EXTM3U", "#EXTINF", CheckError::Syntax),
         ("VERSION:7", "VERSION:3", CheckError::Head),
@@ -184,35 +132,13 @@ fn broken_promises_are_found() {
 
 #[test]
 fn master_playlists_name_codecs_and_size() {
-    let (both, audio) = (
-        samples::both(),
-        Tracks {
-            video: None,
-            ..samples::both()
-        },
-    );
+    let (both, audio) = (samples::both(), Tracks { video: None, ..samples::both() });
     let list = fragments(0, "K---K---");
     let bandwidth = bandwidth(&[part("1.mp4", &both, &list)], 4_000);
-    assert_eq!(
-        bandwidth,
-        Bandwidth {
-            peak: 8672,
-            average: 8672
-        }
-    );
+    assert_eq!(bandwidth, Bandwidth { peak: 8672, average: 8672 });
     let text = master_playlist(&[
-        Variant {
-            uri: "v.m3u8",
-            tracks: &both,
-            bandwidth,
-            fps: Some(29.970_029),
-        },
-        Variant {
-            uri: "a.m3u8",
-            tracks: &audio,
-            bandwidth,
-            fps: Some(29.97),
-        },
+        Variant { uri: "v.m3u8", tracks: &both, bandwidth, fps: Some(29.970_029) },
+        Variant { uri: "a.m3u8", tracks: &audio, bandwidth, fps: Some(29.97) },
     ])
     .unwrap();
     assert_eq!(

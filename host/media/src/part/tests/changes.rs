@@ -89,11 +89,7 @@ fn a_changed_sampling_rate_counts_on_in_its_own_samples() {
     let disk = rig.flush();
     assert_eq!(disk.causes(), [CodecChanged, Flush]);
     let second = disk.seen(1, Audio);
-    assert!(
-        (95_900..97_000).contains(&second[0].start),
-        "{}",
-        second[0].start
-    );
+    assert!((95_900..97_000).contains(&second[0].start), "{}", second[0].start);
     assert_eq!(disk.closed[1].0.ends.audio_rate, 48_000);
     assert_seamless(&disk.all(Video));
 }
@@ -129,10 +125,5 @@ fn a_track_that_vanishes_is_tolerated() {
     rig.sound(2_000, 8_000);
     let disk = rig.flush();
     assert_eq!((disk.causes(), disk.dropped()), (vec![Flush], 0));
-    assert!(
-        disk.scan(0)
-            .fragments
-            .iter()
-            .all(|entry| entry.duration_ms < 1_350)
-    );
+    assert!(disk.scan(0).fragments.iter().all(|entry| entry.duration_ms < 1_350));
 }

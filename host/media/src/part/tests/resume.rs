@@ -11,10 +11,7 @@ fn restarted(mut rig: Rig, cycle_ms: u64, len: usize) -> Rig {
     let scan = scan(&mut Cursor::new(&rig.disk.files[file]), true).unwrap();
     rig.disk.files[file].truncate(scan.valid_len as usize);
     let state = ResumeState::from_scan(&scan, TimelinePosition::default()).unwrap();
-    Rig {
-        cutter: PartCutter::resume(PartOptions::new(cycle_ms), state),
-        ..rig
-    }
+    Rig { cutter: PartCutter::resume(PartOptions::new(cycle_ms), state), ..rig }
 }
 
 #[test]
@@ -53,10 +50,7 @@ fn tracks_stay_in_step_over_many_reconnects() {
     assert_eq!(video.len(), 200 * 7);
     // The audio that was sent with the first picture of each session is still beside it.
     for picture in video.iter().filter(|seen| seen.keyframe) {
-        let sound = audio
-            .iter()
-            .find(|seen| id(seen) == id(picture) + 1)
-            .unwrap();
+        let sound = audio.iter().find(|seen| id(seen) == id(picture) + 1).unwrap();
         let apart = (sound.start * 1000 / 44_100).abs_diff(picture.start);
         assert!(apart <= 1, "{apart} ms apart");
     }
@@ -91,13 +85,7 @@ fn a_reconnect_without_one_track_goes_on_and_may_bring_it_later() {
     assert_eq!((disk.causes(), disk.dropped()), (vec![Flush], 0));
     let audio = disk.all(Audio);
     check_order(&audio, false).unwrap();
-    let back = audio
-        .iter()
-        .find(|seen| seen.start > 3 * 44_100)
-        .unwrap()
-        .start
-        * 1000
-        / 44_100;
+    let back = audio.iter().find(|seen| seen.start > 3 * 44_100).unwrap().start * 1000 / 44_100;
     assert!((4_000..4_060).contains(&back), "{back}");
 }
 
@@ -156,16 +144,9 @@ fn a_restart_after_the_init_segment_alone_goes_on_where_the_broadcast_was() {
     assert!(rig.disk.open);
     let scan = rig.disk.scan(0);
     assert!(scan.fragments.is_empty());
-    let start = TimelinePosition {
-        video_end_ms: 70_000,
-        audio_end: 70 * 44_100,
-        audio_rate: 44_100,
-    };
+    let start = TimelinePosition { video_end_ms: 70_000, audio_end: 70 * 44_100, audio_rate: 44_100 };
     let state = ResumeState::from_scan(&scan, start).unwrap();
-    let mut rig = Rig {
-        cutter: PartCutter::resume(PartOptions::new(600_000), state),
-        ..rig
-    };
+    let mut rig = Rig { cutter: PartCutter::resume(PartOptions::new(600_000), state), ..rig };
     rig.headers();
     rig.both(0, 1_000, 1_000);
     let disk = rig.flush();

@@ -32,25 +32,14 @@ enum Head {
 
 /// An object or array whose end has not been read.
 enum Container {
-    Named {
-        ecma: bool,
-        key: String,
-        entries: Properties,
-    },
-    Listed {
-        left: u32,
-        items: Vec<Value>,
-    },
+    Named { ecma: bool, key: String, entries: Properties },
+    Listed { left: u32, items: Vec<Value> },
 }
 
 impl<'a> Decoder<'a> {
     /// A decoder at the front of `body`.
     pub fn new(body: &'a [u8], limits: Limits) -> Self {
-        Self {
-            rest: body,
-            limits,
-            budget: limits.properties,
-        }
+        Self { rest: body, limits, budget: limits.properties }
     }
 
     /// The next value, or `None` at the end of the body.
@@ -148,10 +137,7 @@ impl<'a> Decoder<'a> {
                 if usize::try_from(left).map_or(true, |count| count > self.rest.len()) {
                     return Err(Error::Truncated);
                 }
-                return Ok(Head::Open(Container::Listed {
-                    left,
-                    items: Vec::new(),
-                }));
+                return Ok(Head::Open(Container::Listed { left, items: Vec::new() }));
             }
             other => return Err(Error::Marker(other)),
         };
@@ -159,10 +145,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn spend(&mut self) -> Result<(), Error> {
-        self.budget = self
-            .budget
-            .checked_sub(1)
-            .ok_or(Error::TooManyProperties(self.limits.properties))?;
+        self.budget = self.budget.checked_sub(1).ok_or(Error::TooManyProperties(self.limits.properties))?;
         Ok(())
     }
 
@@ -191,11 +174,7 @@ impl<'a> Decoder<'a> {
 
 impl Container {
     fn named(ecma: bool) -> Self {
-        Container::Named {
-            ecma,
-            key: String::new(),
-            entries: Vec::new(),
-        }
+        Container::Named { ecma, key: String::new(), entries: Vec::new() }
     }
 
     fn put(&mut self, value: Value) {
@@ -207,11 +186,7 @@ impl Container {
 
     fn close(self) -> Value {
         match self {
-            Container::Named {
-                ecma: true,
-                entries,
-                ..
-            } => Value::EcmaArray(entries),
+            Container::Named { ecma: true, entries, .. } => Value::EcmaArray(entries),
             Container::Named { entries, .. } => Value::Object(entries),
             Container::Listed { items, .. } => Value::StrictArray(items),
         }

@@ -7,10 +7,7 @@ fn decode(body: &[u8]) -> Result<Vec<Value>, Error> {
 }
 
 fn named(properties: &[(&str, Value)]) -> Properties {
-    properties
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), value.clone()))
-        .collect()
+    properties.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect()
 }
 
 #[test]
@@ -29,48 +26,23 @@ fn every_marker_by_its_bytes() {
         (&[6], Value::Undefined),
         (&[7, 0, 1], Value::Undefined),
         (&[13], Value::Undefined),
-        (
-            &[11, 0x40, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff],
-            Value::Date(2.0),
-        ),
-        (
-            b"\x03\x00\x01a\x05\x00\x00\x09",
-            Value::Object(named(&[("a", Value::Null)])),
-        ),
-        (
-            b"\x10\x00\x02Cl\x00\x01a\x05\x00\x00\x09",
-            Value::Object(named(&[("a", Value::Null)])),
-        ),
-        (
-            b"\x08\x00\x00\x00\x00\x00\x01a\x06\x00\x00\x09",
-            Value::EcmaArray(named(&[("a", Value::Undefined)])),
-        ),
-        (
-            b"\x0a\x00\x00\x00\x02\x05\x06",
-            Value::StrictArray(vec![Value::Null, Value::Undefined]),
-        ),
+        (&[11, 0x40, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff], Value::Date(2.0)),
+        (b"\x03\x00\x01a\x05\x00\x00\x09", Value::Object(named(&[("a", Value::Null)]))),
+        (b"\x10\x00\x02Cl\x00\x01a\x05\x00\x00\x09", Value::Object(named(&[("a", Value::Null)]))),
+        (b"\x08\x00\x00\x00\x00\x00\x01a\x06\x00\x00\x09", Value::EcmaArray(named(&[("a", Value::Undefined)]))),
+        (b"\x0a\x00\x00\x00\x02\x05\x06", Value::StrictArray(vec![Value::Null, Value::Undefined])),
         (b"\x03\x00\x00\x09", Value::Object(Vec::new())),
-        (
-            b"\x03\x00\x00\x05\x00\x00\x09",
-            Value::Object(named(&[("", Value::Null)])),
-        ),
+        (b"\x03\x00\x00\x05\x00\x00\x09", Value::Object(named(&[("", Value::Null)]))),
     ];
     for (bytes, want) in cases {
-        assert_eq!(
-            decode(bytes).as_deref(),
-            Ok(std::slice::from_ref(want)),
-            "{bytes:?}"
-        );
+        assert_eq!(decode(bytes).as_deref(), Ok(std::slice::from_ref(want)), "{bytes:?}");
     }
 }
 
 #[test]
 fn an_ecma_array_may_end_with_its_body() {
     let body = b"\x08\x00\x00\x00\x01\x00\x01a\x05";
-    assert_eq!(
-        decode(body),
-        Ok(vec![Value::EcmaArray(named(&[("a", Value::Null)]))])
-    );
+    assert_eq!(decode(body), Ok(vec![Value::EcmaArray(named(&[("a", Value::Null)]))]));
     let object = b"\x03\x00\x01a\x05";
     assert_eq!(decode(object), Err(Error::Truncated));
 }
@@ -88,10 +60,7 @@ fn declared_counts_reserve_nothing() {
     for count in [u32::MAX, u32::MAX / 2, 1 << 24, 2] {
         let [a, b, c, d] = count.to_be_bytes();
         assert_eq!(decode(&[10, a, b, c, d]), Err(Error::Truncated));
-        assert_eq!(
-            decode(&[8, a, b, c, d]),
-            Ok(vec![Value::EcmaArray(Vec::new())])
-        );
+        assert_eq!(decode(&[8, a, b, c, d]), Ok(vec![Value::EcmaArray(Vec::new())]));
         assert_eq!(decode(&[12, a, b, c, d]), Err(Error::Truncated));
     }
 }
@@ -99,17 +68,9 @@ fn declared_counts_reserve_nothing() {
 #[test]
 fn depth_is_bounded_for_every_container() {
     let deep = |open: &[u8], times: usize| -> Vec<u8> { [&open.repeat(times)[..], &[5]].concat() };
-    for open in [
-        &b"\x03\x00\x01a"[..],
-        &b"\x08\x00\x00\x00\x01\x00\x01a"[..],
-        &b"\x0a\x00\x00\x00\x01"[..],
-    ] {
+    for open in [&b"\x03\x00\x01a"[..], &b"\x08\x00\x00\x00\x01\x00\x01a"[..], &b"\x0a\x00\x00\x00\x01"[..]] {
         for times in [17, 18, 4_250, 12_000, 100_000] {
-            assert_eq!(
-                decode(&deep(open, times)),
-                Err(Error::TooDeep(16)),
-                "{times}"
-            );
+            assert_eq!(decode(&deep(open, times)), Err(Error::TooDeep(16)), "{times}");
         }
         assert_ne!(decode(&deep(open, 16)), Err(Error::TooDeep(16)));
     }
@@ -154,9 +115,7 @@ fn properties_and_names_are_bounded() {
 
 fn any_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
-        any::<f64>()
-            .prop_filter("equality", |n| !n.is_nan())
-            .prop_map(Value::Number),
+        any::<f64>().prop_filter("equality", |n| !n.is_nan()).prop_map(Value::Number),
         any::<bool>().prop_map(Value::Boolean),
         ".{0,20}".prop_map(Value::String),
         Just(Value::Null),

@@ -31,10 +31,7 @@ pub(super) struct Parsed {
 ///
 /// After such a field, type 3 chunks repeat it by the specification and in most encoders, but not in all. So
 /// the next four bytes are compared with it: a payload that begins with just those bytes is one in 2^32.
-pub(super) fn parse(
-    bytes: &[u8],
-    extended_field: impl FnOnce(u32) -> Option<u32>,
-) -> Option<Parsed> {
+pub(super) fn parse(bytes: &[u8], extended_field: impl FnOnce(u32) -> Option<u32>) -> Option<Parsed> {
     let mut cursor = Cursor(bytes);
     let [first] = cursor.array()?;
     let chunk_stream = match first & 0x3f {
@@ -69,12 +66,7 @@ pub(super) fn parse(
         }
     }
     Some(Parsed {
-        header: RawHeader {
-            chunk_stream,
-            timestamp,
-            length_and_type,
-            stream_id,
-        },
+        header: RawHeader { chunk_stream, timestamp, length_and_type, stream_id },
         used: bytes.len() - cursor.0.len(),
     })
 }
@@ -106,11 +98,6 @@ impl Cursor<'_> {
     fn little(&mut self, count: usize) -> Option<u32> {
         let (taken, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
-        Some(
-            taken
-                .iter()
-                .rev()
-                .fold(0, |value, byte| (value << 8) | u32::from(*byte)),
-        )
+        Some(taken.iter().rev().fold(0, |value, byte| (value << 8) | u32::from(*byte)))
     }
 }

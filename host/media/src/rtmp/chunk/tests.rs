@@ -3,11 +3,7 @@ use proptest::prelude::*;
 use super::super::testkit::Script;
 use super::*;
 
-const BOUNDS: Bounds = Bounds {
-    chunk_streams: 8,
-    message_bytes: 1 << 20,
-    partial_bytes: 1 << 20,
-};
+const BOUNDS: Bounds = Bounds { chunk_streams: 8, message_bytes: 1 << 20, partial_bytes: 1 << 20 };
 
 /// Time, message stream, type and body of each message.
 type Seen = Vec<(u32, u32, u8, Vec<u8>)>;
@@ -19,10 +15,7 @@ fn read_in(script: &[u8], step: usize) -> Result<Seen, Error> {
     for piece in script.chunks(step) {
         let mut input = piece;
         while let Some(message) = reader.next_message(&mut input, |_| Ok(Intake::Keep))? {
-            let field = message
-                .payload
-                .first_chunk()
-                .map(|bytes| u32::from_be_bytes(*bytes));
+            let field = message.payload.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
             match (message.header.type_id, field) {
                 (1, Some(size)) => reader.set_chunk_size(size),
                 (2, Some(chunk_stream)) => reader.abort(chunk_stream),
@@ -50,11 +43,7 @@ fn read(script: Script) -> Result<Seen, Error> {
 }
 
 fn times(script: Script) -> Vec<u32> {
-    read(script)
-        .unwrap()
-        .into_iter()
-        .map(|(time, ..)| time)
-        .collect()
+    read(script).unwrap().into_iter().map(|(time, ..)| time).collect()
 }
 
 #[test]
@@ -79,14 +68,8 @@ fn the_four_header_types() {
 
 #[test]
 fn type_3_after_type_0_adds_its_time_once_more() {
-    assert_eq!(
-        times(Script::new().chunk0(4, 23, 1, 8, 1, b"a").chunk3(4, b"b")),
-        [23, 46]
-    );
-    assert_eq!(
-        times(Script::new().chunk0(4, 0, 1, 8, 1, b"a").chunk3(4, b"b")),
-        [0, 0]
-    );
+    assert_eq!(times(Script::new().chunk0(4, 23, 1, 8, 1, b"a").chunk3(4, b"b")), [23, 46]);
+    assert_eq!(times(Script::new().chunk0(4, 0, 1, 8, 1, b"a").chunk3(4, b"b")), [0, 0]);
 }
 
 #[test]
@@ -98,9 +81,7 @@ fn chunk_stream_numbers_in_all_three_forms() {
     }
     assert_eq!(times(script), ids);
     // The same number in two forms is the same chunk stream.
-    let both = Script::new()
-        .chunk0(64, 5, 1, 9, 1, b"x")
-        .raw(&[0xc1, 0, 0, b'y']);
+    let both = Script::new().chunk0(64, 5, 1, 9, 1, b"x").raw(&[0xc1, 0, 0, b'y']);
     assert_eq!(times(both), [5, 10]);
 }
 
@@ -112,10 +93,7 @@ fn messages_interleave_over_chunk_streams() {
         .chunk3(6, &[1; 128])
         .chunk3(4, &[2; 2])
         .chunk3(6, &[1; 44]);
-    assert_eq!(
-        read(script).unwrap(),
-        [(11, 1, 8, vec![2; 130]), (10, 1, 9, vec![1; 300])]
-    );
+    assert_eq!(read(script).unwrap(), [(11, 1, 8, vec![2; 130]), (10, 1, 9, vec![1; 300])]);
 }
 
 #[test]
@@ -128,10 +106,8 @@ fn extended_times_repeated_or_not() {
             .chunk3(6, &[&ext[..], &[0x17; 128]].concat())
             .chunk3(6, &[&ext[..], &[0x17; 44]].concat());
         assert_eq!(read(repeated).unwrap(), want, "repeated {time:#x}");
-        let absent = Script::new()
-            .chunk0(6, time, 300, 9, 1, &[0x17; 128])
-            .chunk3(6, &[0x17; 128])
-            .chunk3(6, &[0x17; 44]);
+        let absent =
+            Script::new().chunk0(6, time, 300, 9, 1, &[0x17; 128]).chunk3(6, &[0x17; 128]).chunk3(6, &[0x17; 44]);
         assert_eq!(read(absent).unwrap(), want, "absent {time:#x}");
     }
 }
@@ -141,16 +117,9 @@ fn a_payload_that_looks_like_the_start_of_a_repeated_time_is_payload() {
     let time = 0x0102_0304;
     for tail in [&[1][..], &[1, 2], &[1, 2, 3], &[1, 2, 3, 5, 6]] {
         let length = 128 + tail.len() as u32;
-        let script = Script::new()
-            .chunk0(6, time, length, 9, 1, &[9; 128])
-            .chunk3(6, tail)
-            .chunk0(5, 0, 1, 8, 1, b"a");
+        let script = Script::new().chunk0(6, time, length, 9, 1, &[9; 128]).chunk3(6, tail).chunk0(5, 0, 1, 8, 1, b"a");
         let want = [&[9; 128][..], tail].concat();
-        assert_eq!(
-            read(script).unwrap(),
-            [(time, 1, 9, want), (0, 1, 8, b"a".to_vec())],
-            "{tail:?}"
-        );
+        assert_eq!(read(script).unwrap(), [(time, 1, 9, want), (0, 1, 8, b"a".to_vec())], "{tail:?}");
     }
 }
 
@@ -168,53 +137,27 @@ fn an_extended_time_is_forgotten_with_the_next_plain_one() {
 #[test]
 fn times_wrap_at_32_bits() {
     let start = u32::MAX - 9;
-    assert_eq!(
-        times(
-            Script::new()
-                .chunk0(6, start, 1, 9, 1, b"a")
-                .chunk1(6, 40, 1, 9, b"b")
-        ),
-        [start, 30]
-    );
-    let by_type_2 = Script::new()
-        .chunk0(6, start, 1, 9, 1, b"a")
-        .chunk2(6, 40, b"b")
-        .chunk3(6, b"c");
+    assert_eq!(times(Script::new().chunk0(6, start, 1, 9, 1, b"a").chunk1(6, 40, 1, 9, b"b")), [start, 30]);
+    let by_type_2 = Script::new().chunk0(6, start, 1, 9, 1, b"a").chunk2(6, 40, b"b").chunk3(6, b"c");
     assert_eq!(times(by_type_2), [start, 30, 70]);
     // A difference so large that it needs the extended form steps back.
-    let back =
-        Script::new()
-            .chunk0(6, 1000, 1, 9, 1, b"a")
-            .chunk1(6, 40u32.wrapping_neg(), 1, 9, b"b");
+    let back = Script::new().chunk0(6, 1000, 1, 9, 1, b"a").chunk1(6, 40u32.wrapping_neg(), 1, 9, b"b");
     assert_eq!(times(back), [1000, 960]);
 }
 
 #[test]
 fn a_type_1_chunk_may_come_first_and_types_2_and_3_may_not() {
     let first = Script::new().chunk1(5, 7, 2, 8, b"ab").chunk3(5, b"cd");
-    assert_eq!(
-        read(first).unwrap(),
-        [(7, 0, 8, b"ab".to_vec()), (14, 0, 8, b"cd".to_vec())]
-    );
-    for script in [
-        Script::new().chunk2(5, 0, b"x"),
-        Script::new().chunk3(5, b"x"),
-    ] {
+    assert_eq!(read(first).unwrap(), [(7, 0, 8, b"ab".to_vec()), (14, 0, 8, b"cd".to_vec())]);
+    for script in [Script::new().chunk2(5, 0, b"x"), Script::new().chunk3(5, b"x")] {
         assert_eq!(read(script), Err(Error::NoPriorHeader { chunk_stream: 5 }));
     }
 }
 
 #[test]
 fn empty_bodies_are_messages() {
-    let script = Script::new()
-        .chunk0(4, 5, 0, 8, 1, b"")
-        .chunk3(4, b"")
-        .chunk1(4, 1, 2, 8, b"ab");
-    let bodies: Vec<_> = read(script)
-        .unwrap()
-        .into_iter()
-        .map(|(.., body)| body)
-        .collect();
+    let script = Script::new().chunk0(4, 5, 0, 8, 1, b"").chunk3(4, b"").chunk1(4, 1, 2, 8, b"ab");
+    let bodies: Vec<_> = read(script).unwrap().into_iter().map(|(.., body)| body).collect();
     assert_eq!(bodies, [b"".to_vec(), b"".to_vec(), b"ab".to_vec()]);
 }
 
@@ -226,34 +169,15 @@ fn a_shorter_next_message_is_fine_and_a_change_in_the_middle_is_not() {
         .chunk1(6, 40, 3, 9, b"abc")
         .chunk2(6, 40, b"def");
     assert_eq!(read(next).unwrap().len(), 3);
-    for (length, type_id) in [
-        (100, 9),
-        (199, 9),
-        (201, 9),
-        (0x00ff_ffff, 9),
-        (0, 9),
-        (200, 8),
-    ] {
-        let middle = Script::new()
-            .chunk0(6, 0, 200, 9, 1, &[1; 128])
-            .chunk1(6, 0, length, type_id, &[1; 72]);
-        assert_eq!(
-            read(middle),
-            Err(Error::HeaderChanged { chunk_stream: 6 }),
-            "{length} {type_id}"
-        );
+    for (length, type_id) in [(100, 9), (199, 9), (201, 9), (0x00ff_ffff, 9), (0, 9), (200, 8)] {
+        let middle = Script::new().chunk0(6, 0, 200, 9, 1, &[1; 128]).chunk1(6, 0, length, type_id, &[1; 72]);
+        assert_eq!(read(middle), Err(Error::HeaderChanged { chunk_stream: 6 }), "{length} {type_id}");
     }
     // A fuller header that says the same goes on with the message.
     for same in [
-        Script::new()
-            .chunk0(6, 9, 200, 9, 1, &[1; 128])
-            .chunk0(6, 9, 200, 9, 1, &[1; 72]),
-        Script::new()
-            .chunk0(6, 9, 200, 9, 1, &[1; 128])
-            .chunk1(6, 0, 200, 9, &[1; 72]),
-        Script::new()
-            .chunk0(6, 9, 200, 9, 1, &[1; 128])
-            .chunk2(6, 0, &[1; 72]),
+        Script::new().chunk0(6, 9, 200, 9, 1, &[1; 128]).chunk0(6, 9, 200, 9, 1, &[1; 72]),
+        Script::new().chunk0(6, 9, 200, 9, 1, &[1; 128]).chunk1(6, 0, 200, 9, &[1; 72]),
+        Script::new().chunk0(6, 9, 200, 9, 1, &[1; 128]).chunk2(6, 0, &[1; 72]),
     ] {
         assert_eq!(read(same).unwrap(), [(9, 1, 9, vec![1; 200])]);
     }
@@ -271,43 +195,19 @@ fn abort_drops_one_message_and_keeps_the_others() {
         .chunk3(6, b"nxt");
     assert_eq!(
         read(script).unwrap(),
-        [
-            (0, 1, 8, vec![2; 200]),
-            (40, 1, 9, b"new".to_vec()),
-            (80, 1, 9, b"nxt".to_vec())
-        ]
+        [(0, 1, 8, vec![2; 200]), (40, 1, 9, b"new".to_vec()), (80, 1, 9, b"nxt".to_vec())]
     );
 }
 
 #[test]
 fn chunk_sizes_from_zero_to_the_largest() {
     let body = vec![5; 70_000];
-    for size in [
-        1,
-        2,
-        127,
-        4096,
-        65_536,
-        69_999,
-        70_000,
-        0x00ff_ffff,
-        0x0100_0000,
-        0x7fff_ffff,
-    ] {
-        let script = Script::new()
-            .set_chunk_size(size)
-            .message(6, 0, 9, 1, &body)
-            .message(4, 1, 8, 1, b"a");
-        assert_eq!(
-            read_in(&script.bytes(), 1000).unwrap().len(),
-            2,
-            "size {size}"
-        );
+    for size in [1, 2, 127, 4096, 65_536, 69_999, 70_000, 0x00ff_ffff, 0x0100_0000, 0x7fff_ffff] {
+        let script = Script::new().set_chunk_size(size).message(6, 0, 9, 1, &body).message(4, 1, 8, 1, b"a");
+        assert_eq!(read_in(&script.bytes(), 1000).unwrap().len(), 2, "size {size}");
     }
     // Zero changes nothing.
-    let script = Script::new()
-        .set_chunk_size(0)
-        .message(6, 0, 9, 1, &[1; 300]);
+    let script = Script::new().set_chunk_size(0).message(6, 0, 9, 1, &[1; 300]);
     assert_eq!(read(script).unwrap(), [(0, 1, 9, vec![1; 300])]);
 }
 
@@ -332,67 +232,33 @@ fn chunk_streams_and_lengths_are_bounded() {
     }
     assert_eq!(read(script), Err(Error::TooManyChunkStreams { limit: 8 }));
     let long = Script::new().chunk0(6, 0, (1 << 20) + 1, 9, 1, b"");
-    let error = Error::MessageTooLong {
-        type_id: 9,
-        length: (1 << 20) + 1,
-        limit: 1 << 20,
-    };
+    let error = Error::MessageTooLong { type_id: 9, length: (1 << 20) + 1, limit: 1 << 20 };
     assert_eq!(read(long), Err(error));
 }
 
 #[test]
 fn unfinished_messages_are_bounded_together_and_grow_as_bytes_arrive() {
-    let bounds = Bounds {
-        partial_bytes: 1000,
-        ..BOUNDS
-    };
+    let bounds = Bounds { partial_bytes: 1000, ..BOUNDS };
     let mut reader = Reader::new(bounds);
-    let mut keep = |bytes: Vec<u8>| {
-        reader
-            .next_message(&mut &bytes[..], |_| Ok(Intake::Keep))
-            .map(|_| ())
-    };
+    let mut keep = |bytes: Vec<u8>| reader.next_message(&mut &bytes[..], |_| Ok(Intake::Keep)).map(|_| ());
     for csid in 3..10 {
-        let declared = Script::new()
-            .chunk0(csid, 0, 1 << 20, 9, 1, &[0; 128])
-            .bytes();
+        let declared = Script::new().chunk0(csid, 0, 1 << 20, 9, 1, &[0; 128]).bytes();
         assert_eq!(keep(declared), Ok(()), "{csid}");
     }
-    let one_more = Script::new()
-        .chunk0(10, 0, 1 << 20, 9, 1, &[0; 128])
-        .bytes();
+    let one_more = Script::new().chunk0(10, 0, 1 << 20, 9, 1, &[0; 128]).bytes();
     assert_eq!(keep(one_more), Err(Error::TooMuchBuffered { limit: 1000 }));
     assert!(reader.buffered_bytes() >= 7 * 128);
-    let capacity: usize = reader
-        .streams
-        .iter()
-        .filter_map(|stream| stream.partial.as_ref()?.kept.as_ref())
-        .map(Vec::capacity)
-        .sum();
+    let capacity: usize =
+        reader.streams.iter().filter_map(|stream| stream.partial.as_ref()?.kept.as_ref()).map(Vec::capacity).sum();
     assert!(capacity <= 2 * 8 * 128, "{capacity} bytes reserved");
 }
 
 #[test]
 fn skipped_bodies_take_no_memory() {
-    let script = Script::new()
-        .message(6, 0, 9, 1, &[1; 5000])
-        .message(4, 0, 8, 1, b"kept")
-        .bytes();
-    let mut reader = Reader::new(Bounds {
-        partial_bytes: 10,
-        ..BOUNDS
-    });
-    let admit = |header: &Header| {
-        Ok(if header.type_id == 9 {
-            Intake::Skip
-        } else {
-            Intake::Keep
-        })
-    };
-    let message = reader
-        .next_message(&mut &script[..], admit)
-        .unwrap()
-        .unwrap();
+    let script = Script::new().message(6, 0, 9, 1, &[1; 5000]).message(4, 0, 8, 1, b"kept").bytes();
+    let mut reader = Reader::new(Bounds { partial_bytes: 10, ..BOUNDS });
+    let admit = |header: &Header| Ok(if header.type_id == 9 { Intake::Skip } else { Intake::Keep });
+    let message = reader.next_message(&mut &script[..], admit).unwrap().unwrap();
     assert_eq!(&message.payload[..], b"kept");
     assert_eq!(reader.buffered_bytes(), 0);
 }
@@ -407,10 +273,7 @@ fn what_the_writer_writes_the_reader_reads() {
         writer.write(&mut bytes, 5, 20, 1, &body);
         let mut reader = Reader::new(BOUNDS);
         reader.set_chunk_size(size);
-        let message = reader
-            .next_message(&mut &bytes[..], |_| Ok(Intake::Keep))
-            .unwrap()
-            .unwrap();
+        let message = reader.next_message(&mut &bytes[..], |_| Ok(Intake::Keep)).unwrap().unwrap();
         assert_eq!(&message.payload[..], body);
     }
 }

@@ -16,12 +16,7 @@ const BANDWIDTH_DYNAMIC: u8 = 2;
 
 impl Session {
     /// Handles one command that came on a message stream.
-    pub(super) fn command(
-        &mut self,
-        stream_id: u32,
-        command: &Command,
-        output: &mut Output,
-    ) -> Result<(), Error> {
+    pub(super) fn command(&mut self, stream_id: u32, command: &Command, output: &mut Output) -> Result<(), Error> {
         if command.name == "connect" {
             return self.connect(command, output);
         }
@@ -45,34 +40,18 @@ impl Session {
             "closeStream" => self.unpublish(output),
             "play" | "play2" => {
                 let description = "this server takes streams and does not play them over rtmp";
-                self.status(
-                    stream_id,
-                    Level::Error,
-                    "NetStream.Play.StreamNotFound",
-                    description,
-                    output,
-                );
+                self.status(stream_id, Level::Error, "NetStream.Play.StreamNotFound", description, output);
             }
             // Answers to what we never asked.
             "_result" | "_error" | "onStatus" => {}
-            _ => self.error(
-                command,
-                "NetConnection.Call.Failed",
-                "unknown command",
-                output,
-            ),
+            _ => self.error(command, "NetConnection.Call.Failed", "unknown command", output),
         }
         Ok(())
     }
 
     fn connect(&mut self, command: &Command, output: &mut Output) -> Result<(), Error> {
         if self.connection.is_some() {
-            self.error(
-                command,
-                "NetConnection.Connect.Failed",
-                "already connected",
-                output,
-            );
+            self.error(command, "NetConnection.Connect.Failed", "already connected", output);
             return Ok(());
         }
         let (app, app_query) = names::split_query(command.property("app"));
@@ -80,12 +59,7 @@ impl Session {
             Ok(app) => app,
             Err(error) => {
                 let description = error.to_string();
-                self.error(
-                    command,
-                    "NetConnection.Connect.InvalidApp",
-                    &description,
-                    output,
-                );
+                self.error(command, "NetConnection.Connect.InvalidApp", &description, output);
                 return Err(Error::BadApp(error));
             }
         };
@@ -115,18 +89,11 @@ impl Session {
         let window = WINDOW_ACK_BYTES.to_be_bytes();
         let [a, b, c, d] = window;
         self.send_control(output, id::WINDOW_ACK_SIZE, &window);
-        self.send_control(
-            output,
-            id::SET_PEER_BANDWIDTH,
-            &[a, b, c, d, BANDWIDTH_DYNAMIC],
-        );
+        self.send_control(output, id::SET_PEER_BANDWIDTH, &[a, b, c, d, BANDWIDTH_DYNAMIC]);
         self.send_control(output, id::SET_CHUNK_SIZE, &SEND_CHUNK_SIZE.to_be_bytes());
         self.writer.set_chunk_size(SEND_CHUNK_SIZE);
         // The version string is the one that encoders expect of a plain server without digest or AMF3.
-        let properties = [
-            ("fmsVer", Value::String("FMS/3,0,1,123".to_owned())),
-            ("capabilities", Value::Number(31.0)),
-        ];
+        let properties = [("fmsVer", Value::String("FMS/3,0,1,123".to_owned())), ("capabilities", Value::Number(31.0))];
         let mut more = vec![("objectEncoding", Value::Number(0.0))];
         more.extend(enhanced.answer());
         let code = "NetConnection.Connect.Success";
@@ -147,26 +114,14 @@ impl Session {
     fn publish(&mut self, stream_id: u32, command: &Command, output: &mut Output) {
         if matches!(self.state, State::Publishing { .. }) {
             let description = "this connection is already publishing";
-            self.status(
-                stream_id,
-                Level::Error,
-                "NetStream.Publish.BadName",
-                description,
-                output,
-            );
+            self.status(stream_id, Level::Error, "NetStream.Publish.BadName", description, output);
             return;
         }
         match self.publish_request(command) {
             Ok(request) => self.request_publish(stream_id, request, output),
             Err(error) => {
                 let description = error.to_string();
-                self.status(
-                    stream_id,
-                    Level::Error,
-                    "NetStream.Publish.BadName",
-                    &description,
-                    output,
-                );
+                self.status(stream_id, Level::Error, "NetStream.Publish.BadName", &description, output);
             }
         }
     }
@@ -202,64 +157,27 @@ impl Session {
     /// Answers a command that asked for an answer.
     fn result(&self, command: &Command, arguments: &[Value], output: &mut Output) {
         if command.transaction != 0.0 {
-            command::write(
-                &self.writer,
-                &mut output.send,
-                0,
-                "_result",
-                command.transaction,
-                arguments,
-            );
+            command::write(&self.writer, &mut output.send, 0, "_result", command.transaction, arguments);
         }
     }
 
     /// Refuses a command that asked for an answer.
     fn error(&self, command: &Command, code: &str, description: &str, output: &mut Output) {
         if command.transaction != 0.0 {
-            let arguments = [
-                Value::Null,
-                command::info(Level::Error, code, description, Vec::new()),
-            ];
-            command::write(
-                &self.writer,
-                &mut output.send,
-                0,
-                "_error",
-                command.transaction,
-                &arguments,
-            );
+            let arguments = [Value::Null, command::info(Level::Error, code, description, Vec::new())];
+            command::write(&self.writer, &mut output.send, 0, "_error", command.transaction, &arguments);
         }
     }
 
     /// Sends a connection-level notice such as `onFCPublish`.
     fn notify(&self, name: &str, code: &str, output: &mut Output) {
-        let arguments = [
-            Value::Null,
-            command::info(Level::Status, code, "", Vec::new()),
-        ];
+        let arguments = [Value::Null, command::info(Level::Status, code, "", Vec::new())];
         command::write(&self.writer, &mut output.send, 0, name, 0.0, &arguments);
     }
 
     /// Sends `onStatus` on a message stream.
-    pub(super) fn status(
-        &self,
-        stream_id: u32,
-        level: Level,
-        code: &str,
-        description: &str,
-        output: &mut Output,
-    ) {
-        let arguments = [
-            Value::Null,
-            command::info(level, code, description, Vec::new()),
-        ];
-        command::write(
-            &self.writer,
-            &mut output.send,
-            stream_id,
-            "onStatus",
-            0.0,
-            &arguments,
-        );
+    pub(super) fn status(&self, stream_id: u32, level: Level, code: &str, description: &str, output: &mut Output) {
+        let arguments = [Value::Null, command::info(level, code, description, Vec::new())];
+        command::write(&self.writer, &mut output.send, stream_id, "onStatus", 0.0, &arguments);
     }
 }

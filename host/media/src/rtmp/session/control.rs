@@ -44,13 +44,7 @@ impl Session {
             });
             let begin = user_control::body(user_control::STREAM_BEGIN, stream_id);
             session.send_control(output, id::USER_CONTROL, &begin);
-            session.status(
-                stream_id,
-                Level::Status,
-                "NetStream.Publish.Start",
-                "publishing",
-                output,
-            );
+            session.status(stream_id, Level::Status, "NetStream.Publish.Start", "publishing", output);
             session.resume(output)
         })
     }
@@ -60,11 +54,7 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::NoPublishPending`] if there is none, or what the held input leads to.
-    pub fn refuse_publish(
-        &mut self,
-        code: RefusalCode,
-        description: &str,
-    ) -> Result<Output, Failure> {
+    pub fn refuse_publish(&mut self, code: RefusalCode, description: &str) -> Result<Output, Failure> {
         self.guarded(|session, output| {
             let stream_id = session.pending()?;
             session.state = State::Connecting;
@@ -112,10 +102,7 @@ impl Session {
             return None;
         }
         let code = "NetConnection.Connect.ReconnectRequest";
-        let arguments = [
-            Value::Null,
-            command::info(Level::Status, code, description, Vec::new()),
-        ];
+        let arguments = [Value::Null, command::info(Level::Status, code, description, Vec::new())];
         let mut send = Vec::new();
         command::write(&self.writer, &mut send, 0, "onStatus", 0.0, &arguments);
         Some(send)

@@ -12,9 +12,7 @@ impl Session {
     /// Handles one complete message.
     pub(super) fn message(&mut self, message: Message, output: &mut Output) -> Result<(), Error> {
         match Kind::of(message.header.type_id) {
-            Kind::SetChunkSize => self
-                .reader
-                .set_chunk_size(message::control_field(&message)?),
+            Kind::SetChunkSize => self.reader.set_chunk_size(message::control_field(&message)?),
             Kind::Abort => self.reader.abort(message::control_field(&message)?),
             Kind::WindowAckSize => {
                 // A window of zero would acknowledge every read.
@@ -59,16 +57,12 @@ impl Session {
     fn aggregate(&mut self, message: Message, output: &mut Output) -> Result<(), Error> {
         for (index, part) in Aggregate::new(message).enumerate() {
             if index >= self.limits.aggregate_parts {
-                return Err(Error::TooManyAggregated {
-                    limit: self.limits.aggregate_parts,
-                });
+                return Err(Error::TooManyAggregated { limit: self.limits.aggregate_parts });
             }
             match Kind::of(part.header.type_id) {
                 Kind::Audio => self.media(MediaKind::Audio, part, output),
                 Kind::Video => self.media(MediaKind::Video, part, output),
-                Kind::Data if part.header.length <= self.limits.data_bytes => {
-                    self.data(&part.payload, output)
-                }
+                Kind::Data if part.header.length <= self.limits.data_bytes => self.data(&part.payload, output),
                 _ => {}
             }
         }
@@ -95,9 +89,7 @@ impl Session {
         if name == "onMetaData"
             && let Some(Value::Object(properties) | Value::EcmaArray(properties)) = next()
         {
-            output
-                .events
-                .push(Event::Metadata(plain_values(properties)));
+            output.events.push(Event::Metadata(plain_values(properties)));
         }
     }
 }
@@ -110,10 +102,6 @@ fn plain_values(properties: Properties) -> Metadata {
         Value::String(text) => Some(MetadataValue::Text(text)),
         _ => None,
     };
-    let values = properties
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, plain(value)?)));
-    Metadata {
-        values: values.collect(),
-    }
+    let values = properties.into_iter().filter_map(|(name, value)| Some((name, plain(value)?)));
+    Metadata { values: values.collect() }
 }

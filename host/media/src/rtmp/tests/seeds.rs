@@ -22,9 +22,7 @@ fn write_the_seeds() {
 }
 
 fn write(target: &str, seeds: Vec<(&str, Vec<u8>)>) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fuzz/corpus")
-        .join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     fs::create_dir_all(&folder).unwrap();
     for (name, bytes) in seeds {
         fs::write(folder.join(format!("seed-{name}")), bytes).unwrap();
@@ -44,26 +42,14 @@ fn amf0() -> Vec<(&'static str, Vec<u8>)> {
         ("width", Value::Number(1280.0)),
         ("stereo", Value::Boolean(true)),
         ("encoder", text("Lavf")),
-        (
-            "list",
-            Value::StrictArray(vec![Value::Null, Value::Undefined, Value::Date(0.0)]),
-        ),
+        ("list", Value::StrictArray(vec![Value::Null, Value::Undefined, Value::Date(0.0)])),
     ];
     let plain = object(properties);
     let array = Value::EcmaArray(plain.properties().cloned().unwrap_or_default());
     vec![
-        (
-            "connect",
-            encoded(&[text("connect"), Value::Number(1.0), plain.clone()]),
-        ),
-        (
-            "metadata",
-            encoded(&[text("@setDataFrame"), text("onMetaData"), array]),
-        ),
-        (
-            "typed-and-long",
-            b"\x10\x00\x01C\x00\x01a\x0c\x00\x00\x00\x02hi\x00\x00\x09\x07\x00\x00\x0d".to_vec(),
-        ),
+        ("connect", encoded(&[text("connect"), Value::Number(1.0), plain.clone()])),
+        ("metadata", encoded(&[text("@setDataFrame"), text("onMetaData"), array])),
+        ("typed-and-long", b"\x10\x00\x01C\x00\x01a\x0c\x00\x00\x00\x02hi\x00\x00\x09\x07\x00\x00\x0d".to_vec()),
         ("open-array", b"\x08\x00\x00\x00\x01\x00\x01a\x05".to_vec()),
         ("huge-count", vec![10, 0xff, 0xff, 0xff, 0xff]),
         ("deep-arrays", b"\x0a\x00\x00\x00\x01".repeat(400)),
@@ -81,36 +67,15 @@ fn chunk_stream() -> Vec<(&'static str, Vec<u8>)> {
             "four-types",
             seed(
                 1,
-                Script::new()
-                    .chunk0(4, 10, 2, 8, 1, b"ab")
-                    .chunk1(4, 5, 1, 8, b"c")
-                    .chunk2(4, 6, b"d")
-                    .chunk3(4, b"e"),
+                Script::new().chunk0(4, 10, 2, 8, 1, b"ab").chunk1(4, 5, 1, 8, b"c").chunk2(4, 6, b"d").chunk3(4, b"e"),
             ),
         ),
         (
             "interleaved",
-            seed(
-                7,
-                Script::new()
-                    .chunk0(6, 0, 200, 9, 1, &[1; 128])
-                    .chunk0(4, 0, 3, 8, 1, b"abc")
-                    .chunk3(6, &[1; 72]),
-            ),
+            seed(7, Script::new().chunk0(6, 0, 200, 9, 1, &[1; 128]).chunk0(4, 0, 3, 8, 1, b"abc").chunk3(6, &[1; 72])),
         ),
-        (
-            "extended-repeated",
-            seed(3, Script::new().message(6, ext, 9, 1, &[7; 300])),
-        ),
-        (
-            "extended-absent",
-            seed(
-                2,
-                Script::new()
-                    .chunk0(6, ext, 200, 9, 1, &[7; 128])
-                    .chunk3(6, &[7; 72]),
-            ),
-        ),
+        ("extended-repeated", seed(3, Script::new().message(6, ext, 9, 1, &[7; 300]))),
+        ("extended-absent", seed(2, Script::new().chunk0(6, ext, 200, 9, 1, &[7; 128]).chunk3(6, &[7; 72]))),
         (
             "sizes",
             seed(
@@ -135,31 +100,14 @@ fn chunk_stream() -> Vec<(&'static str, Vec<u8>)> {
         ),
         (
             "long-numbers",
-            seed(
-                1,
-                Script::new()
-                    .chunk0(64, 0, 1, 9, 1, b"a")
-                    .chunk0(320, 0, 1, 9, 1, b"a")
-                    .chunk3(65_599, b"x"),
-            ),
+            seed(1, Script::new().chunk0(64, 0, 1, 9, 1, b"a").chunk0(320, 0, 1, 9, 1, b"a").chunk3(65_599, b"x")),
         ),
-        (
-            "changed-length",
-            seed(
-                0,
-                Script::new()
-                    .chunk0(6, 0, 200, 9, 1, &[1; 128])
-                    .chunk1(6, 0, 100, 9, b"x"),
-            ),
-        ),
+        ("changed-length", seed(0, Script::new().chunk0(6, 0, 200, 9, 1, &[1; 128]).chunk1(6, 0, 100, 9, b"x"))),
         (
             "wrap",
             seed(
                 4,
-                Script::new()
-                    .chunk0(6, u32::MAX, 1, 9, 1, b"a")
-                    .chunk2(6, 40, b"b")
-                    .chunk1(6, u32::MAX, 1, 9, b"c"),
+                Script::new().chunk0(6, u32::MAX, 1, 9, 1, b"a").chunk2(6, 40, b"b").chunk1(6, u32::MAX, 1, 9, b"c"),
             ),
         ),
     ]
@@ -189,27 +137,19 @@ fn raw(script: Script) -> Vec<u8> {
 }
 
 fn session_sequence() -> Vec<(&'static str, Vec<u8>)> {
-    let seed = |opening: u8, step: u8, operations: &[&[u8]]| {
-        [&[opening, step], &operations.concat()[..]].concat()
-    };
+    let seed = |opening: u8, step: u8, operations: &[&[u8]]| [&[opening, step], &operations.concat()[..]].concat();
     let (accept, refuse, end) = (&[7][..], &[8][..], &[9][..]);
-    let part = |type_id: u8, time: u8| {
-        [
-            &[type_id, 0, 0, 2, 0, 0, time, 0, 0, 0, 0],
-            &b"ab"[..],
-            &[0, 0, 0, 13],
-        ]
-        .concat()
-    };
+    let part =
+        |type_id: u8, time: u8| [&[type_id, 0, 0, 2, 0, 0, time, 0, 0, 0, 0], &b"ab"[..], &[0, 0, 0, 13]].concat();
     let aggregate = [part(9, 1), part(8, 9), part(22, 0), part(18, 0)].concat();
-    let metadata = Script::new().data(&[
-        text("@setDataFrame"),
-        text("onMetaData"),
-        object(vec![("fps", Value::Number(25.0))]),
-    ]);
-    let unpublish = Script::new()
-        .command(0, "FCUnpublish", 6.0, &[Value::Null])
-        .command(0, "deleteStream", 7.0, &[Value::Null, Value::Number(1.0)]);
+    let metadata =
+        Script::new().data(&[text("@setDataFrame"), text("onMetaData"), object(vec![("fps", Value::Number(25.0))])]);
+    let unpublish = Script::new().command(0, "FCUnpublish", 6.0, &[Value::Null]).command(
+        0,
+        "deleteStream",
+        7.0,
+        &[Value::Null, Value::Number(1.0)],
+    );
     vec![
         (
             "broadcast",
@@ -219,52 +159,19 @@ fn session_sequence() -> Vec<(&'static str, Vec<u8>)> {
                 &[
                     &raw(Script::publisher("cam?k=v")),
                     accept,
-                    &raw(metadata
-                        .video(0, b"\x17\x00")
-                        .audio(0, b"\xaf")
-                        .video(40, &[1; 300])),
+                    &raw(metadata.video(0, b"\x17\x00").audio(0, b"\xaf").video(40, &[1; 300])),
                     &raw(unpublish),
                 ],
             ),
         ),
-        (
-            "refused",
-            seed(
-                FRESH,
-                0,
-                &[
-                    &raw(Script::publisher("cam").video(0, b"v").publish("b")),
-                    refuse,
-                    accept,
-                ],
-            ),
-        ),
-        (
-            "aggregate",
-            seed(
-                PUBLISHING,
-                3,
-                &[&raw(Script::new().message(
-                    6,
-                    50,
-                    id::AGGREGATE,
-                    1,
-                    &aggregate,
-                ))],
-            ),
-        ),
+        ("refused", seed(FRESH, 0, &[&raw(Script::publisher("cam").video(0, b"v").publish("b")), refuse, accept])),
+        ("aggregate", seed(PUBLISHING, 3, &[&raw(Script::new().message(6, 50, id::AGGREGATE, 1, &aggregate))])),
         (
             "republish",
             seed(
                 PUBLISHING,
                 0,
-                &[
-                    &[4, 7, 0, 0, 0],
-                    &[4, 2, 1, 0, 3, b'a', b'?', b'b'],
-                    accept,
-                    &[1, 6, 0, 0, 0, 0, 9, 5, 0, 9],
-                    end,
-                ],
+                &[&[4, 7, 0, 0, 0], &[4, 2, 1, 0, 3, b'a', b'?', b'b'], accept, &[1, 6, 0, 0, 0, 0, 9, 5, 0, 9], end],
             ),
         ),
         (

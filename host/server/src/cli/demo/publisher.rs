@@ -21,7 +21,11 @@ pub(super) async fn publish(url: &str, seconds: u32) -> anyhow::Result<()> {
         .context("cannot run ffmpeg; install it: apt-get install ffmpeg")?;
     if !output.status.success() {
         // Never the URL: it is signed.
-        bail!("the encoder ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr).replace(url, "(push URL)"));
+        bail!(
+            "the encoder ended with {}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).replace(url, "(push URL)")
+        );
     }
     Ok(())
 }

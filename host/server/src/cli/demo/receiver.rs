@@ -85,7 +85,9 @@ async fn print(api: &Rest, event: &Value) {
         "AddLiveRecordVideoComplete" => format!("{} to {}", word("RecordStartTime"), word("RecordEndTime")),
         "FileUploadComplete" => format!("{} bytes", event["Size"]),
         "VideoAnalysisComplete" => format!("{}x{}, {} s", event["Width"], event["Height"], event["Duration"]),
-        "StreamTranscodeComplete" => format!("{} {}x{} {}", word("Definition"), event["Width"], event["Height"], word("Status")),
+        "StreamTranscodeComplete" => {
+            format!("{} {}x{} {}", word("Definition"), event["Width"], event["Height"], word("Status"))
+        }
         "TranscodeComplete" => format!("{}{}", word("Status"), decision(api, word("VideoId")).await),
         _ => word("Status").to_owned(),
     };

@@ -39,9 +39,7 @@ struct MemoryQueue {
 impl MemoryQueue {
     fn due_lanes_of(&self, now: Timestamp) -> BTreeMap<LaneKey, ()> {
         let rows = self.rows.lock().unwrap();
-        let due = rows
-            .values()
-            .filter(|row| row.state.due_at().is_some_and(|at| at <= now));
+        let due = rows.values().filter(|row| row.state.due_at().is_some_and(|at| at <= now));
         due.map(|row| (row.lane.clone(), ())).collect()
     }
 
@@ -59,17 +57,11 @@ impl MemoryQueue {
                 changed.await;
             }
         };
-        timeout(PATIENCE, wait)
-            .await
-            .expect("the queue never comes to be as wanted");
+        timeout(PATIENCE, wait).await.expect("the queue never comes to be as wanted");
     }
 
     async fn wait_all_delivered(&self) {
-        self.wait_until(|rows| {
-            rows.values()
-                .all(|row| matches!(row.state, State::Delivered { .. }))
-        })
-        .await;
+        self.wait_until(|rows| rows.values().all(|row| matches!(row.state, State::Delivered { .. }))).await;
     }
 }
 
@@ -83,17 +75,9 @@ impl Queue for MemoryQueue {
         limit: usize,
     ) -> Result<Vec<TenantId>, OutOfOrder> {
         self.looks.fetch_add(1, Ordering::SeqCst);
-        let mut tenants: Vec<_> = self
-            .due_lanes_of(now)
-            .into_keys()
-            .map(|lane| lane.tenant)
-            .collect();
+        let mut tenants: Vec<_> = self.due_lanes_of(now).into_keys().map(|lane| lane.tenant).collect();
         tenants.dedup();
-        Ok(tenants
-            .into_iter()
-            .filter(|tenant| after.is_none_or(|after| tenant > after))
-            .take(limit)
-            .collect())
+        Ok(tenants.into_iter().filter(|tenant| after.is_none_or(|after| tenant > after)).take(limit).collect())
     }
 
     async fn due_lanes(
@@ -103,22 +87,11 @@ impl Queue for MemoryQueue {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<LaneKey>, OutOfOrder> {
-        let lanes = self
-            .due_lanes_of(now)
-            .into_keys()
-            .filter(|lane| lane.tenant == *tenant);
-        Ok(lanes
-            .filter(|lane| after.is_none_or(|after| lane.url.as_str() > after))
-            .take(limit)
-            .collect())
+        let lanes = self.due_lanes_of(now).into_keys().filter(|lane| lane.tenant == *tenant);
+        Ok(lanes.filter(|lane| after.is_none_or(|after| lane.url.as_str() > after)).take(limit).collect())
     }
 
-    async fn due(
-        &self,
-        lane: &LaneKey,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Due>, OutOfOrder> {
+    async fn due(&self, lane: &LaneKey, now: Timestamp, limit: usize) -> Result<Vec<Due>, OutOfOrder> {
         if self.unreadable.lock().unwrap().as_ref() == Some(lane) {
             return Err(OutOfOrder);
         }
@@ -131,11 +104,7 @@ impl Queue for MemoryQueue {
         due.sort_by_key(|(at, id, _)| (*at, (*id).clone()));
         let due = due.into_iter().take(limit);
         Ok(due
-            .map(|(_, id, row)| Due {
-                delivery: id.clone(),
-                state: row.state,
-                callback: row.callback.clone(),
-            })
+            .map(|(_, id, row)| Due { delivery: id.clone(), state: row.state, callback: row.callback.clone() })
             .collect())
     }
 
@@ -151,23 +120,14 @@ impl Queue for MemoryQueue {
             std::future::pending::<()>().await;
         }
         let refuse = |left: usize| left.checked_sub(1);
-        if self
-            .refused_records
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, refuse)
-            .is_ok()
-        {
+        if self.refused_records.fetch_update(Ordering::SeqCst, Ordering::SeqCst, refuse).is_ok() {
             return Err(OutOfOrder);
         }
         let mut rows = self.rows.lock().unwrap();
         let row = rows.get_mut(delivery).unwrap();
         row.attempts.push(attempt.clone());
-        let State::Pending(pending) = row.state else {
-            panic!("an attempt at {:?}", row.state)
-        };
-        assert_eq!(
-            pending.attempt, attempt.attempt,
-            "attempts are made one after the other"
-        );
+        let State::Pending(pending) = row.state else { panic!("an attempt at {:?}", row.state) };
+        assert_eq!(pending.attempt, attempt.attempt, "attempts are made one after the other");
         row.state = *next;
         drop(rows);
         self.changed.notify_waiters();
@@ -176,11 +136,7 @@ impl Queue for MemoryQueue {
 
     async fn next_due_after(&self, now: Timestamp) -> Result<Option<Timestamp>, OutOfOrder> {
         let rows = self.rows.lock().unwrap();
-        Ok(rows
-            .values()
-            .filter_map(|row| row.state.due_at())
-            .filter(|at| *at > now)
-            .min())
+        Ok(rows.values().filter_map(|row| row.state.due_at()).filter(|at| *at > now).min())
     }
 }
 
@@ -216,16 +172,10 @@ impl World {
     }
 
     fn start(&mut self) {
-        let client = ClientConfig {
-            timeout: self.timeout,
-            ..ClientConfig::new(vec!["127.0.0.0/8".parse().unwrap()])
-        };
+        let client = ClientConfig { timeout: self.timeout, ..ClientConfig::new(vec!["127.0.0.0/8".parse().unwrap()]) };
         let offset = self.offset_ms.clone();
         let clock: Clock = Arc::new(move || {
-            let unix = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap()
-                .as_millis();
+            let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
             Timestamp(i64::try_from(unix).unwrap() + offset.load(Ordering::SeqCst))
         });
         let worker = Worker::new(
@@ -265,23 +215,10 @@ impl World {
                 headers: vec![],
                 body: Bytes::from(format!("{{\"n\":{number}}}")),
             };
-            let lane = LaneKey {
-                tenant: TenantId::new(tenant),
-                url: url.to_owned(),
-            };
-            let state = State::new(Timestamp(
-                1_700_000_000_000 + i64::try_from(number).unwrap(),
-            ));
+            let lane = LaneKey { tenant: TenantId::new(tenant), url: url.to_owned() };
+            let state = State::new(Timestamp(1_700_000_000_000 + i64::try_from(number).unwrap()));
             let id = DeliveryId::new(name);
-            rows.insert(
-                id.clone(),
-                Row {
-                    lane,
-                    callback,
-                    state,
-                    attempts: vec![],
-                },
-            );
+            rows.insert(id.clone(), Row { lane, callback, state, attempts: vec![] });
             ids.push(id);
         }
         drop(rows);
@@ -308,11 +245,7 @@ async fn a_dead_endpoint_delays_nobody_else() {
     world.commit("well", &well.url("/other"), 1_000..1_020);
     world.commit("dead", &well.url("/same"), 1_000..1_020);
     well.wait_for(40).await;
-    assert_eq!(
-        dead.received().len(),
-        4,
-        "of the dead endpoint's backlog only its lane's share has begun"
-    );
+    assert_eq!(dead.received().len(), 4, "of the dead endpoint's backlog only its lane's share has begun");
     gate.add_permits(200);
     world.queue.wait_all_delivered().await;
     assert_eq!(dead.most_in_flight(), 4);
@@ -340,21 +273,14 @@ async fn a_tenant_with_many_dead_endpoints_has_only_its_share() {
 async fn a_receiver_that_was_down_gets_everything() {
     let up = Arc::new(AtomicBool::new(false));
     let script_up = up.clone();
-    let receiver = Receiver::start(move |_| {
-        if script_up.load(Ordering::SeqCst) {
-            Reply::Status(200)
-        } else {
-            Reply::Close
-        }
-    })
-    .await;
+    let receiver =
+        Receiver::start(move |_| if script_up.load(Ordering::SeqCst) { Reply::Status(200) } else { Reply::Close })
+            .await;
     let mut world = World::new();
     let ids = world.commit("t", &receiver.url("/"), 0..50);
     world.start();
     for attempts in 1..=6 {
-        let made = |rows: &BTreeMap<DeliveryId, Row>| {
-            rows.values().all(|row| row.attempts.len() >= attempts)
-        };
+        let made = |rows: &BTreeMap<DeliveryId, Row>| rows.values().all(|row| row.attempts.len() >= attempts);
         world.queue.wait_until(made).await;
         world.jump_ms(3_600_000);
     }
@@ -365,26 +291,11 @@ async fn a_receiver_that_was_down_gets_everything() {
     let received = receiver.received();
     for id in &ids {
         let row = world.queue.row(id);
-        let mine: Vec<_> = received
-            .iter()
-            .filter(|request| request.id() == row.callback.event.as_str())
-            .collect();
-        assert_eq!(
-            mine.len(),
-            row.attempts.len(),
-            "every request is an attempt on record"
-        );
-        assert!(
-            mine.iter().all(|request| request.body == row.callback.body),
-            "the same bytes every time"
-        );
+        let mine: Vec<_> = received.iter().filter(|request| request.id() == row.callback.event.as_str()).collect();
+        assert_eq!(mine.len(), row.attempts.len(), "every request is an attempt on record");
+        assert!(mine.iter().all(|request| request.body == row.callback.body), "the same bytes every time");
         let numbers: Vec<u32> = row.attempts.iter().map(|attempt| attempt.attempt).collect();
-        assert!(
-            numbers
-                .iter()
-                .copied()
-                .eq(1..=u32::try_from(numbers.len()).unwrap())
-        );
+        assert!(numbers.iter().copied().eq(1..=u32::try_from(numbers.len()).unwrap()));
         assert_eq!(row.attempts[0].outcome, Outcome::Closed);
     }
 }
@@ -399,9 +310,7 @@ async fn a_lane_is_served_in_the_order_of_its_due_times() {
     world.start();
     let received = receiver.wait_for(100).await;
     let bodies: Vec<Bytes> = received.into_iter().map(|request| request.body).collect();
-    let expected: Vec<Bytes> = (0..100)
-        .map(|n| Bytes::from(format!("{{\"n\":{n}}}")))
-        .collect();
+    let expected: Vec<Bytes> = (0..100).map(|n| Bytes::from(format!("{{\"n\":{n}}}"))).collect();
     assert_eq!(bodies, expected);
 }
 
@@ -409,32 +318,27 @@ async fn a_lane_is_served_in_the_order_of_its_due_times() {
 async fn an_attempt_in_flight_does_not_hide_the_next_due_time() {
     let (_gate, hold) = held();
     let slow = Receiver::start(move |_| hold.clone()).await;
-    let once =
-        Receiver::start(|request| Reply::Status(if request.number == 0 { 500 } else { 200 })).await;
+    let once = Receiver::start(|request| Reply::Status(if request.number == 0 { 500 } else { 200 })).await;
     let mut world = World::new();
     world.config.schedule = Schedule::new(vec![50]).unwrap();
     world.commit("t", &slow.url("/"), 0..1);
     world.start();
     slow.wait_for(1).await;
     let ids = world.commit("t", &once.url("/"), 0..1);
-    world
-        .queue
-        .wait_until(|rows| matches!(rows[&ids[0]].state, State::Delivered { attempt: 2, .. }))
-        .await;
+    world.queue.wait_until(|rows| matches!(rows[&ids[0]].state, State::Delivered { attempt: 2, .. })).await;
 }
 
 #[tokio::test]
 async fn a_failing_lane_is_probed_one_at_a_time() {
     let gate = Arc::new(Semaphore::new(0));
     let script_gate = gate.clone();
-    let receiver = Receiver::start(move |request| {
-        if request.number < 8 {
-            Reply::Status(500)
-        } else {
-            Reply::Hold(script_gate.clone(), 200)
-        }
-    })
-    .await;
+    let receiver =
+        Receiver::start(
+            move |request| {
+                if request.number < 8 { Reply::Status(500) } else { Reply::Hold(script_gate.clone(), 200) }
+            },
+        )
+        .await;
     let mut world = World::new();
     // Failed ones stay away, so that what comes later is the rest of the backlog.
     world.config.schedule = Schedule::new(vec![3_600_000]).unwrap();
@@ -442,37 +346,25 @@ async fn a_failing_lane_is_probed_one_at_a_time() {
     world.start();
     // The breaker opens after five failures; of the four then in flight at most three are still to end.
     receiver.wait_for(9).await;
-    world
-        .queue
-        .wait_until(|rows| rows.values().filter(|row| !row.attempts.is_empty()).count() == 8)
-        .await;
+    world.queue.wait_until(|rows| rows.values().filter(|row| !row.attempts.is_empty()).count() == 8).await;
     let looked = world.queue.looks.load(Ordering::SeqCst);
     while world.queue.looks.load(Ordering::SeqCst) < looked + 3 {
         world.wake.notify_one();
         tokio::task::yield_now().await;
     }
-    assert_eq!(
-        (receiver.received().len(), receiver.in_flight()),
-        (9, 1),
-        "one probe, however often it looks"
-    );
+    assert_eq!((receiver.received().len(), receiver.in_flight()), (9, 1), "one probe, however often it looks");
     gate.add_permits(1_000);
-    let begun =
-        |rows: &BTreeMap<DeliveryId, Row>| rows.values().all(|row| !row.attempts.is_empty());
+    let begun = |rows: &BTreeMap<DeliveryId, Row>| rows.values().all(|row| !row.attempts.is_empty());
     world.queue.wait_until(begun).await;
 }
 
 #[tokio::test]
 async fn redelivery_sends_the_same_id_and_bytes() {
-    let receiver =
-        Receiver::start(|request| Reply::Status(if request.number == 0 { 410 } else { 200 })).await;
+    let receiver = Receiver::start(|request| Reply::Status(if request.number == 0 { 410 } else { 200 })).await;
     let mut world = World::new();
     let ids = world.commit("t", &receiver.url("/"), 0..1);
     world.start();
-    world
-        .queue
-        .wait_until(|rows| rows[&ids[0]].state.is_dead_letter())
-        .await;
+    world.queue.wait_until(|rows| rows[&ids[0]].state.is_dead_letter()).await;
     for expected in 2..4 {
         {
             let mut rows = world.queue.rows.lock().unwrap();
@@ -487,11 +379,7 @@ async fn redelivery_sends_the_same_id_and_bytes() {
     }
     let received = receiver.received();
     assert_eq!(received.len(), 3);
-    assert!(
-        received
-            .iter()
-            .all(|again| again.id() == received[0].id() && again.body == received[0].body)
-    );
+    assert!(received.iter().all(|again| again.id() == received[0].id() && again.body == received[0].body));
     let (_, _, counters) = world.running.as_ref().unwrap();
     assert_eq!(counters.snapshot().get("dead_letter"), Some(&1));
 }
@@ -503,20 +391,14 @@ async fn a_crash_between_sending_and_recording_is_one_repeat() {
     world.queue.hang_on_record.store(true, Ordering::SeqCst);
     let ids = world.commit("t", &receiver.url("/"), 0..1);
     world.start();
-    world
-        .queue
-        .wait_until(|_| world.queue.asked_to_record.load(Ordering::SeqCst) == 1)
-        .await;
+    world.queue.wait_until(|_| world.queue.asked_to_record.load(Ordering::SeqCst) == 1).await;
     world.kill().await;
     world.queue.hang_on_record.store(false, Ordering::SeqCst);
     world.start();
     world.queue.wait_all_delivered().await;
     let received = receiver.received();
     assert_eq!(received.len(), 2, "one repeat");
-    assert_eq!(
-        (received[0].id(), &received[0].body),
-        (received[1].id(), &received[1].body)
-    );
+    assert_eq!((received[0].id(), &received[0].body), (received[1].id(), &received[1].body));
     assert_eq!(world.queue.row(&ids[0]).attempts.len(), 1);
 }
 
@@ -561,10 +443,7 @@ async fn told_to_stop_it_lets_what_is_in_flight_end() {
     gate.add_permits(10);
     timeout(PATIENCE, task).await.unwrap().unwrap();
     let rows = world.queue.rows.lock().unwrap();
-    let delivered = rows
-        .values()
-        .filter(|row| matches!(row.state, State::Delivered { .. }))
-        .count();
+    let delivered = rows.values().filter(|row| matches!(row.state, State::Delivered { .. })).count();
     assert_eq!((delivered, receiver.received().len()), (4, 4));
     assert_eq!(counters.snapshot().get("delivered"), Some(&4));
 }
@@ -585,14 +464,8 @@ async fn lanes_of_a_full_tenant_take_turns() {
     }
     let received = receiver.wait_for(50).await;
     for endpoint in 0..5 {
-        let count = received[..50]
-            .iter()
-            .filter(|request| request.path == format!("/{endpoint}"))
-            .count();
-        assert!(
-            (8..=12).contains(&count),
-            "endpoint {endpoint} has had {count} of 50 turns"
-        );
+        let count = received[..50].iter().filter(|request| request.path == format!("/{endpoint}")).count();
+        assert!((8..=12).contains(&count), "endpoint {endpoint} has had {count} of 50 turns");
     }
 }
 
@@ -601,11 +474,7 @@ async fn hundreds_of_endpoints_of_many_tenants_are_all_served() {
     let receiver = Receiver::start(|_| Reply::Status(200)).await;
     let mut world = World::new();
     for endpoint in 0..400 {
-        world.commit(
-            &format!("t{}", endpoint % 37),
-            &receiver.url(&format!("/{endpoint}")),
-            0..2,
-        );
+        world.commit(&format!("t{}", endpoint % 37), &receiver.url(&format!("/{endpoint}")), 0..2);
     }
     world.start();
     world.queue.wait_all_delivered().await;

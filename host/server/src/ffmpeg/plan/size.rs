@@ -13,11 +13,7 @@ pub fn target_size(
 ) -> (u32, u32) {
     let (source_width, source_height) = (source.0.max(1), source.1.max(1));
     let portrait = source_height > source_width;
-    let (width, height) = if long_short && portrait {
-        (asked.1, asked.0)
-    } else {
-        asked
-    };
+    let (width, height) = if long_short && portrait { (asked.1, asked.0) } else { asked };
     let cut = |side: u32, most: u32| if upscale { side } else { side.min(most) };
     let (width, height) = match (width, height) {
         (None, None) => (source_width, source_height),

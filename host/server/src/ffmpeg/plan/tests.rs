@@ -1,6 +1,4 @@
-use super::super::template::{
-    AudioCodec, AudioSettings, H264Profile, Preset, Track, VideoSettings,
-};
+use super::super::template::{AudioCodec, AudioSettings, H264Profile, Preset, Track, VideoSettings};
 use super::*;
 
 fn source() -> Source {
@@ -8,16 +6,8 @@ fn source() -> Source {
         path: PathBuf::from("/data/s 1.mp4"),
         size_bytes: 1_000_000,
         duration_ms: 10_000,
-        video: Some(VideoSource {
-            codec: VideoCodec::H264,
-            width: 1280,
-            height: 720,
-            fps: 30.0,
-        }),
-        audio: Some(AudioSource {
-            sample_rate: 48_000,
-            channels: 2,
-        }),
+        video: Some(VideoSource { codec: VideoCodec::H264, width: 1280, height: 720, fps: 30.0 }),
+        audio: Some(AudioSource { sample_rate: 48_000, channels: 2 }),
     }
 }
 
@@ -34,11 +24,7 @@ fn rendition(key: &str) -> Rendition {
 fn with_video(change: impl FnOnce(&mut VideoSettings)) -> Rendition {
     let mut video = VideoSettings::new(VideoCodec::H264);
     change(&mut video);
-    Rendition {
-        video: Some(Track::Encode(video)),
-        audio: None,
-        ..rendition("r")
-    }
+    Rendition { video: Some(Track::Encode(video)), audio: None, ..rendition("r") }
 }
 
 /// The command as a person would read it: one output per line, the input's options first.
@@ -48,10 +34,7 @@ fn text(plan: &Plan) -> Vec<String> {
     while let Some(arg) = args.next() {
         let line = lines.last_mut().unwrap();
         line.push_str(arg);
-        let ends_output = [".mp4", ".m3u8", ".jpg"]
-            .iter()
-            .any(|end| arg.ends_with(end))
-            && arg != "init.mp4";
+        let ends_output = [".mp4", ".m3u8", ".jpg"].iter().any(|end| arg.ends_with(end)) && arg != "init.mp4";
         match args.peek() {
             Some(_) if ends_output => lines.push(String::new()),
             Some(_) => line.push(' '),
@@ -99,11 +82,7 @@ fn one_command_for_everything() {
             })),
             ..rendition("hd")
         },
-        Rendition {
-            video: Some(Track::Copy),
-            audio: Some(Track::Copy),
-            ..rendition("od")
-        },
+        Rendition { video: Some(Track::Copy), audio: Some(Track::Copy), ..rendition("od") },
     ];
     let cover = SnapshotPlan::cover("cover", 2500);
     let plan = plan(&source(), &renditions, Some(&cover), 2).unwrap();
@@ -139,21 +118,13 @@ fn one_command_for_everything() {
 fn picture_settings_become_arguments() {
     type Change = fn(&mut VideoSettings);
     let cases: [(Change, &[&str], &[&str]); 9] = [
-        (
-            |_| (),
-            &["-crf 26 ", "-g 60 ", "-profile:v high "],
-            &["-b:v", "fps=", "-maxrate"],
-        ),
+        (|_| (), &["-crf 26 ", "-g 60 ", "-profile:v high "], &["-b:v", "fps=", "-maxrate"]),
         (|v| v.bitrate_kbps = Some(500), &["-b:v 500k "], &["-crf"]),
         (|v| v.crf = Some(0), &["-crf 0 "], &["-b:v"]),
         (|v| v.fps = Some(30.0), &["-g 60 "], &["fps="]),
         (|v| v.fps = Some(60.0), &["-g 60 "], &["fps="]),
         (|v| v.fps = Some(29.97), &["-g 60 "], &["fps="]),
-        (
-            |v| v.fps = Some(12.5),
-            &["-vf fps=12.5,scale=1280:720 ", "-g 25 "],
-            &[],
-        ),
+        (|v| v.fps = Some(12.5), &["-vf fps=12.5,scale=1280:720 ", "-g 25 "], &[]),
         (|v| v.height = Some(180), &["scale=320:180 "], &[]),
         (|v| v.width = Some(4096), &["scale=1280:720 "], &[]),
     ];
@@ -170,50 +141,26 @@ fn picture_settings_become_arguments() {
 
 #[test]
 fn upscaling_only_when_asked() {
-    let asked = Rendition {
-        allow_upscale: true,
-        ..with_video(|v| v.width = Some(1920))
-    };
+    let asked = Rendition { allow_upscale: true, ..with_video(|v| v.width = Some(1920)) };
     assert!(only_output(&source(), asked).contains("scale=1920:1080 "));
 }
 
 #[test]
 fn hevc_is_tagged_when_copied_too() {
     let mut hevc = source();
-    hevc.video = hevc.video.map(|video| VideoSource {
-        codec: VideoCodec::H265,
-        ..video
-    });
-    let copy = Rendition {
-        video: Some(Track::Copy),
-        ..rendition("r")
-    };
+    hevc.video = hevc.video.map(|video| VideoSource { codec: VideoCodec::H265, ..video });
+    let copy = Rendition { video: Some(Track::Copy), ..rendition("r") };
     assert!(only_output(&hevc, copy).contains("-c:v copy -tag:v hvc1 "));
 }
 
 #[test]
 fn tracks_that_are_absent() {
-    let silent = Source {
-        audio: None,
-        ..source()
-    };
-    let blind = Source {
-        video: None,
-        ..source()
-    };
+    let silent = Source { audio: None, ..source() };
+    let blind = Source { video: None, ..source() };
     let both = || rendition("r");
-    let picture = || Rendition {
-        audio: None,
-        ..both()
-    };
-    let sound = || Rendition {
-        video: None,
-        ..both()
-    };
-    let neither = || Rendition {
-        audio: None,
-        ..sound()
-    };
+    let picture = || Rendition { audio: None, ..both() };
+    let sound = || Rendition { video: None, ..both() };
+    let neither = || Rendition { audio: None, ..sound() };
     // (video, audio) of the output, or why there is none.
     let cases = [
         (&silent, both(), Ok((true, false))),
@@ -230,16 +177,8 @@ fn tracks_that_are_absent() {
             None => Err(plan.refused[0].1),
         };
         assert_eq!(found, expected, "case {index}");
-        assert_eq!(
-            plan.snapshots.is_some(),
-            source.video.is_some(),
-            "case {index}"
-        );
-        let absent = if source.video.is_some() {
-            "0:a:0"
-        } else {
-            "0:v:0"
-        };
+        assert_eq!(plan.snapshots.is_some(), source.video.is_some(), "case {index}");
+        let absent = if source.video.is_some() { "0:a:0" } else { "0:v:0" };
         assert!(plan.args.iter().all(|arg| arg != absent), "case {index}");
     }
 }
@@ -260,21 +199,9 @@ fn names_are_checked() {
         assert_eq!(found, Err(PlanError::Key(key.into())));
     }
     let twice = [rendition("a"), rendition("a")];
-    assert_eq!(
-        plan(&source(), &twice, None, 1),
-        Err(PlanError::DuplicateKey("a".into()))
-    );
+    assert_eq!(plan(&source(), &twice, None, 1), Err(PlanError::DuplicateKey("a".into())));
     let many: Vec<_> = (0..21).map(|i| rendition(&format!("r{i}"))).collect();
-    assert_eq!(
-        plan(&source(), &many, None, 1),
-        Err(PlanError::TooManyOutputs { count: 21 })
-    );
-    let back = SnapshotPlan {
-        at_ms: vec![5, 5],
-        ..SnapshotPlan::cover("c", 1)
-    };
-    assert_eq!(
-        plan(&source(), &[], Some(&back), 1),
-        Err(PlanError::SnapshotTimes)
-    );
+    assert_eq!(plan(&source(), &many, None, 1), Err(PlanError::TooManyOutputs { count: 21 }));
+    let back = SnapshotPlan { at_ms: vec![5, 5], ..SnapshotPlan::cover("c", 1) };
+    assert_eq!(plan(&source(), &[], Some(&back), 1), Err(PlanError::SnapshotTimes));
 }

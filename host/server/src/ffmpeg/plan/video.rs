@@ -1,8 +1,7 @@
 //! Arguments of one picture track.
 
 use super::super::template::{
-    DEFAULT_BUFSIZE_KB, DEFAULT_CRF, H264Profile, PixelFormat, Preset, Rendition, Track,
-    VideoCodec, VideoSettings,
+    DEFAULT_BUFSIZE_KB, DEFAULT_CRF, H264Profile, PixelFormat, Preset, Rendition, Track, VideoCodec, VideoSettings,
 };
 use super::{Args, Source, VideoSource, size};
 
@@ -48,9 +47,7 @@ pub(super) fn arguments(
     // Every source frame keeps its own time: at the guessed frame rate, frames of an uneven source would be dropped.
     args.pair("-fps_mode", "vfr");
     args.pair("-enc_time_base", "1:90000");
-    let gop = settings
-        .gop
-        .unwrap_or_else(|| (rate * DEFAULT_GOP_SECONDS).round().max(1.0) as u32);
+    let gop = settings.gop.unwrap_or_else(|| (rate * DEFAULT_GOP_SECONDS).round().max(1.0) as u32);
     codec(args, settings, gop, threads);
     let pixels = f64::from(width) * f64::from(height);
     rate_control(args, settings, (pixels * rate * CRF_BITS_PER_PIXEL) as u64)
@@ -72,9 +69,7 @@ fn codec(args: &mut Args, settings: &VideoSettings, gop: u32, threads: u32) {
             args.pair("-c:v", "libx265");
             args.pair("-profile:v", "main");
             // x265 reads its own names for these; left alone it makes threads for every core of the machine.
-            let params = format!(
-                "keyint={gop}:min-keyint={gop}:scenecut=0:open-gop=0:pools={threads}:log-level=error"
-            );
+            let params = format!("keyint={gop}:min-keyint={gop}:scenecut=0:open-gop=0:pools={threads}:log-level=error");
             args.pair("-x265-params", params);
         }
     }

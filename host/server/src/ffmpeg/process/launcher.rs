@@ -26,11 +26,7 @@ static LAUNCHER: Mutex<Option<mpsc::Sender<Request>>> = Mutex::new(None);
 pub(super) async fn spawn(command: Command) -> io::Result<Child> {
     let launcher = launcher()?;
     let (answer, started) = oneshot::channel();
-    let request = Request {
-        command,
-        runtime: Handle::current(),
-        answer,
-    };
+    let request = Request { command, runtime: Handle::current(), answer };
     let gone = || io::Error::other("the launcher thread is gone");
     launcher.send(request).await.map_err(|_| gone())?;
     started.await.map_err(|_| gone())?
@@ -43,9 +39,7 @@ fn launcher() -> io::Result<mpsc::Sender<Request>> {
         return Ok(launcher.clone());
     }
     let (sender, receiver) = mpsc::channel(WAITING);
-    std::thread::Builder::new()
-        .name("child-launcher".into())
-        .spawn(move || serve(receiver))?;
+    std::thread::Builder::new().name("child-launcher".into()).spawn(move || serve(receiver))?;
     *slot = Some(sender.clone());
     Ok(sender)
 }

@@ -28,11 +28,7 @@ impl Activity {
 }
 
 /// Reads progress blocks; a block counts as activity only if a counter moved.
-pub(super) async fn progress(
-    mut pipe: impl AsyncRead + Unpin,
-    activity: &Activity,
-    mut report: impl FnMut(Progress),
-) {
+pub(super) async fn progress(mut pipe: impl AsyncRead + Unpin, activity: &Activity, mut report: impl FnMut(Progress)) {
     let mut parser = Parser::default();
     let mut furthest = Progress::default();
     let mut buffer = vec![0; CHUNK];
@@ -48,12 +44,7 @@ pub(super) async fn progress(
 }
 
 /// Keeps all that is printed until one byte more than `most`, then only reads on.
-pub(super) async fn all(
-    mut pipe: impl AsyncRead + Unpin,
-    activity: &Activity,
-    printed: &mut Vec<u8>,
-    most: usize,
-) {
+pub(super) async fn all(mut pipe: impl AsyncRead + Unpin, activity: &Activity, printed: &mut Vec<u8>, most: usize) {
     let mut buffer = vec![0; CHUNK];
     while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
         activity.note();
@@ -78,10 +69,7 @@ pub(super) struct Tail {
 
 impl Tail {
     pub(super) fn new(most: usize) -> Self {
-        Tail {
-            kept: VecDeque::new(),
-            most,
-        }
+        Tail { kept: VecDeque::new(), most }
     }
 
     fn push(&mut self, bytes: &[u8]) {
@@ -103,11 +91,8 @@ mod tests {
 
     #[test]
     fn the_tail_is_the_end() {
-        for (pieces, expected) in [
-            (vec!["abc", "de"], "bcde"),
-            (vec!["abcdefgh"], "efgh"),
-            (vec!["a", "", "b"], "ab"),
-        ] {
+        for (pieces, expected) in [(vec!["abc", "de"], "bcde"), (vec!["abcdefgh"], "efgh"), (vec!["a", "", "b"], "ab")]
+        {
             let mut tail = Tail::new(4);
             for piece in pieces {
                 tail.push(piece.as_bytes());

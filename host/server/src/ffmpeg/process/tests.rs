@@ -11,20 +11,14 @@ fn shell(script: &str) -> Command {
 }
 
 fn within<'a>(wall_ms: u64, no_progress_ms: u64, cancel: &'a CancellationToken) -> Watch<'a> {
-    Watch {
-        wall: Duration::from_millis(wall_ms),
-        no_progress: Duration::from_millis(no_progress_ms),
-        cancel,
-    }
+    Watch { wall: Duration::from_millis(wall_ms), no_progress: Duration::from_millis(no_progress_ms), cancel }
 }
 
 /// Runs a script with progress read from its stdout.
 async fn ended(script: &str, watch: Watch<'_>, progress: impl FnMut(Progress)) -> Ended {
     let activity = Activity::new();
     let reader = |stdout| pipes::progress(stdout, &activity, progress);
-    supervise(shell(script), watch, &activity, reader)
-        .await
-        .unwrap()
+    supervise(shell(script), watch, &activity, reader).await.unwrap()
 }
 
 fn alive(pid: i32) -> bool {
@@ -40,30 +34,14 @@ async fn an_end_is_told_apart() {
         ("kill -9 $$", Err(Reason::Signal { signal: 9 })),
         ("kill -25 $$", Err(Reason::FileSize)),
         ("kill -24 $$", Err(Reason::CpuLimit)),
-        (
-            "echo '[info] Exiting normally, received signal 24.' >&2; exit 255",
-            Err(Reason::CpuLimit),
-        ),
-        (
-            "echo '[info] Exiting normally, received signal 15.' >&2; exit 255",
-            Err(Reason::Signal { signal: 15 }),
-        ),
-        (
-            "echo '[error] av_interleaved_write_frame(): No space left on device' >&2; exit 1",
-            Err(Reason::DiskFull),
-        ),
-        (
-            "echo 'sandbox: no landlock' >&2; exit 119",
-            Err(Reason::Sandbox {
-                detail: "no landlock".into(),
-            }),
-        ),
+        ("echo '[info] Exiting normally, received signal 24.' >&2; exit 255", Err(Reason::CpuLimit)),
+        ("echo '[info] Exiting normally, received signal 15.' >&2; exit 255", Err(Reason::Signal { signal: 15 })),
+        ("echo '[error] av_interleaved_write_frame(): No space left on device' >&2; exit 1", Err(Reason::DiskFull)),
+        ("echo 'sandbox: no landlock' >&2; exit 119", Err(Reason::Sandbox { detail: "no landlock".into() })),
     ];
     let never = CancellationToken::new();
     for (script, expected) in cases {
-        let outcome = ended(script, within(60_000, 60_000, &never), |_| ())
-            .await
-            .outcome();
+        let outcome = ended(script, within(60_000, 60_000, &never), |_| ()).await.outcome();
         let found = match outcome {
             Outcome::Done => Ok(()),
             Outcome::Failed { reason, .. } => Err(reason),

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, Ruleset, RulesetAttr,
-    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr,
+    RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 
 use super::{Layer, SandboxSpec};
@@ -37,9 +37,7 @@ const LINKERS: &[&str] = &[
 pub(super) fn restrict(spec: &SandboxSpec, program: &Path) -> Layer {
     match try_restrict(spec, program) {
         Ok(RulesetStatus::FullyEnforced) => Layer::Enforced,
-        Ok(RulesetStatus::PartiallyEnforced) => {
-            Layer::Partial("this kernel knows an older landlock".into())
-        }
+        Ok(RulesetStatus::PartiallyEnforced) => Layer::Partial("this kernel knows an older landlock".into()),
         Ok(_) => Layer::Missing("this kernel has no landlock".into()),
         Err(error) => Layer::Missing(error.to_string()),
     }
@@ -59,10 +57,7 @@ fn try_restrict(spec: &SandboxSpec, program: &Path) -> Result<RulesetStatus, Rul
         .add_rules(path_beneath_rules(libraries_beside(program), read))?
         .add_rules(path_beneath_rules(LINKERS, execute))?
         .add_rules(path_beneath_rules([program], execute))?
-        .add_rules(path_beneath_rules(
-            ["/dev/null"],
-            read | AccessFs::WriteFile,
-        ))?
+        .add_rules(path_beneath_rules(["/dev/null"], read | AccessFs::WriteFile))?
         .add_rules(path_beneath_rules(&spec.readable, read))?
         .add_rules(path_beneath_rules([&spec.work_dir], work()))?
         .restrict_self()?;

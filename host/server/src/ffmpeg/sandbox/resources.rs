@@ -31,11 +31,7 @@ pub(super) fn limit(spec: &SandboxSpec, own_users: bool) -> Layer {
     let mut limits = vec![
         (Resource::RLIMIT_AS, spec.memory_bytes, spec.memory_bytes),
         (Resource::RLIMIT_CPU, cpu, cpu + CPU_GRACE_SECONDS),
-        (
-            Resource::RLIMIT_FSIZE,
-            spec.file_size_bytes,
-            spec.file_size_bytes,
-        ),
+        (Resource::RLIMIT_FSIZE, spec.file_size_bytes, spec.file_size_bytes),
         (Resource::RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES),
         // A core file would be a tenant's pictures on the host's disk.
         (Resource::RLIMIT_CORE, 0, 0),
@@ -52,9 +48,5 @@ pub(super) fn limit(spec: &SandboxSpec, own_users: bool) -> Layer {
     if let Err(error) = rustix::process::nice(NICE) {
         missing.push(format!("nice: {error}"));
     }
-    if missing.is_empty() {
-        Layer::Enforced
-    } else {
-        Layer::Missing(missing.join(", "))
-    }
+    if missing.is_empty() { Layer::Enforced } else { Layer::Missing(missing.join(", ")) }
 }

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use nix::libc;
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch, apply_filter,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    TargetArch, apply_filter,
 };
 
 use super::Layer;
@@ -111,21 +111,13 @@ fn try_restrict() -> Result<(), seccompiler::Error> {
 /// A `clone` without the thread flag makes a process.
 fn not_a_thread() -> Result<SeccompRule, seccompiler::Error> {
     let thread = u64::from(libc::CLONE_THREAD.unsigned_abs());
-    let condition = SeccompCondition::new(
-        0,
-        SeccompCmpArgLen::Qword,
-        SeccompCmpOp::MaskedEq(thread),
-        0,
-    )?;
+    let condition = SeccompCondition::new(0, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(thread), 0)?;
     Ok(SeccompRule::new(vec![condition])?)
 }
 
 fn install(mut rules: Rules, errno: i32) -> Result<(), seccompiler::Error> {
     if let Some(offset) = SECOND_NUMBERS {
-        let second: Rules = rules
-            .iter()
-            .map(|(call, rules)| (call + offset, rules.clone()))
-            .collect();
+        let second: Rules = rules.iter().map(|(call, rules)| (call + offset, rules.clone())).collect();
         rules.extend(second);
     }
     let filter = SeccompFilter::new(

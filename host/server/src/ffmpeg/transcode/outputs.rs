@@ -31,12 +31,8 @@ pub(super) async fn prepare(work_dir: &Path, plan: &Plan) -> Result<(), Failure>
 pub(super) async fn discard(work_dir: &Path, plan: &Plan) -> Result<(), Failure> {
     let directories = directories(plan);
     let single = |output: &PlannedOutput| output.directory.is_none();
-    let mut files: Vec<String> = plan
-        .outputs
-        .iter()
-        .filter(|output| single(output))
-        .map(|output| output.entry.clone())
-        .collect();
+    let mut files: Vec<String> =
+        plan.outputs.iter().filter(|output| single(output)).map(|output| output.entry.clone()).collect();
     files.extend(plan.snapshots.iter().flat_map(picture_names));
     within(work_dir, move |work| {
         for directory in directories {
@@ -51,10 +47,7 @@ pub(super) async fn discard(work_dir: &Path, plan: &Plan) -> Result<(), Failure>
 }
 
 /// All files of one output.
-pub(super) async fn files(
-    work_dir: &Path,
-    output: &PlannedOutput,
-) -> Result<Vec<OutputFile>, Failure> {
+pub(super) async fn files(work_dir: &Path, output: &PlannedOutput) -> Result<Vec<OutputFile>, Failure> {
     let output = output.clone();
     within(work_dir, move |work| match &output.directory {
         None => Ok(vec![file(work, output.entry)?]),
@@ -76,10 +69,7 @@ pub(super) async fn files(
 }
 
 /// The pictures that were taken, in order; a gap ends them.
-pub(super) async fn pictures(
-    work_dir: &Path,
-    planned: &PlannedSnapshots,
-) -> Result<Vec<OutputFile>, Failure> {
+pub(super) async fn pictures(work_dir: &Path, planned: &PlannedSnapshots) -> Result<Vec<OutputFile>, Failure> {
     let names: Vec<String> = picture_names(planned).collect();
     within(work_dir, move |work| {
         let present = |name| file(work, name).ok();
@@ -104,10 +94,7 @@ fn file(work: &Dir, name: String) -> io::Result<OutputFile> {
     if !meta.is_file() {
         return Err(io::Error::other("an output is not a plain file"));
     }
-    Ok(OutputFile {
-        name,
-        size_bytes: meta.len(),
-    })
+    Ok(OutputFile { name, size_bytes: meta.len() })
 }
 
 fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
@@ -132,11 +119,7 @@ async fn within<T: Send + 'static>(
     done.map_err(|error| {
         let full = error.kind() == io::ErrorKind::StorageFull;
         let detail = error.to_string();
-        let reason = if full {
-            Reason::DiskFull
-        } else {
-            Reason::Host { detail }
-        };
+        let reason = if full { Reason::DiskFull } else { Reason::Host { detail } };
         reason.into()
     })
 }

@@ -89,9 +89,15 @@ async fn a_token_opens_its_own_tenants_paths_and_no_others() {
             assert_eq!(status("").await, 200, "{what}");
             continue;
         }
-        for token in ["", "nonsense", "AKacme.", "AKacme.wrong", "AKnobody.acme-secret", ".", "admin-toke", "admin-tokenx"] {
+        for token in
+            ["", "nonsense", "AKacme.", "AKacme.wrong", "AKnobody.acme-secret", ".", "admin-toke", "admin-tokenx"]
+        {
             let refused = desk.as_token(token, method.clone(), &path, "").await;
-            assert_eq!((refused.status.as_u16(), code(&refused).as_str()), (401, "unauthenticated"), "{what} {token:?}");
+            assert_eq!(
+                (refused.status.as_u16(), code(&refused).as_str()),
+                (401, "unauthenticated"),
+                "{what} {token:?}"
+            );
             assert_eq!(refused.header("www-authenticate"), "Bearer");
         }
         let foreign = if template.contains("{tenant}") { 404 } else { 403 };

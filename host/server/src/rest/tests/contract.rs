@@ -20,7 +20,11 @@ fn the_checked_in_document_is_what_the_handlers_say() {
         std::fs::write(&path, &text).unwrap();
     }
     let checked_in = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(checked_in == text, "{} is out of date: run this test with {UPDATE}=1 and look at the diff", path.display());
+    assert!(
+        checked_in == text,
+        "{} is out of date: run this test with {UPDATE}=1 and look at the diff",
+        path.display()
+    );
 }
 
 #[tokio::test]

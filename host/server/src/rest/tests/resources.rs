@@ -24,28 +24,37 @@ async fn a_tenant_is_made_shown_switched_and_removed() {
     let text = |name: &str| made[name].as_str().unwrap().to_owned();
     assert_eq!((text("tenant"), text("push_domain")), ("acme".to_owned(), "push.acme.example".to_owned()));
     let token = format!("{}.{}", text("access_key_id"), text("access_key_secret"));
-    assert!(text("access_key_secret").len() == 64 && text("push_key").len() == 32 && text("push_key") != text("play_key"));
+    assert!(
+        text("access_key_secret").len() == 64 && text("push_key").len() == 32 && text("push_key") != text("play_key")
+    );
     let secret = text("webhook_secret").strip_prefix("whsec_").map(|secret| STANDARD.decode(secret).unwrap().len());
     assert_eq!(secret, Some(32));
 
     let shown = desk.as_token(&token, Method::GET, "/v1/tenants/acme", "").await;
     assert_eq!(shown.header("cache-control"), "no-store");
     let shown = shown.json();
-    assert_eq!((&shown["push_auth"], &shown["url_auth"], &shown["auth_validity_seconds"]), (&json!(true), &json!(false), &json!(1800)));
+    assert_eq!(
+        (&shown["push_auth"], &shown["url_auth"], &shown["auth_validity_seconds"]),
+        (&json!(true), &json!(false), &json!(1800))
+    );
     let secrets = [text("access_key_secret"), text("push_key"), text("play_key"), text("webhook_secret")];
     assert!(!secrets.iter().any(|secret| shown.to_string().contains(secret)), "shown once");
     let changed = desk.as_token(&token, Method::PATCH, "/v1/tenants/acme", "{\"url_auth\":true}").await.json();
     assert_eq!((&changed["push_auth"], &changed["url_auth"]), (&json!(true), &json!(true)));
     assert_eq!(desk.get("/v1/tenants").await["tenants"][0], changed);
 
-    for (field, value) in [("name", "acme"), ("push_domain", "push.acme.example"), ("play_domain", "push.acme.example")] {
+    for (field, value) in [("name", "acme"), ("push_domain", "push.acme.example"), ("play_domain", "push.acme.example")]
+    {
         let mut other = json!({"name": "other", "push_domain": "a.example", "play_domain": "b.example"});
         other[field] = json!(value);
         let (status, body) = desk.post("/v1/tenants", other).await;
         assert_eq!((status, &body["error"]["code"]), (409, &json!("conflict")), "{field}");
     }
     let (_, unsigned) = desk
-        .post("/v1/tenants", json!({"name": "b", "push_domain": "a.example", "play_domain": "b.example", "push_auth": false}))
+        .post(
+            "/v1/tenants",
+            json!({"name": "b", "push_domain": "a.example", "play_domain": "b.example", "push_auth": false}),
+        )
         .await;
     assert_eq!(unsigned["tenant"], "b");
     assert_eq!(desk.get("/v1/tenants/b").await["push_auth"], json!(false));
@@ -66,7 +75,8 @@ async fn names_and_domains_are_checked() {
         ("acme", "a.example", "b_.example"),
         ("acme", "a.example", "A.example"),
     ] {
-        let (status, body) = desk.post("/v1/tenants", json!({"name": name, "push_domain": push, "play_domain": play})).await;
+        let (status, body) =
+            desk.post("/v1/tenants", json!({"name": name, "push_domain": push, "play_domain": play})).await;
         assert_eq!((status, &body["error"]["code"]), (400, &json!("invalid")), "{name} {push} {play}");
     }
 }
@@ -91,14 +101,21 @@ async fn a_broadcast_shows_its_parts_gaps_and_watermark() {
     life.put(Input::PublisherGone { epoch: 1, cause: LeaveCause::Disconnected }).await;
     life.put(Input::PublishAsked { client: "203.0.113.9:4712".to_owned() }).await;
     life.put(Input::PartOpening { epoch: 2, video: None, audio: None, first_ms: 10_000 }).await;
-    desk.world.broadcast("acme", "b2").await.put(Input::PublisherGone { epoch: 1, cause: LeaveCause::Unpublished }).await;
+    desk.world
+        .broadcast("acme", "b2")
+        .await
+        .put(Input::PublisherGone { epoch: 1, cause: LeaveCause::Unpublished })
+        .await;
 
     let shown = desk.get("/v1/tenants/acme/broadcasts/b1").await;
     assert_eq!((&shown["reconnects"], &shown["parts"], &shown["settled"]), (&json!(1), &json!(2), &json!(false)));
     let (first, second) = (&shown["part_list"][0], &shown["part_list"][1]);
     assert_eq!((&first["state"], &first["video_id"]), (&json!("closed"), &json!(video.as_str())));
     assert_eq!((&first["duration_ms"], &first["video"]["width"]), (&json!(10_000), &json!(320)));
-    assert_eq!((&second["state"], &second["video_id"], &second["first_ms"]), (&json!("open"), &Value::Null, &json!(10_000)));
+    assert_eq!(
+        (&second["state"], &second["video_id"], &second["first_ms"]),
+        (&json!("open"), &Value::Null, &json!(10_000))
+    );
     assert_eq!(shown["breaks"][0]["from"], "2027-01-01T00:00:00.000Z");
     // A closed part is synced whole; what is being written is as far as its recorder says.
     assert_eq!(shown["watermark_ms"], json!(10_000));
@@ -124,8 +141,14 @@ async fn a_video_shows_what_it_holds_and_where_it_plays() {
 
     let path = format!("/v1/tenants/acme/videos/{video}");
     let shown = desk.get(&path).await;
-    assert_eq!((&shown["status"], &shown["template_group"], &shown["part"]), (&json!("ready"), &json!("g1"), &json!(0)));
-    assert_eq!((&shown["facts"]["video_frames"], &shown["facts"]["audio"]["sample_rate"]), (&json!(250), &json!(44_100)));
+    assert_eq!(
+        (&shown["status"], &shown["template_group"], &shown["part"]),
+        (&json!("ready"), &json!("g1"), &json!(0))
+    );
+    assert_eq!(
+        (&shown["facts"]["video_frames"], &shown["facts"]["audio"]["sample_rate"]),
+        (&json!(250), &json!(44_100))
+    );
     assert_eq!(shown["urls"]["source_hls"], format!("http://vod.example/media/{video}/source.m3u8"));
     assert_eq!(shown["urls"]["cover"], format!("http://vod.example/media/{video}/{covers}/c-00001.jpg"));
     let (first, second) = (&shown["renditions"][0], &shown["renditions"][1]);
@@ -151,7 +174,9 @@ async fn a_video_shows_what_it_holds_and_where_it_plays() {
     listed.sort();
     expected.sort();
     assert_eq!(listed, expected);
-    for (query, count) in [("status=ready", 1), ("status=failed", 0), ("stream=cam-b1", 2), ("app=other", 0), ("broadcast=b1", 2)] {
+    for (query, count) in
+        [("status=ready", 1), ("status=failed", 0), ("stream=cam-b1", 2), ("app=other", 0), ("broadcast=b1", 2)]
+    {
         assert_eq!(desk.get(&format!("/v1/tenants/acme/videos?{query}")).await["total"], json!(count), "{query}");
     }
 }
@@ -173,13 +198,18 @@ async fn a_decision_tells_why() {
     assert_eq!((&decision["question"]["about"], &decision["applied"]), (&json!("a video"), &json!("answer")));
     assert_eq!(decision["verdict"]["answered"]["template-group"]["group"], "g1");
     let made = &decision["provenance"];
-    assert_eq!((&made["fuel"], &made["elapsed_us"], &made["log"][0]), (&json!(12_345), &json!(678), &json!("chose g1")));
+    assert_eq!(
+        (&made["fuel"], &made["elapsed_us"], &made["log"][0]),
+        (&json!(12_345), &json!(678), &json!("chose g1"))
+    );
     assert_eq!(made["digest"], "d".repeat(64));
 
     let page = desk.get("/v1/tenants/acme/decisions?limit=2").await;
     let rest = desk.get(&format!("/v1/tenants/acme/decisions?limit=2&before={}", page["next_before"])).await;
     assert_eq!((page["decisions"].as_array().unwrap().len(), rest["decisions"].as_array().unwrap().len()), (2, 1));
-    for (query, count) in [("failed=true", 0), ("plugin=by-stream", 3), ("plugin=other", 0), ("stream=cam-b1", 3), ("hook=callback", 0)] {
+    for (query, count) in
+        [("failed=true", 0), ("plugin=by-stream", 3), ("plugin=other", 0), ("stream=cam-b1", 3), ("hook=callback", 0)]
+    {
         let found = desk.get(&format!("/v1/tenants/acme/decisions?{query}")).await;
         assert_eq!(found["decisions"].as_array().unwrap().len(), count, "{query}");
     }
@@ -247,8 +277,14 @@ async fn plugins_are_listed_with_what_is_active() {
     let listed = desk.get("/v1/tenants/acme/plugins").await;
     assert_eq!((&listed["plugins"][0]["name"], &listed["plugins"][1]["name"]), (&json!("a"), &json!("b")));
     let newest = &listed["plugins"][0]["versions"][0];
-    assert_eq!((&newest["version"], &newest["settings_revision"], &newest["hooks"][1]), (&json!(2), &json!(2), &json!("callback")));
-    assert_eq!((&listed["plugins"][0]["active"], &desk.get("/v1/tenants/acme/plugins/b").await["active"]), (&Value::Null, &Value::Null));
+    assert_eq!(
+        (&newest["version"], &newest["settings_revision"], &newest["hooks"][1]),
+        (&json!(2), &json!(2), &json!("callback"))
+    );
+    assert_eq!(
+        (&listed["plugins"][0]["active"], &desk.get("/v1/tenants/acme/plugins/b").await["active"]),
+        (&Value::Null, &Value::Null)
+    );
     let (status, off) = desk.post("/v1/tenants/acme/plugins/a/deactivate", json!({})).await;
     assert_eq!((status, off), (200, json!({"was_active": false})));
     for (path, body, expected) in [
