@@ -3,6 +3,7 @@
 //! wake. The laws are properties in `tests/laws.rs`.
 
 mod composing;
+mod corrupt;
 mod flow;
 mod inputs;
 mod processing;

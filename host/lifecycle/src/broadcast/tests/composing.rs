@@ -63,6 +63,17 @@ fn parts_are_composed_when_all_are_closed() {
             to do 8.0 compose the composed video of 2 parts
         ",
     );
+    // Another effect's answer is nobody's.
+    flow.check(
+        201_500,
+        composed((6, 2), 19_000),
+        "
+            no record
+            to do 3.0 ask about part 0's video
+            to do 7.0 ask about part 1's video
+            to do 8.0 compose the composed video of 2 parts
+        ",
+    );
     flow.check(202_000, composed((8, 0), 19_000), "
             9  +202.000 s  the composed video's source: done, 19.000 s from 0.000 s, 4750000 bytes, 475 pictures, 890 audio frames, H.264 1280x720 at 25 fps and AAC 48000 Hz x2
             tells source-complete, analysed
@@ -224,6 +235,14 @@ fn what_no_correct_server_sends_is_impossible() {
         Rejected::Impossible("a part is closed that was never opened"),
     );
     flow.refuses(11_000, verdict((3, 0), compose(&[0])), Rejected::Impossible("a verdict for another question"));
+    flow.check(
+        11_000,
+        verdict((3, 1), process(NO_GROUP, &[])),
+        "
+            no record
+            to do 3.0 ask about part 0's video
+        ",
+    );
     flow.check(
         11_000,
         opening(1, 10_000),

@@ -64,6 +64,13 @@ impl Flow {
         records
     }
 
+    /// Folds one record in as it is.
+    #[track_caller]
+    pub(super) fn apply(&mut self, record: &Record) {
+        self.broadcast.apply(record).expect("it continues the journal");
+        self.journal.push(record.clone());
+    }
+
     /// Puts one input to the broadcast and compares all that follows.
     #[track_caller]
     pub(super) fn check(&mut self, at_ms: i64, input: Input, expected: &str) {
@@ -96,6 +103,22 @@ impl Flow {
     #[track_caller]
     pub(super) fn refuses(&mut self, at_ms: i64, input: Input, why: Rejected) {
         assert_eq!(self.broadcast.step(&input, T0.plus_ms(at_ms)), Err(why), "{input:?}");
+    }
+
+    /// The record does not continue the journal, and the fold says why and stays as it was.
+    #[track_caller]
+    pub(super) fn corrupted_by(&self, record: &Record, why: &str) {
+        let mut broadcast = self.broadcast.clone();
+        let corrupt = broadcast.apply(record).expect_err("it does not fit");
+        assert_eq!(corrupt.why, why, "{record:?}");
+        assert_eq!(corrupt.seq, self.broadcast.next_seq);
+        assert_eq!(broadcast, self.broadcast, "{record:?} left a trace");
+    }
+
+    /// The record that `input` gives now, which is not folded in.
+    pub(super) fn record(&self, at_ms: i64, input: &Input) -> Record {
+        let records = self.broadcast.step(input, T0.plus_ms(at_ms));
+        records.expect("the input fits").remove(0)
     }
 
     /// Compares where the broadcast stands, and that its journal says the same.
