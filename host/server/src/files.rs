@@ -196,7 +196,7 @@ impl Files {
     /// When the system cannot tell.
     pub fn free_bytes(&self) -> io::Result<u64> {
         let stat = nix::sys::statvfs::statvfs(&self.root)?;
-        Ok(stat.blocks_available() as u64 * stat.fragment_size() as u64)
+        Ok(stat.blocks_available() * stat.fragment_size())
     }
 }
 

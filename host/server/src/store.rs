@@ -137,22 +137,3 @@ fn read_json<T: serde::de::DeserializeOwned>(what: &'static str, text: &str) -> 
 fn write_json<T: serde::Serialize>(what: &'static str, value: &T) -> Result<String> {
     serde_json::to_string(value).map_err(|source| Error::Unreadable { what, source })
 }
-
-#[cfg(test)]
-pub(crate) mod testkit {
-    //! A catalogue in a directory of its own.
-
-    use super::*;
-
-    /// The store and the directory it lives in.
-    pub(crate) struct TestStore {
-        pub(crate) store: Store,
-        pub(crate) dir: tempfile::TempDir,
-    }
-
-    pub(crate) async fn store() -> TestStore {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("catalogue.db"), Seal::from_key([7; 32])).await.unwrap();
-        TestStore { store, dir }
-    }
-}

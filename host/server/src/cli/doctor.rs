@@ -80,7 +80,7 @@ fn disk(config: &Config) -> Finding {
     let reserve = config.limits.disk_reserve_mib.saturating_mul(1 << 20);
     match nix::sys::statvfs::statvfs(folder) {
         Ok(stat) => {
-            let free = stat.blocks_available() as u64 * stat.fragment_size() as u64;
+            let free = stat.blocks_available() * stat.fragment_size();
             let what = format!("{} MiB free below {}", free >> 20, config.data.display());
             if free > reserve {
                 Finding::Good(what)

@@ -83,7 +83,7 @@ async fn master_playlist(
     let viewing = admit(&playback, &asked.uri, &video).await?;
     let text = match master::playlist(&playback, &viewing).await? {
         Some(master) => master,
-        None => signed(&viewing, &*source::playlist(&playback, &viewing.id).await?),
+        None => signed(&viewing, &source::playlist(&playback, &viewing.id).await?),
     };
     send_text(&viewing, asked.conditions(), text, HLS)
 }

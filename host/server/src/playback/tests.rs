@@ -125,7 +125,7 @@ async fn the_source_is_sent_whole_in_ranges_and_not_again() {
 #[tokio::test]
 async fn a_file_larger_than_every_buffer_arrives_whole() {
     let theatre = Theatre::new().await;
-    let large: Vec<u8> = (0..3_000_001u32).map(|n| (n * 31 >> 3) as u8).collect();
+    let large: Vec<u8> = (0..3_000_001u32).map(|n| ((n * 31) >> 3) as u8).collect();
     theatre.world.files.video(&theatre.video).unwrap().write(SOURCE, &large).unwrap();
     assert!(theatre.get("source.mp4", &[]).await.body == large);
     let part = theatre.get("source.mp4", &[("range", "bytes=65530-2000000")]).await;

@@ -36,6 +36,9 @@ pub(super) fn wants(event_types: &str, event_type: &str) -> bool {
     event_types.split(',').map(str::trim).any(covers)
 }
 
+/// Receiver, event types, switch, sealed key, vendor fields.
+type Row = (String, String, bool, Option<Vec<u8>>, String);
+
 impl Store {
     /// Sets an application's callback; a later one replaces the earlier.
     pub async fn put_message_callback(&self, tenant: &str, callback: &MessageCallback, now: Timestamp) -> Result<()> {
@@ -63,7 +66,7 @@ impl Store {
 
     /// An application's callback.
     pub async fn message_callback(&self, tenant: &str, app_id: &str) -> Result<Option<MessageCallback>> {
-        let row: Option<(String, String, bool, Option<Vec<u8>>, String)> = sqlx::query_as(
+        let row: Option<Row> = sqlx::query_as(
             "SELECT url, event_types, auth_switch, auth_key, extra FROM message_callbacks WHERE tenant = ? AND app_id = ?",
         )
         .bind(tenant)

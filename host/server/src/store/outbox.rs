@@ -172,7 +172,7 @@ impl Store {
     pub async fn redeliver(&self, tenant: &str, id: i64, now: Timestamp) -> Result<Redelivered> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         let found: Option<Settled> =
-            sqlx::query_as("SELECT id, phase, state, created_at FROM deliveries WHERE tenant = ? AND id = ?")
+            sqlx::query_as("SELECT id, phase, state FROM deliveries WHERE tenant = ? AND id = ?")
                 .bind(tenant)
                 .bind(id)
                 .fetch_optional(&mut *transaction)
@@ -193,7 +193,7 @@ impl Store {
         loop {
             let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
             let batch: Vec<Settled> = sqlx::query_as(
-                "SELECT id, phase, state, created_at FROM deliveries WHERE tenant = ?1 AND id > ?2 \
+                "SELECT id, phase, state FROM deliveries WHERE tenant = ?1 AND id > ?2 \
                  AND (?3 IS NULL OR event = ?3) AND (NOT ?4 OR phase IN ('exhausted', 'disabled')) ORDER BY id LIMIT ?5",
             )
             .bind(tenant)
@@ -219,19 +219,14 @@ struct Settled {
     id: i64,
     phase: String,
     state: String,
-    created_at: i64,
 }
 
 async fn set_back(transaction: &mut Transaction<'_, Sqlite>, delivery: &Settled, now: Timestamp) -> Result<bool> {
-    // It has no state of its own yet: a policy is still to say what is sent.
+    // A policy is still to say what is sent, or said that nothing is. Neither word is the delivery machine's own.
     if delivery.phase == "shaping" || delivery.phase == "dropped" {
         return Ok(false);
     }
-    let state = match delivery.state.as_str() {
-        // As it was written with its event: never tried.
-        "{}" => State::new(Timestamp(delivery.created_at)),
-        state => read_json("delivery state", state)?,
-    };
+    let state: State = read_json("delivery state", &delivery.state)?;
     let Some(again) = state.redeliver(now) else { return Ok(false) };
     sqlx::query("UPDATE deliveries SET phase = 'pending', state = ?2, due_at = ?3 WHERE id = ?1")
         .bind(delivery.id)
