@@ -222,8 +222,8 @@ struct Settled {
 }
 
 async fn set_back(transaction: &mut Transaction<'_, Sqlite>, delivery: &Settled, now: Timestamp) -> Result<bool> {
-    // A policy is still to say what is sent, or said that nothing is. Neither word is the delivery machine's own.
-    if delivery.phase == "shaping" || delivery.phase == "dropped" {
+    // A policy is still to say what is sent; the delivery machine does not know of that.
+    if delivery.phase == "shaping" {
         return Ok(false);
     }
     let state: State = read_json("delivery state", &delivery.state)?;
