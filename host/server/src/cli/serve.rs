@@ -49,7 +49,8 @@ impl Serve {
         config.public_url = self.public_url.unwrap_or(config.public_url);
         config.check()?;
         telemetry::start(&config.logs)?;
-        super::runtime()?.block_on(async {
+        let runtime = super::runtime()?;
+        runtime.block_on(async {
             let stop = CancellationToken::new();
             stop_on_signals(stop.clone())?;
             let app = App::load(&config, stop).await?;
@@ -60,6 +61,8 @@ impl Serve {
             app.run().await;
             anyhow::Ok(())
         })?;
+        // A name lookup in progress cannot be cancelled, and must not hold up the end.
+        runtime.shutdown_timeout(std::time::Duration::from_secs(1));
         Ok(ExitCode::SUCCESS)
     }
 }

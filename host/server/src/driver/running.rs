@@ -18,6 +18,10 @@ use super::Handle;
 /// something that is not the tenant's doing, such as a full disk.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
 
+/// The longest such wait: each one is twice the one before, so that a machine in trouble is not kept busy with
+/// work that fails.
+const TRY_AGAIN_AT_LAST: Duration = Duration::from_secs(300);
+
 /// How long running work may take to end when the server stops.
 const GRACE: Duration = Duration::from_secs(8);
 
@@ -82,19 +86,19 @@ impl Running {
             let cancel = self.stop.child_token();
             let broadcast = Arc::clone(snapshot.get_or_insert_with(|| Arc::new(broadcast.clone())));
             let work = Work { broadcast, effect_id, effect, cancel: cancel.clone() };
-            let again = self.ended_before.contains_key(&key);
+            let ended_before = self.ended_before.get(&key).copied().unwrap_or(0);
             self.work.insert(key, cancel);
-            self.start(work, again);
+            self.start(work, ended_before);
         }
     }
 
-    fn start(&self, work: Work, again: bool) {
+    fn start(&self, work: Work, ended_before: u32) {
         let (perform, handle) = (Arc::clone(&self.perform), self.handle.clone());
         let (broadcast, effect, cancel) = (work.broadcast.id.clone(), work.effect_id, work.cancel.clone());
         self.tasks.spawn(async move {
-            if again {
+            if ended_before > 0 {
                 tokio::select! {
-                    () = tokio::time::sleep(TRY_AGAIN) => {}
+                    () = tokio::time::sleep(wait_before(ended_before)) => {}
                     () = cancel.cancelled() => return,
                 }
             }
@@ -125,5 +129,22 @@ impl Running {
                 tracing::warn!(running = tasks.len(), "work did not end in time; it starts again with the server");
             }
         }
+    }
+}
+
+/// How long work waits that ended `ended_before` times without telling what came of it.
+fn wait_before(ended_before: u32) -> Duration {
+    let doublings = ended_before.saturating_sub(1).min(16);
+    TRY_AGAIN.saturating_mul(1 << doublings).min(TRY_AGAIN_AT_LAST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_keeps_failing_is_tried_less_and_less_often() {
+        let waits: Vec<u64> = [1, 2, 3, 6, 7, 8, 1_000].map(|times| wait_before(times).as_secs()).to_vec();
+        assert_eq!(waits, [5, 10, 20, 160, 300, 300, 300]);
     }
 }

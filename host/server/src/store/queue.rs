@@ -5,7 +5,7 @@ use reprise_lifecycle::delivery::{DeliveryId, Pending, State};
 use reprise_lifecycle::id::{EventId, TenantId};
 use reprise_lifecycle::time::Timestamp;
 use secrecy::ExposeSecret;
-use sqlx::FromRow;
+use sqlx::{FromRow, Sqlite, Transaction};
 
 use super::{Error, Result, Store, read_json, write_json};
 use crate::delivery::queue::{AttemptRecord, Due, LaneKey, Queue};
@@ -129,22 +129,8 @@ impl Queue for Store {
                 .bind(next.due_at().map(|at| at.0))
                 .execute(&mut *transaction)
                 .await?;
-            if let State::Disabled { .. } = next {
-                // The receiver wants no more: what still waits for it are dead letters, and new events make none.
-                sqlx::query(
-                    "UPDATE deliveries SET phase = 'disabled', state = ?3, due_at = NULL \
-                     WHERE tenant = ?1 AND url = ?2 AND phase = 'pending'",
-                )
-                .bind(&tenant)
-                .bind(&url)
-                .bind(write_json("delivery state", next)?)
-                .execute(&mut *transaction)
-                .await?;
-                sqlx::query("UPDATE message_callbacks SET event_types = '' WHERE tenant = ? AND url = ?")
-                    .bind(&tenant)
-                    .bind(&url)
-                    .execute(&mut *transaction)
-                    .await?;
+            if let State::Disabled { at, .. } = next {
+                disable(&mut transaction, &tenant, &url, *at).await?;
             }
         }
         transaction.commit().await?;
@@ -182,6 +168,33 @@ impl Store {
             .fetch_one(&self.reader)
             .await?)
     }
+}
+
+/// The receiver wants no more: what still waits for it are dead letters, each with its own count of attempts, and
+/// new events make none until the tenant configures it again.
+async fn disable(transaction: &mut Transaction<'_, Sqlite>, tenant: &str, url: &str, at: Timestamp) -> Result<()> {
+    let waiting: Vec<(i64, String)> = sqlx::query_as(
+        "SELECT id, state FROM deliveries WHERE tenant = ? AND url = ? AND phase IN ('pending', 'shaping')",
+    )
+    .bind(tenant)
+    .bind(url)
+    .fetch_all(&mut **transaction)
+    .await?;
+    for (id, state) in waiting {
+        let State::Pending(Pending { attempt, .. }) = read_json("delivery state", &state)? else { continue };
+        let disabled = State::Disabled { attempt: attempt.saturating_sub(1), at };
+        sqlx::query("UPDATE deliveries SET phase = 'disabled', state = ?2, due_at = NULL WHERE id = ?1")
+            .bind(id)
+            .bind(write_json("delivery state", &disabled)?)
+            .execute(&mut **transaction)
+            .await?;
+    }
+    sqlx::query("UPDATE message_callbacks SET event_types = '' WHERE tenant = ? AND url = ?")
+        .bind(tenant)
+        .bind(url)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
 }
 
 fn outcome_json(attempt: &AttemptRecord) -> Result<String> {
