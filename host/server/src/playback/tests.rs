@@ -303,7 +303,10 @@ async fn renditions_and_pictures_join_as_they_finish() {
         let answered = get(format!("/media/{video}/{path}")).await;
         assert_eq!((answered.status, answered.header("content-type")), (StatusCode::OK, media_type), "{path}");
     }
-    // A job's files belong to its own video.
+    // A job's files belong to its own video, even if a folder of that name is in another's.
+    let other = theatre.world.files.video(&theatre.video).unwrap();
+    other.create_dir(&mp4).unwrap();
+    other.write(format!("{mp4}/movie.mp4"), b"x").unwrap();
     assert_eq!(get(format!("/media/{}/{mp4}/movie.mp4", theatre.video)).await.status, StatusCode::NOT_FOUND);
 }
 
