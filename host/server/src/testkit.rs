@@ -22,7 +22,9 @@ use tower::ServiceExt;
 
 use crate::files::Files;
 use crate::store::Store;
-use crate::store::journal::{Append, LoggedDecision, OutboxEvent};
+use crate::store::decisions::LoggedDecision;
+use crate::store::deliveries::OutboxEvent;
+use crate::store::journal::Append;
 use crate::store::message_callbacks::MessageCallback;
 use crate::store::seal::Seal;
 use crate::store::tenants::{NewTenant, TenantKeys};

@@ -13,7 +13,9 @@ use tokio::sync::oneshot;
 use super::handle::{Joined, Message, OpenPart, PublishRefused, Refused, Taken};
 use super::{Driver, fresh_id, turn_time};
 use crate::api::events::{EventContext, body};
-use crate::store::journal::{Append, LoggedDecision, OutboxEvent};
+use crate::store::decisions::LoggedDecision;
+use crate::store::deliveries::OutboxEvent;
+use crate::store::journal::Append;
 
 /// What a turn does to one broadcast.
 #[derive(Default)]

@@ -2,10 +2,23 @@
 
 use reprise_lifecycle::broadcast::Broadcast;
 use reprise_lifecycle::decision::{Decision, Verdict};
+use reprise_lifecycle::id::VideoId;
 use sqlx::{FromRow, Sqlite, Transaction};
 
-use super::journal::LoggedDecision;
 use super::{Result, Store, write_json};
+
+/// A decision with the question it answers, for the decision log.
+#[derive(Clone, Debug)]
+pub struct LoggedDecision {
+    /// The question's JSON.
+    pub question: String,
+    /// The decision.
+    pub decision: Decision,
+    /// The video it is about, if one.
+    pub video: Option<VideoId>,
+    /// When it was made.
+    pub at: i64,
+}
 
 /// One logged decision.
 #[derive(Clone, Debug, FromRow)]

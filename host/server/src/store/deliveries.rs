@@ -1,12 +1,30 @@
 //! The outbox: events written in their record's transaction, one delivery per receiver, and every attempt.
 
+use reprise_lifecycle::broadcast::Broadcast;
 use reprise_lifecycle::decision::Decision;
 use reprise_lifecycle::delivery::State;
+use reprise_lifecycle::id::{RecordSeq, VideoId};
 use reprise_lifecycle::time::Timestamp;
 use sqlx::{FromRow, Sqlite, Transaction};
 
-use super::journal::Append;
 use super::{Result, Store, decisions, write_json};
+
+/// An event as it goes to the outbox: frozen when it happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxEvent {
+    /// Stable id.
+    pub id: String,
+    /// The record it comes from.
+    pub seq: RecordSeq,
+    /// The video it is about.
+    pub video: VideoId,
+    /// The vendor's event type.
+    pub kind: &'static str,
+    /// When it happened.
+    pub at: i64,
+    /// One JSON object.
+    pub body: String,
+}
 
 /// A delivery that waits for a callback policy.
 #[derive(Clone, Debug, FromRow)]
@@ -43,15 +61,15 @@ pub enum Shaped {
     Drop,
 }
 
-pub(super) async fn write(transaction: &mut Transaction<'_, Sqlite>, append: &Append<'_>) -> Result<()> {
-    let tenant = append.after.tenant.as_str();
-    for event in &append.events {
+pub(super) async fn write(transaction: &mut Transaction<'_, Sqlite>, after: &Broadcast, events: &[OutboxEvent], shape: bool) -> Result<()> {
+    let tenant = after.tenant.as_str();
+    for event in events {
         sqlx::query(
             "INSERT INTO events (id, tenant, broadcast, seq, video, kind, at, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&event.id)
         .bind(tenant)
-        .bind(append.after.id.as_str())
+        .bind(after.id.as_str())
         .bind(event.seq as i64)
         .bind(event.video.as_str())
         .bind(event.kind)
@@ -69,7 +87,7 @@ pub(super) async fn write(transaction: &mut Transaction<'_, Sqlite>, append: &Ap
             if !wanted {
                 continue;
             }
-            let phase = if append.shape { "shaping" } else { "pending" };
+            let phase = if shape { "shaping" } else { "pending" };
             sqlx::query(
                 "INSERT INTO deliveries (event, tenant, app_id, url, phase, state, due_at, body, created_at) \
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -80,7 +98,7 @@ pub(super) async fn write(transaction: &mut Transaction<'_, Sqlite>, append: &Ap
             .bind(url)
             .bind(phase)
             .bind(write_json("delivery state", &State::new(Timestamp(event.at)))?)
-            .bind((!append.shape).then_some(event.at))
+            .bind((!shape).then_some(event.at))
             .bind(event.body.as_bytes())
             .bind(event.at)
             .execute(&mut **transaction)

@@ -2,41 +2,12 @@
 //! one transaction. What is not committed here did not happen.
 
 use reprise_lifecycle::broadcast::Broadcast;
-use reprise_lifecycle::decision::Decision;
-use reprise_lifecycle::id::{BroadcastId, RecordSeq, VideoId};
+use reprise_lifecycle::id::{BroadcastId, RecordSeq};
 use reprise_lifecycle::record::{Record, VERSION};
 
+use super::decisions::LoggedDecision;
+use super::deliveries::OutboxEvent;
 use super::{Error, Result, Store, decisions, deliveries, projection, read_json, write_json};
-
-/// An event as it goes to the outbox: frozen when it happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutboxEvent {
-    /// Stable id.
-    pub id: String,
-    /// The record it comes from.
-    pub seq: RecordSeq,
-    /// The video it is about.
-    pub video: VideoId,
-    /// The vendor's event type.
-    pub kind: &'static str,
-    /// When it happened.
-    pub at: i64,
-    /// One JSON object.
-    pub body: String,
-}
-
-/// A decision with the question it answers, for the decision log.
-#[derive(Clone, Debug)]
-pub struct LoggedDecision {
-    /// The question's JSON.
-    pub question: String,
-    /// The decision.
-    pub decision: Decision,
-    /// The video it is about, if one.
-    pub video: Option<VideoId>,
-    /// When it was made.
-    pub at: i64,
-}
 
 /// New records of one broadcast and all that is written with them.
 #[derive(Debug)]
@@ -82,7 +53,7 @@ impl Store {
             }
             projection::write(&mut transaction, append.after, append.records).await?;
             decisions::write(&mut transaction, append.after, &append.decisions).await?;
-            deliveries::write(&mut transaction, append).await?;
+            deliveries::write(&mut transaction, append.after, &append.events, append.shape).await?;
         }
         transaction.commit().await?;
         Ok(())
