@@ -39,6 +39,8 @@
 mod bindings;
 mod error;
 mod export;
+#[cfg(all(target_arch = "wasm32", feature = "heap"))]
+mod heap;
 pub mod log;
 mod policy;
 #[cfg(not(target_arch = "wasm32"))]

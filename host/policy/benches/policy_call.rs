@@ -14,8 +14,8 @@ use nix::time::{ClockId, clock_gettime};
 use reprise_lifecycle::decision::Verdict;
 use reprise_lifecycle::question::Question;
 use reprise_policy::{
-    AdmissionLimits, CallLimits, CompileLimits, CompilerCommand, Engine, EngineOptions, Evaluator, Loaded, compile,
-    compile_child_main, encode_component, inspect,
+    AdmissionLimits, CallLimits, CompileLimits, CompilerCommand, Engine, EngineOptions, Evaluator, Loaded,
+    PLUGIN_CARGO_ARGS, compile, compile_child_main, encode_component, inspect,
 };
 use wasmtime::component::{Component, Linker};
 use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig, Store};
@@ -64,7 +64,7 @@ fn table(name: &str, component: &[u8], settings: &str, evaluator: &Evaluator, en
     let bare = measure(|| raw.fresh(&guest, settings));
     let start = measure(|| raw.instantiate());
     let mut kept = raw.keep();
-    let reused = measure(|| kept.call(&guest, settings));
+    let reused = measure(|| raw.again(&mut kept, &guest, settings));
 
     let loaded = load(engine, component);
     let answer = evaluator.evaluate(&loaded, question, settings);
@@ -77,7 +77,7 @@ fn table(name: &str, component: &[u8], settings: &str, evaluator: &Evaluator, en
     row("  native", native, None, None);
     row("  raw engine: reused instance", reused, Some(native), None);
     row("  raw engine: fresh instance, not called", start, Some(native), None);
-    row("  raw engine: fresh instance, no limits", bare, Some(native), None);
+    row("  raw engine: fresh instance, no limits set", bare, Some(native), None);
     row("  reprise: fresh instance, all limits on", ours, Some(native), Some(bare));
 }
 
@@ -109,7 +109,8 @@ fn component(name: &str) -> Vec<u8> {
     let module = target.join(format!("wasm32-unknown-unknown/plugin/{name}.wasm"));
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let status = Command::new(cargo)
-        .args(["build", "--quiet", "--profile", "plugin", "--target", "wasm32-unknown-unknown", "-p"])
+        .args(PLUGIN_CARGO_ARGS)
+        .args(["--quiet", "--profile", "plugin", "-p"])
         .arg(name.replace('_', "-"))
         .current_dir(&root)
         .status()

@@ -17,7 +17,8 @@ use crate::limits::{CORE_INSTANCES, MEMORIES, MEMORY_BYTES, STACK_BYTES, TABLE_E
 pub(crate) const TICK: Duration = Duration::from_millis(5);
 
 /// Linear memory that stays mapped in a slot between two calls. Resetting it by hand is cheaper than giving it
-/// back and faulting it in again; beyond what a call touches it is work for nothing.
+/// back and faulting it in again. Policies built with our SDK have three pages of memory, this is four; one with
+/// more works as well, only its upper pages are faulted in again for each call.
 const KEEP_RESIDENT_BYTES: usize = 256 << 10;
 
 /// The same for tables: a few hundred elements of 8 bytes.

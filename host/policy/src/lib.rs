@@ -48,7 +48,7 @@ pub use cache::LoadedPolicies;
 pub use compile::child::compile_child_main;
 pub use compile::{CompileLimits, CompilerCommand, compile};
 pub use component::Loaded;
-pub use encode::encode_component;
+pub use encode::{PLUGIN_CARGO_ARGS, encode_component};
 pub use engine::{Engine, EngineOptions};
 pub use error::{CompileError, EncodeError, EngineError, LoadError, OpenError, Refused, SettingsError};
 pub use evaluate::{Evaluation, Evaluator};

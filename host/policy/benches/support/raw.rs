@@ -50,8 +50,12 @@ pub(crate) struct Policy {
     callback: Option<callback::GuestIndices>,
 }
 
+/// Calls after which a kept instance is replaced: the SDK's allocator is made for one call and fills the memory.
+const CALLS_KEPT: u32 = 64;
+
 /// An instance that is asked again and again, as the host never does.
 pub(crate) struct Kept {
+    calls: u32,
     store: Store<()>,
     template_group: Option<template_group::Guest>,
     callback: Option<callback::Guest>,
@@ -87,7 +91,16 @@ impl Policy {
         let instance = self.pre.instantiate(&mut store).expect("it starts");
         let template_group = self.template_group.as_ref().map(|i| i.load(&mut store, &instance).expect("it fits"));
         let callback = self.callback.as_ref().map(|i| i.load(&mut store, &instance).expect("it fits"));
-        Kept { store, template_group, callback }
+        Kept { calls: 0, store, template_group, callback }
+    }
+
+    /// Asks the kept instance, or the next one.
+    pub(crate) fn again(&self, kept: &mut Kept, guest: &Guest, settings: &str) {
+        if kept.calls == CALLS_KEPT {
+            *kept = self.keep();
+        }
+        kept.calls += 1;
+        kept.call(guest, settings);
     }
 
     pub(crate) fn fresh(&self, guest: &Guest, settings: &str) {

@@ -100,7 +100,7 @@ fn bombs_are_counted_before_they_are_compiled() {
             "the number of functions is 10001, of which 10000",
         ),
         ("locals", format!("(module (func (local {})))", repeat("i32 ", 1_001)), "the number of locals"),
-        ("nesting", format!("(module {})", nested(65)), "the depth of nested blocks is 65, of which 64"),
+        ("nesting", format!("(module {})", nested(257)), "the depth of nested blocks is 257, of which 256"),
         (
             "locals times branches",
             format!("(module (func (local {}) {}))", repeat("i32 ", 1_000), repeat("(block)", 2_001)),
