@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use anyhow::Context as _;
+use reprise_policy::PLUGIN_CARGO_ARGS;
 
 /// The packages that are built, by the name tests use.
 const PACKAGES: [(&str, &str); 3] = [
@@ -33,7 +34,7 @@ fn build() -> anyhow::Result<PathBuf> {
     // A folder of its own, because the tests' own build may hold the lock of the usual one.
     let target = root.join("target/guests");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root).args(["build", "--quiet", "--profile", "plugin", "--target", TARGET]);
+    cargo.current_dir(root).args(PLUGIN_CARGO_ARGS).args(["--quiet", "--profile", "plugin"]);
     cargo.arg("--target-dir").arg(&target);
     for (package, _) in PACKAGES {
         cargo.args(["--package", package]);

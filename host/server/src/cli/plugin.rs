@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use http::Method;
+use reprise_policy::PLUGIN_CARGO_ARGS;
 use serde_json::{Value, json};
 
 use super::Server;
@@ -141,7 +142,8 @@ fn read_settings(path: &Path) -> anyhow::Result<String> {
 pub(super) fn build(folder: &Path, output: Option<&Path>, profile: &str) -> anyhow::Result<PathBuf> {
     const TARGET: &str = "wasm32-unknown-unknown";
     let built = std::process::Command::new("cargo")
-        .args(["build", "--profile", profile, "--target", TARGET, "--message-format", "json-render-diagnostics"])
+        .args(PLUGIN_CARGO_ARGS)
+        .args(["--profile", profile, "--message-format", "json-render-diagnostics"])
         .current_dir(folder)
         .stderr(std::process::Stdio::inherit())
         .output()

@@ -61,7 +61,12 @@ pub enum Shaped {
     Drop,
 }
 
-pub(super) async fn write(transaction: &mut Transaction<'_, Sqlite>, after: &Broadcast, events: &[OutboxEvent], shape: bool) -> Result<()> {
+pub(super) async fn write(
+    transaction: &mut Transaction<'_, Sqlite>,
+    after: &Broadcast,
+    events: &[OutboxEvent],
+    shape: bool,
+) -> Result<()> {
     let tenant = after.tenant.as_str();
     for event in events {
         sqlx::query(
