@@ -1,9 +1,11 @@
 //! End-to-end tests: the built server with real encoders, real policies, real receivers. They show that the wires are
 //! connected; each behaviour has its own tests at the lowest boundary that shows it.
 
+mod breaks;
 mod callbacks;
 mod decisions;
 mod demo;
+mod flows;
 mod hostile;
 mod recording;
 mod recovery;

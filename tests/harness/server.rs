@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::Context as _;
 use reprise::client::Rest;
 
-use crate::eventually;
+use crate::{eventually, http};
 
 /// A server process with its folder.
 #[derive(Debug)]
@@ -145,6 +145,16 @@ impl Server {
     pub fn admin(&self) -> anyhow::Result<Rest> {
         let token = std::fs::read_to_string(self.data().join("admin-token"))?;
         Ok(Rest::new(&format!("http://{}", self.http), token.trim()))
+    }
+
+    /// The value of a metric since the process started; 0 for one that is not there. Labels are part of the name.
+    ///
+    /// # Errors
+    /// When the metrics cannot be read.
+    pub async fn metric(&self, name: &str) -> anyhow::Result<f64> {
+        let text = http::text(&format!("http://{}/metrics", self.http)).await?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(line.map(str::parse).transpose()?.unwrap_or(0.0))
     }
 
     /// The server's log so far.
