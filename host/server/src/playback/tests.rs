@@ -18,6 +18,8 @@ use crate::files::{SOURCE, SOURCE_INDEX};
 use crate::testkit::{Answered, NOON_S, World, ask, noon};
 use crate::url_auth::{Terms, sign};
 
+mod linked;
+
 /// 320x240 at 25 fps, High: a codec header made by ffmpeg.
 const AVC: &str = "0164000dffe100196764000dacd94141fb011000000300100000030320f142996001000668ebe3cb22c0fdf8f800";
 
