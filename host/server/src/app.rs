@@ -13,6 +13,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::urls::MediaUrls;
+use crate::compose::Composer;
+use crate::composing::Composing;
 use crate::config::Config;
 use crate::delivery::address::Guard;
 use crate::delivery::client::{Client, ClientConfig};
@@ -94,7 +96,11 @@ impl App {
             publishers: Arc::clone(&publishers),
             recorders: recorders.clone(),
             policies: Arc::clone(&policies),
-            jobs: Arc::new(Jobs::new(Arc::clone(&files), tools, config.jobs.workers)),
+            jobs: Arc::new(Jobs::new(Arc::clone(&files), tools.clone(), config.jobs.workers)),
+            composing: Composing::new(
+                Arc::new(Composer::new(Arc::clone(&files), tools, jobs::THREADS)),
+                handle.clone(),
+            ),
         };
         let context = driver::Context {
             store: store.clone(),

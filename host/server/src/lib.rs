@@ -7,6 +7,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod compose;
+pub mod composing;
 pub mod config;
 pub mod delivery;
 pub mod driver;

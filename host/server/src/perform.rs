@@ -9,6 +9,7 @@ use reprise_lifecycle::input::Input;
 use reprise_lifecycle::record::{LeaveCause, Subject, WorkFailure, WorkResult};
 
 use crate::clock;
+use crate::composing::Composing;
 use crate::driver::{Handle, Perform, Work};
 use crate::ingest::Publishers;
 use crate::jobs::Jobs;
@@ -28,6 +29,8 @@ pub struct Performer {
     pub policies: Arc<Policies>,
     /// Runs ffmpeg.
     pub jobs: Arc<Jobs>,
+    /// Joins parts.
+    pub composing: Composing,
 }
 
 impl Perform for Performer {
@@ -53,7 +56,8 @@ impl Performer {
             Effect::ClosePart { part } => self.recorders.close_abandoned(&broadcast, *part).await,
             Effect::Ask { subject, .. } => self.ask(&work, subject).await,
             Effect::Process { video, task } => self.jobs.process(&work, &self.driver, video, task).await,
-            Effect::Compose { .. } | Effect::Produce { .. } => {
+            Effect::Compose { video, plan } => self.composing.run(&work, video, plan).await,
+            Effect::Produce { .. } => {
                 let input =
                     Input::ComposeFinished { effect: work.effect_id, result: WorkResult::Failed(unsupported()) };
                 log_refused(self.driver.job_input(&broadcast.id, input).await);
