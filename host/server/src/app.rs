@@ -135,7 +135,12 @@ impl App {
             callback_guard: guard,
             ..api::Settings::new(&media_base)
         };
-        let vendor = api::Context::new(store.clone(), handle.clone(), Arc::new(clock::now), settings);
+        let outbox = api::Outbox {
+            shapes: Some(Arc::<Policies>::clone(&policies)),
+            committed: vec![Arc::clone(&to_shape), Arc::clone(&to_deliver)],
+        };
+        let vendor =
+            api::Context::new(store.clone(), handle.clone(), Arc::new(clock::now), settings).with_outbox(outbox);
         let rest = rest::State {
             store: store.clone(),
             watermarks: Arc::clone(&watermarks),

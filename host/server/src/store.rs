@@ -15,8 +15,10 @@ mod projection;
 mod queue;
 pub mod record_configs;
 pub mod seal;
+pub mod search;
 pub mod template_groups;
 pub mod tenants;
+pub mod video_info;
 pub mod videos;
 
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! What several actions share, one subject each.
 
 pub(super) mod groups;
+pub(super) mod info;
 pub(super) mod links;
 pub(super) mod paging;
 pub(super) mod rules;
