@@ -14,6 +14,7 @@ pub mod plugins;
 mod projection;
 mod queue;
 pub mod record_configs;
+pub mod record_settings;
 pub mod seal;
 pub mod search;
 pub mod template_groups;
