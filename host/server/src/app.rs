@@ -26,6 +26,7 @@ use crate::perform::Performer;
 use crate::playback::{self, Playback};
 use crate::policies::Policies;
 use crate::recorder::Recorders;
+use crate::removal::Sweeper;
 use crate::shaper::Shaper;
 use crate::store::Store;
 use crate::store::seal::Seal;
@@ -43,6 +44,7 @@ pub struct App {
     driver: Driver,
     worker: Worker<Store>,
     shaper: Shaper,
+    sweeper: Sweeper,
     store: Store,
 }
 
@@ -94,7 +96,15 @@ impl App {
             publishers: Arc::clone(&publishers),
             recorders: recorders.clone(),
             policies: Arc::clone(&policies),
+            files: Arc::clone(&files),
             jobs: Arc::new(Jobs::new(Arc::clone(&files), tools, config.jobs.workers)),
+        };
+        let sweeper = Sweeper {
+            store: store.clone(),
+            files: Arc::clone(&files),
+            driver: handle.clone(),
+            config: config.storage.clone(),
+            drop_links: None,
         };
         let context = driver::Context {
             store: store.clone(),
@@ -163,7 +173,7 @@ impl App {
             limits: config.limits.clone(),
         };
         let shaper = Shaper { store: store.clone(), policies, wake: to_shape, shaped: to_deliver };
-        Ok(Self { stop, http, rtmp, router, ingest, driver, worker, shaper, store })
+        Ok(Self { stop, http, rtmp, router, ingest, driver, worker, shaper, sweeper, store })
     }
 
     /// The HTTP address.
@@ -183,11 +193,13 @@ impl App {
         let http = tokio::spawn(self.http.run(self.router, delivered.clone()));
         let rtmp = tokio::spawn(self.rtmp.run(self.ingest, self.stop.clone()));
         let driver = tokio::spawn(self.driver.run(drained.clone()));
+        let sweeper = tokio::spawn(self.sweeper.run(self.stop.clone()));
         let shaper = tokio::spawn(self.shaper.run(delivered.clone()));
         let worker = tokio::spawn(self.worker.run(delivered.clone()));
         self.stop.cancelled().await;
         tracing::info!("stopping");
         wait("ingest", rtmp).await;
+        wait("sweeper", sweeper).await;
         drained.cancel();
         wait("driver", driver).await;
         delivered.cancel();

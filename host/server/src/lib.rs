@@ -18,6 +18,7 @@ pub mod perform;
 pub mod playback;
 pub mod policies;
 pub mod recorder;
+pub mod removal;
 pub mod rest;
 pub mod shaper;
 pub mod store;

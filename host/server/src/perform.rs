@@ -8,12 +8,13 @@ use reprise_lifecycle::effect::Effect;
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::record::{LeaveCause, Subject, WorkFailure, WorkResult};
 
-use crate::clock;
 use crate::driver::{Handle, Perform, Work};
+use crate::files::Files;
 use crate::ingest::Publishers;
 use crate::jobs::Jobs;
 use crate::policies::Policies;
 use crate::recorder::Recorders;
+use crate::{clock, removal};
 
 /// Everything that does work.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct Performer {
     pub policies: Arc<Policies>,
     /// Runs ffmpeg.
     pub jobs: Arc<Jobs>,
+    /// Where what is removed lies.
+    pub files: Arc<Files>,
 }
 
 impl Perform for Performer {
@@ -68,9 +71,7 @@ impl Performer {
                 let input = Input::AnalysisFinished { video, job, result: WorkResult::Failed(unsupported()) };
                 log_refused(self.driver.job_input(&broadcast.id, input).await);
             }
-            Effect::Discard { .. } => {
-                log_refused(self.driver.job_input(&broadcast.id, Input::Discarded { effect: work.effect_id }).await);
-            }
+            Effect::Discard { video, what } => removal::discard(&self.files, &work, &self.driver, video, what).await,
         }
     }
 

@@ -17,6 +17,7 @@ pub mod record_configs;
 pub mod record_settings;
 pub mod seal;
 pub mod search;
+mod sweep;
 pub mod template_groups;
 pub mod tenants;
 pub mod video_info;

@@ -64,6 +64,9 @@ actions! {
     Vod Reads "ListTranscodeTask" list_transcode_task;
     Vod Reads "GetTranscodeTask" get_transcode_task;
     Vod Reads "ListSnapshots" list_snapshots;
+    Vod Changes "DeleteVideo" delete_video;
+    Vod Changes "DeleteMezzanines" delete_mezzanines;
+    Vod Changes "DeleteStream" delete_stream;
     Vod Reads "SearchMedia" search_media;
     Vod Reads "GetTranscodeSummary" get_transcode_summary;
     Vod Changes "UpdateVideoInfo" update_video_info;

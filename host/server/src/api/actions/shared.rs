@@ -4,6 +4,7 @@ pub(super) mod groups;
 pub(super) mod info;
 pub(super) mod links;
 pub(super) mod paging;
+pub(super) mod removals;
 pub(super) mod rules;
 pub(super) mod tasks;
 pub(super) mod videos;
