@@ -21,6 +21,7 @@ pub mod events;
 pub mod names;
 mod outbox;
 mod params;
+mod pictures;
 mod replay;
 mod reply;
 mod search;

@@ -23,6 +23,7 @@ use crate::http::{self, Health};
 use crate::ingest::{self, Ingest, Publishers};
 use crate::jobs::{self, Jobs};
 use crate::perform::Performer;
+use crate::pictures::Pictures;
 use crate::playback::{self, Playback};
 use crate::policies::Policies;
 use crate::recorder::Recorders;
@@ -96,6 +97,7 @@ impl App {
             publishers: Arc::clone(&publishers),
             recorders: recorders.clone(),
             policies: Arc::clone(&policies),
+            pictures: Arc::new(Pictures::new(Arc::clone(&files), tools.clone())),
             files: Arc::clone(&files),
             jobs: Arc::new(Jobs::new(Arc::clone(&files), tools, config.jobs.workers)),
         };

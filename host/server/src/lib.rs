@@ -15,6 +15,7 @@ pub mod http;
 pub mod ingest;
 pub mod jobs;
 pub mod perform;
+pub mod pictures;
 pub mod playback;
 pub mod policies;
 pub mod recorder;

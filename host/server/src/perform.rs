@@ -12,6 +12,7 @@ use crate::driver::{Handle, Perform, Work};
 use crate::files::Files;
 use crate::ingest::Publishers;
 use crate::jobs::Jobs;
+use crate::pictures::Pictures;
 use crate::policies::Policies;
 use crate::recorder::Recorders;
 use crate::{clock, removal};
@@ -29,6 +30,8 @@ pub struct Performer {
     pub policies: Arc<Policies>,
     /// Runs ffmpeg.
     pub jobs: Arc<Jobs>,
+    /// Takes pictures.
+    pub pictures: Arc<Pictures>,
     /// Where what is removed lies.
     pub files: Arc<Files>,
 }
@@ -61,11 +64,7 @@ impl Performer {
                     Input::ComposeFinished { effect: work.effect_id, result: WorkResult::Failed(unsupported()) };
                 log_refused(self.driver.job_input(&broadcast.id, input).await);
             }
-            Effect::Pictures { video, job, .. } => {
-                let (video, job) = (video.clone(), job.clone());
-                let input = Input::PicturesFinished { video, job, result: WorkResult::Failed(unsupported()) };
-                log_refused(self.driver.job_input(&broadcast.id, input).await);
-            }
+            Effect::Pictures { video, job, plan } => self.pictures.take(&work, &self.driver, video, job, plan).await,
             Effect::Analyse { video, job, .. } => {
                 let (video, job) = (video.clone(), job.clone());
                 let input = Input::AnalysisFinished { video, job, result: WorkResult::Failed(unsupported()) };

@@ -17,6 +17,7 @@
 
 mod auth;
 mod cache;
+mod captions;
 mod error;
 mod file;
 mod master;

@@ -9,6 +9,7 @@ pub mod deliveries;
 pub mod journal;
 pub mod message_callbacks;
 pub mod outbox;
+pub mod picture_templates;
 pub mod playback;
 pub mod plugins;
 mod projection;

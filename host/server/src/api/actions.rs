@@ -64,6 +64,12 @@ actions! {
     Vod Reads "ListTranscodeTask" list_transcode_task;
     Vod Reads "GetTranscodeTask" get_transcode_task;
     Vod Reads "ListSnapshots" list_snapshots;
+    Vod Changes "SubmitSnapshotJob" submit_snapshot_job;
+    Vod Changes "AddVodTemplate" add_vod_template;
+    Vod Reads "GetVodTemplate" get_vod_template;
+    Vod Reads "ListVodTemplate" list_vod_template;
+    Vod Changes "UpdateVodTemplate" update_vod_template;
+    Vod Changes "DeleteVodTemplate" delete_vod_template;
     Vod Changes "DeleteVideo" delete_video;
     Vod Changes "DeleteMezzanines" delete_mezzanines;
     Vod Changes "DeleteStream" delete_stream;

@@ -5,6 +5,7 @@ mod gateway;
 mod live;
 mod manage;
 mod media;
+mod pictures;
 mod removing;
 mod settings;
 mod wire;
