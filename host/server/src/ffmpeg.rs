@@ -10,6 +10,7 @@
 
 pub mod error;
 pub mod limits;
+pub mod pictures;
 pub mod plan;
 pub mod probe;
 pub mod process;

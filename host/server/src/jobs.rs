@@ -277,7 +277,7 @@ fn no_picture() -> WorkFailure {
     WorkFailure { code: BAD_MEDIA.to_owned(), message: "the source has no picture".to_owned() }
 }
 
-fn source(path: &Path, facts: &PartFacts) -> Source {
+pub(crate) fn source(path: &Path, facts: &PartFacts) -> Source {
     Source {
         path: path.to_owned(),
         size_bytes: facts.bytes,
