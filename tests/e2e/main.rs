@@ -7,6 +7,7 @@ mod decisions;
 mod demo;
 mod flows;
 mod hostile;
+mod managing;
 mod recording;
 mod recovery;
 mod sdk;
