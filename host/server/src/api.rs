@@ -19,6 +19,7 @@ mod envelope;
 pub mod error;
 pub mod events;
 pub mod names;
+pub mod notices;
 mod params;
 mod replay;
 mod reply;
@@ -38,6 +39,7 @@ use tokio::sync::{Mutex, Semaphore};
 pub use self::replay::Rate;
 use self::urls::MediaUrls;
 use crate::delivery::address::Guard;
+use crate::ingest::control::Control;
 use crate::store::Store;
 use crate::store::tenants::Tenant;
 
@@ -86,14 +88,17 @@ pub struct Context {
     slots: Semaphore,
     /// Template groups are read, changed and written whole; two changes at once would lose one.
     groups: Mutex<()>,
+    /// Streams and who publishes them.
+    control: Control,
 }
 
 impl Context {
     /// The API over this catalogue.
-    pub fn new(store: Store, clock: Clock, settings: Settings) -> Self {
+    pub fn new(store: Store, clock: Clock, settings: Settings, control: Control) -> Self {
         let urls = MediaUrls::new(&settings.media_base_url);
         let guard = replay::Guard::new(settings.rate);
-        Self { store, clock, settings, urls, guard, slots: Semaphore::new(MAX_IN_FLIGHT), groups: Mutex::new(()) }
+        let slots = Semaphore::new(MAX_IN_FLIGHT);
+        Self { store, clock, settings, urls, guard, slots, groups: Mutex::new(()), control }
     }
 
     fn now(&self) -> Timestamp {
@@ -117,6 +122,10 @@ pub struct Call<'a> {
 impl Call<'_> {
     fn store(&self) -> &Store {
         &self.context.store
+    }
+
+    fn control(&self) -> &Control {
+        &self.context.control
     }
 
     fn tenant(&self) -> &str {

@@ -17,10 +17,12 @@ use crate::config::Config;
 use crate::delivery::address::Guard;
 use crate::delivery::client::{Client, ClientConfig};
 use crate::delivery::worker::{Worker, WorkerConfig};
+use crate::disk::{Disk, FreeSpace};
 use crate::driver::{self, Driver};
 use crate::files::Files;
 use crate::http::{self, Health};
-use crate::ingest::{self, Ingest, Publishers};
+use crate::ingest::control::Control;
+use crate::ingest::{self, Asker, Chronicler, Ingest, Publishers};
 use crate::jobs::{self, Jobs};
 use crate::perform::Performer;
 use crate::playback::{self, Playback};
@@ -31,7 +33,7 @@ use crate::store::Store;
 use crate::store::seal::Seal;
 use crate::telemetry::Metrics;
 use crate::watermark::Watermarks;
-use crate::{api, clock, rest};
+use crate::{api, clock, notices, rest};
 
 /// Every part, built and bound, not yet running.
 pub struct App {
@@ -43,6 +45,8 @@ pub struct App {
     driver: Driver,
     worker: Worker<Store>,
     shaper: Shaper,
+    notices: notices::Sender,
+    chronicler: Chronicler,
     store: Store,
 }
 
@@ -87,8 +91,10 @@ impl App {
         let media_base = format!("{public_url}/media");
         let (publishers, watermarks) = (Arc::new(Publishers::default()), Arc::new(Watermarks::default()));
         let (to_shape, to_deliver) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let to_notify = Arc::new(Notify::new());
         let (handle, inbox) = driver::inbox();
-        let recorders = Recorders::new(handle.clone(), Arc::clone(&files), Arc::clone(&watermarks));
+        let disk = Arc::new(Disk::new(free_space(&files), &config.limits));
+        let recorders = Recorders::new(handle.clone(), Arc::clone(&files), Arc::clone(&watermarks), Arc::clone(&disk));
         let performer = Performer {
             driver: handle.clone(),
             publishers: Arc::clone(&publishers),
@@ -98,10 +104,11 @@ impl App {
         };
         let context = driver::Context {
             store: store.clone(),
+            files: Arc::clone(&files),
             urls: MediaUrls::new(&media_base),
             publishers_per_tenant: config.limits.publishers_per_tenant,
             shapes: Arc::<Policies>::clone(&policies),
-            committed: vec![Arc::clone(&to_shape), Arc::clone(&to_deliver)],
+            committed: vec![Arc::clone(&to_shape), Arc::clone(&to_deliver), Arc::clone(&to_notify)],
         };
         let driver = Driver::load(context, handle.clone(), inbox, Arc::new(performer)).await?;
 
@@ -110,6 +117,9 @@ impl App {
             timeout: Duration::from_millis(config.callbacks.timeout_ms),
             ..ClientConfig::new(config.callbacks.allow_private.clone())
         })?;
+        let asker = Asker::new(store.clone(), client.clone());
+        let notices = notices::Sender::new(store.clone(), client.clone(), Arc::clone(&to_notify));
+        let (chronicle, chronicler) = ingest::chronicle(store.clone(), rtmp.address().ip(), to_notify);
         let worker = Worker::new(
             Arc::new(store.clone()),
             client,
@@ -119,11 +129,10 @@ impl App {
         );
         let health = Health {
             store: store.clone(),
-            files: Arc::clone(&files),
-            disk_reserve_bytes: config.limits.disk_reserve_mib.saturating_mul(1 << 20),
+            disk: Arc::clone(&disk),
             metrics: Metrics {
                 store: store.clone(),
-                files: Arc::clone(&files),
+                disk: Arc::clone(&disk),
                 publishers: Arc::clone(&publishers),
                 deliveries: worker.counters(),
             },
@@ -135,10 +144,12 @@ impl App {
             callback_guard: guard,
             ..api::Settings::new(&media_base)
         };
-        let vendor = api::Context::new(store.clone(), Arc::new(clock::now), settings);
+        let control = Control::new(Arc::clone(&publishers), handle.clone(), store.clone());
+        let vendor = api::Context::new(store.clone(), Arc::new(clock::now), settings, control.clone());
         let rest = rest::State {
             store: store.clone(),
             watermarks: Arc::clone(&watermarks),
+            control,
             policies: Arc::clone(&policies),
             admin_token: keys.admin_token,
             public_url: public_url.clone(),
@@ -152,13 +163,15 @@ impl App {
         let ingest = Ingest {
             store: store.clone(),
             driver: handle,
-            files,
+            disk,
             recorders,
             publishers,
+            asker,
+            chronicle,
             limits: config.limits.clone(),
         };
         let shaper = Shaper { store: store.clone(), policies, wake: to_shape, shaped: to_deliver };
-        Ok(Self { stop, http, rtmp, router, ingest, driver, worker, shaper, store })
+        Ok(Self { stop, http, rtmp, router, ingest, driver, worker, shaper, notices, chronicler, store })
     }
 
     /// The HTTP address.
@@ -176,6 +189,11 @@ impl App {
     pub async fn run(self) {
         let (drained, delivered) = (CancellationToken::new(), CancellationToken::new());
         let http = tokio::spawn(self.http.run(self.router, delivered.clone()));
+        let chronicler = tokio::spawn(self.chronicler.run(self.stop.clone()));
+        let notices = tokio::spawn(self.notices.run(delivered.clone()));
+        let (disk, publishers) = (Arc::clone(&self.ingest.disk), Arc::clone(&self.ingest.publishers));
+        let stop = self.stop.clone();
+        let disk = tokio::spawn(async move { disk.watch(&publishers, stop).await });
         let rtmp = tokio::spawn(self.rtmp.run(self.ingest, self.stop.clone()));
         let driver = tokio::spawn(self.driver.run(drained.clone()));
         let shaper = tokio::spawn(self.shaper.run(delivered.clone()));
@@ -183,14 +201,22 @@ impl App {
         self.stop.cancelled().await;
         tracing::info!("stopping");
         wait("ingest", rtmp).await;
+        wait("disk", disk).await;
+        wait("chronicle", chronicler).await;
         drained.cancel();
         wait("driver", driver).await;
         delivered.cancel();
         wait("shaper", shaper).await;
         wait("callbacks", worker).await;
+        wait("notices", notices).await;
         wait("http", http).await;
         self.store.close().await;
     }
+}
+
+fn free_space(files: &Arc<Files>) -> FreeSpace {
+    let files = Arc::clone(files);
+    Arc::new(move || files.free_bytes())
 }
 
 async fn wait(part: &str, task: tokio::task::JoinHandle<()>) {

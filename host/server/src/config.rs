@@ -78,6 +78,8 @@ pub struct Limits {
     pub publishers_per_tenant: usize,
     /// Free disk below which publishers are refused.
     pub disk_reserve_mib: u64,
+    /// Free disk below which running recordings are ended.
+    pub disk_stop_mib: u64,
 }
 
 /// How ffmpeg is run.

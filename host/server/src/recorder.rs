@@ -18,6 +18,7 @@ use reprise_media::rtmp::{Media, Metadata};
 use reprise_media::track::{AudioConfig, Tracks, VideoConfig};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use crate::disk::Disk;
 use crate::driver::{self, Joined};
 use crate::files::Files;
 use crate::watermark::Watermarks;
@@ -34,6 +35,7 @@ pub struct Recorders {
     driver: driver::Handle,
     files: Arc<Files>,
     watermarks: Arc<Watermarks>,
+    disk: Arc<Disk>,
 }
 
 /// What goes to a recorder.
@@ -52,9 +54,9 @@ pub struct Recorder {
 }
 
 impl Recorders {
-    /// Recorders that write below `files`.
-    pub fn new(driver: driver::Handle, files: Arc<Files>, watermarks: Arc<Watermarks>) -> Self {
-        Self { driver, files, watermarks }
+    /// Recorders that write below `files`, on `disk`.
+    pub fn new(driver: driver::Handle, files: Arc<Files>, watermarks: Arc<Watermarks>, disk: Arc<Disk>) -> Self {
+        Self { driver, files, watermarks, disk }
     }
 
     /// Starts the recorder of a publisher that has its place.

@@ -21,6 +21,7 @@ use secrecy::SecretString;
 use tower::ServiceExt;
 
 use crate::files::Files;
+use crate::ingest::control::Control;
 use crate::store::Store;
 use crate::store::decisions::LoggedDecision;
 use crate::store::deliveries::OutboxEvent;
@@ -41,6 +42,12 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) files: Arc<Files>,
     pub(crate) dir: tempfile::TempDir,
+}
+
+/// Control over nobody, with a driver that takes nothing: for surfaces that are asked and not acted on.
+pub(crate) fn control(world: &World) -> Control {
+    let (driver, _) = crate::driver::inbox();
+    Control::new(Arc::default(), driver, world.store.clone())
 }
 
 /// A broadcast whose journal is in the catalogue.
@@ -122,7 +129,8 @@ impl Life<'_> {
         events: Vec<OutboxEvent>,
         decisions: Vec<LoggedDecision>,
     ) {
-        let append = Append { after: &self.state, first_seq, records, events, decisions, shape: false };
+        let append =
+            Append { after: &self.state, first_seq, records, events, notices: Vec::new(), decisions, shape: false };
         self.world.store.append(&[append]).await.unwrap();
     }
 

@@ -15,11 +15,14 @@ use reprise_lifecycle::time::Timestamp;
 
 use super::{Context, Settings, router};
 use crate::delivery::address::Guard;
+use crate::ingest::Publishers;
+use crate::ingest::control::Control;
 use crate::testkit::{World, noon};
 
 /// The API over a catalogue of its own, with the tenants `acme` and `umbrella` and a clock that tests move.
 struct Api {
     world: World,
+    publishers: Arc<Publishers>,
     router: Router,
     clock: Arc<AtomicI64>,
 }
@@ -31,13 +34,15 @@ impl Api {
             world.tenant(tenant).await;
         }
         let clock = Arc::new(AtomicI64::new(noon().0));
-        let router = serve(&world, &clock);
-        Self { world, router, clock }
+        let publishers = Arc::default();
+        let router = serve(&world, &clock, &publishers);
+        Self { world, publishers, router, clock }
     }
 
     /// The same catalogue after a restart: whatever was only in memory is gone.
     fn restart(&mut self) {
-        self.router = serve(&self.world, &self.clock);
+        self.publishers = Arc::default();
+        self.router = serve(&self.world, &self.clock, &self.publishers);
     }
 
     fn now(&self) -> Timestamp {
@@ -45,12 +50,15 @@ impl Api {
     }
 }
 
-fn serve(world: &World, clock: &Arc<AtomicI64>) -> Router {
+fn serve(world: &World, clock: &Arc<AtomicI64>, publishers: &Arc<Publishers>) -> Router {
     let settings = Settings {
         callback_guard: Guard::new(vec!["127.0.0.0/8".parse().unwrap()]),
         ..Settings::new("http://vod.example.org/media")
     };
     let clock = Arc::clone(clock);
     let clock = Arc::new(move || Timestamp(clock.load(Ordering::Relaxed)));
-    router(Arc::new(Context::new(world.store.clone(), clock, settings)))
+    // Its driver takes nothing: what these tests order is refused before it would be asked.
+    let (driver, _) = crate::driver::inbox();
+    let control = Control::new(Arc::clone(publishers), driver, world.store.clone());
+    router(Arc::new(Context::new(world.store.clone(), clock, settings, control)))
 }

@@ -13,9 +13,11 @@ use tokio::sync::oneshot;
 use super::handle::{Joined, Message, OpenPart, PublishRefused, Refused, Taken};
 use super::{Driver, fresh_id, turn_time};
 use crate::api::events::{EventContext, body};
+use crate::api::notices;
 use crate::store::decisions::LoggedDecision;
 use crate::store::deliveries::OutboxEvent;
 use crate::store::journal::Append;
+use crate::store::live_notices::NewNotice;
 
 /// What a turn does to one broadcast.
 #[derive(Default)]
@@ -23,6 +25,7 @@ struct Change {
     first_seq: RecordSeq,
     records: Vec<Record>,
     events: Vec<OutboxEvent>,
+    notices: Vec<NewNotice>,
     decisions: Vec<LoggedDecision>,
 }
 
@@ -85,6 +88,7 @@ impl Driver {
                 first_seq: change.first_seq,
                 records: &change.records,
                 events: std::mem::take(&mut change.events),
+                notices: std::mem::take(&mut change.notices),
                 decisions: std::mem::take(&mut change.decisions),
                 shape: self.context.shapes.shapes(after.tenant.as_str(), &after.stream),
             });
@@ -108,6 +112,9 @@ impl Driver {
                 }
             }
             Message::WorkEnded { broadcast, effect } => turn.ended.push((broadcast, effect)),
+            Message::Current { stream, reply } => {
+                drop(reply.send(self.current(&stream).map(|broadcast| broadcast.id.clone())));
+            }
             Message::Breaks { broadcast, reply } => {
                 let breaks = self.live.get(&broadcast).map(|broadcast| broadcast.breaks.clone());
                 drop(reply.send(breaks));
@@ -188,8 +195,9 @@ impl Driver {
         let Ok(Some(broadcast)) = Broadcast::fold(id.clone(), &records) else {
             return Err(PublishRefused::Unavailable);
         };
+        let notices = records.iter().filter_map(|record| notices::of_record(&broadcast, record)).collect();
         self.live.insert(id.clone(), broadcast);
-        turn.changes.insert(id.clone(), Change { records, ..Change::default() });
+        turn.changes.insert(id.clone(), Change { records, notices, ..Change::default() });
         Ok(id)
     }
 
@@ -245,6 +253,7 @@ impl Driver {
                     body: body.to_string(),
                 });
             }
+            change.notices.extend(notices::of_record(broadcast, &record));
             if let Record::Decided { subject, decision, at, .. } = &record {
                 let video = match subject {
                     Subject::Video(video) => Some(video.clone()),

@@ -10,7 +10,7 @@ use utoipa::{Modify, OpenApi as _};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Shared, broadcasts, decisions, deliveries, events, plugins, tenants, videos};
+use super::{Shared, broadcasts, decisions, deliveries, events, plugins, streams, tenants, videos};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -46,6 +46,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(tenants::show, tenants::change, tenants::delete))
         .routes(routes!(broadcasts::list))
         .routes(routes!(broadcasts::show))
+        .routes(routes!(streams::list))
+        .routes(routes!(streams::kick))
         .routes(routes!(videos::list))
         .routes(routes!(videos::show))
         .routes(routes!(decisions::list))

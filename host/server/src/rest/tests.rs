@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use super::{State, router};
 use crate::config::Config;
 use crate::policies::Policies;
-use crate::testkit::{Answered, World, ask};
+use crate::testkit::{Answered, World, ask, control};
 use crate::watermark::Watermarks;
 
 const ADMIN: &str = "admin-token";
@@ -37,6 +37,7 @@ impl Desk {
         let router = router(State {
             store: world.store.clone(),
             watermarks: Arc::clone(&watermarks),
+            control: control(&world),
             policies: Arc::new(policies),
             admin_token: SecretString::from(ADMIN),
             public_url: "http://vod.example".to_owned(),

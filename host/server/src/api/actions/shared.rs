@@ -2,7 +2,9 @@
 
 pub(super) mod groups;
 pub(super) mod links;
+pub(super) mod live;
 pub(super) mod paging;
+pub(super) mod record_notify;
 pub(super) mod rules;
 pub(super) mod tasks;
 pub(super) mod videos;
