@@ -68,6 +68,15 @@ impl App {
     /// # Errors
     /// Whatever keeps the server from starting, in words for the operator.
     pub async fn load(config: &Config, stop: CancellationToken) -> anyhow::Result<Self> {
+        Self::load_on(config, stop, free_space).await
+    }
+
+    /// [`App::load`] on a disk of which `free` says how much is free.
+    async fn load_on(
+        config: &Config,
+        stop: CancellationToken,
+        free: impl FnOnce(&Arc<Files>) -> FreeSpace,
+    ) -> anyhow::Result<Self> {
         config.check()?;
         let tools = jobs::tools(&config.jobs)?;
         let http = http::bind(config.http).await.with_context(|| format!("cannot listen on http {}", config.http))?;
@@ -93,7 +102,7 @@ impl App {
         let (to_shape, to_deliver) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let to_notify = Arc::new(Notify::new());
         let (handle, inbox) = driver::inbox();
-        let disk = Arc::new(Disk::new(free_space(&files), &config.limits));
+        let disk = Arc::new(Disk::new(free(&files), &config.limits));
         let recorders = Recorders::new(handle.clone(), Arc::clone(&files), Arc::clone(&watermarks), Arc::clone(&disk));
         let performer = Performer {
             driver: handle.clone(),
@@ -269,3 +278,6 @@ pub fn write_ready_file(path: &Path, http: SocketAddr, rtmp: SocketAddr) -> anyh
         .and_then(|()| std::fs::rename(&fresh, path))
         .with_context(|| format!("cannot write the ready file {}", path.display()))
 }
+
+#[cfg(test)]
+mod tests;

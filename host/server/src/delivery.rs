@@ -31,4 +31,4 @@ pub mod target;
 pub mod worker;
 
 #[cfg(test)]
-mod testkit;
+pub(crate) mod testkit;
