@@ -39,6 +39,7 @@ use tokio::sync::{Mutex, Semaphore};
 pub use self::replay::Rate;
 use self::urls::MediaUrls;
 use crate::delivery::address::Guard;
+use crate::driver;
 use crate::ingest::control::Control;
 use crate::store::Store;
 use crate::store::tenants::Tenant;
@@ -81,6 +82,7 @@ impl Settings {
 /// Everything the API works with.
 pub struct Context {
     store: Store,
+    driver: driver::Handle,
     clock: Clock,
     settings: Settings,
     urls: MediaUrls,
@@ -93,12 +95,21 @@ pub struct Context {
 }
 
 impl Context {
-    /// The API over this catalogue.
-    pub fn new(store: Store, clock: Clock, settings: Settings, control: Control) -> Self {
+    /// The API over this catalogue; what changes a video goes to the driver.
+    pub fn new(store: Store, driver: driver::Handle, clock: Clock, settings: Settings, control: Control) -> Self {
         let urls = MediaUrls::new(&settings.media_base_url);
         let guard = replay::Guard::new(settings.rate);
-        let slots = Semaphore::new(MAX_IN_FLIGHT);
-        Self { store, clock, settings, urls, guard, slots, groups: Mutex::new(()), control }
+        Self {
+            store,
+            driver,
+            clock,
+            settings,
+            urls,
+            guard,
+            slots: Semaphore::new(MAX_IN_FLIGHT),
+            groups: Mutex::new(()),
+            control,
+        }
     }
 
     fn now(&self) -> Timestamp {
@@ -126,6 +137,11 @@ impl Call<'_> {
 
     fn control(&self) -> &Control {
         &self.context.control
+    }
+
+    /// Who writes journals.
+    fn driver(&self) -> &driver::Handle {
+        &self.context.driver
     }
 
     fn tenant(&self) -> &str {

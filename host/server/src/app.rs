@@ -154,7 +154,7 @@ impl App {
             ..api::Settings::new(&media_base)
         };
         let control = Control::new(Arc::clone(&publishers), handle.clone(), store.clone());
-        let vendor = api::Context::new(store.clone(), Arc::new(clock::now), settings, control.clone());
+        let vendor = api::Context::new(store.clone(), handle.clone(), Arc::new(clock::now), settings, control.clone());
         let rest = rest::State {
             store: store.clone(),
             watermarks: Arc::clone(&watermarks),

@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::handle::Message;
-pub use self::handle::{Handle, Joined, OpenPart, PublishRefused, Refused};
+pub use self::handle::{Handle, Joined, OpenPart, Produced, PublishRefused, Refused};
 use self::running::Running;
 pub use self::running::{Perform, Work};
 use crate::api::urls::MediaUrls;

@@ -16,7 +16,8 @@ use reprise_media::flv::VideoCodec;
 use reprise_media::part::PartFacts;
 use reprise_media::rtmp::{Media, Metadata};
 use reprise_media::track::{AudioConfig, Tracks, VideoConfig};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
 
 use crate::disk::Disk;
 use crate::driver::{self, Joined};
@@ -42,7 +43,7 @@ pub struct Recorders {
 enum Item {
     Media(Media, OwnedSemaphorePermit),
     Metadata(Metadata),
-    Finish(LeaveCause, oneshot::Sender<()>),
+    Finish(LeaveCause),
 }
 
 /// One publisher's recorder. Dropping it without [`Recorder::finish`] is a publisher that disconnected.
@@ -51,6 +52,8 @@ pub struct Recorder {
     queue: mpsc::Sender<Item>,
     bytes: Arc<Semaphore>,
     failed: Arc<std::sync::OnceLock<String>>,
+    /// Set when the leave is recorded.
+    ended: CancellationToken,
 }
 
 impl Recorders {
@@ -64,9 +67,14 @@ impl Recorders {
         let (queue, items) = mpsc::channel(QUEUE_MESSAGES);
         let failed = Arc::new(std::sync::OnceLock::new());
         let task = task::Task::new(self.clone(), joined, Arc::clone(&failed));
+        let ended = CancellationToken::new();
+        let end = ended.clone().drop_guard();
         // Its owner is the channel: it ends when the connection does.
-        tokio::spawn(task.run(items));
-        Recorder { queue, bytes: Arc::new(Semaphore::new(QUEUE_BYTES)), failed }
+        tokio::spawn(async move {
+            task.run(items).await;
+            drop(end);
+        });
+        Recorder { queue, bytes: Arc::new(Semaphore::new(QUEUE_BYTES)), failed, ended }
     }
 }
 
@@ -89,12 +97,11 @@ impl Recorder {
         self.queue.send(Item::Metadata(metadata)).await.map_err(|_| self.reason())
     }
 
-    /// Writes and syncs what is pending and records that the publisher left; returns when that is done.
+    /// Writes and syncs what is pending and records that the publisher left; returns when that is done, also where the
+    /// recording had ended before by itself.
     pub async fn finish(self, cause: LeaveCause) {
-        let (done, finished) = oneshot::channel();
-        if self.queue.send(Item::Finish(cause, done)).await.is_ok() {
-            let _ = finished.await;
-        }
+        let _ = self.queue.send(Item::Finish(cause)).await;
+        self.ended.cancelled().await;
     }
 
     fn reason(&self) -> String {

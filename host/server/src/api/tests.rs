@@ -35,14 +35,14 @@ impl Api {
         }
         let clock = Arc::new(AtomicI64::new(noon().0));
         let publishers = Arc::default();
-        let router = serve(&world, &clock, &publishers);
+        let router = serve(&world, &clock, &publishers).await;
         Self { world, publishers, router, clock }
     }
 
     /// The same catalogue after a restart: whatever was only in memory is gone.
-    fn restart(&mut self) {
+    async fn restart(&mut self) {
         self.publishers = Arc::default();
-        self.router = serve(&self.world, &self.clock, &self.publishers);
+        self.router = serve(&self.world, &self.clock, &self.publishers).await;
     }
 
     fn now(&self) -> Timestamp {
@@ -50,15 +50,14 @@ impl Api {
     }
 }
 
-fn serve(world: &World, clock: &Arc<AtomicI64>, publishers: &Arc<Publishers>) -> Router {
+async fn serve(world: &World, clock: &Arc<AtomicI64>, publishers: &Arc<Publishers>) -> Router {
     let settings = Settings {
         callback_guard: Guard::new(vec!["127.0.0.0/8".parse().unwrap()]),
         ..Settings::new("http://vod.example.org/media")
     };
     let clock = Arc::clone(clock);
     let clock = Arc::new(move || Timestamp(clock.load(Ordering::Relaxed)));
-    // Its driver takes nothing: what these tests order is refused before it would be asked.
-    let (driver, _) = crate::driver::inbox();
-    let control = Control::new(Arc::clone(publishers), driver, world.store.clone());
-    router(Arc::new(Context::new(world.store.clone(), clock, settings, control)))
+    let driver = world.driver().await;
+    let control = Control::new(Arc::clone(publishers), driver.clone(), world.store.clone());
+    router(Arc::new(Context::new(world.store.clone(), driver, clock, settings, control)))
 }

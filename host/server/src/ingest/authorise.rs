@@ -178,6 +178,7 @@ pub(super) fn rules(config: &RecordConfig) -> RecordRules {
         group: GroupId::new(config.group_id.clone()),
         auto_compose: config.auto_compose,
         compose_group: config.compose_group_id.clone().map(GroupId::new),
+        ..RecordRules::default()
     }
 }
 

@@ -72,13 +72,9 @@ impl Task {
 
     /// Records until the publisher leaves, the media cannot be recorded, or the disk refuses.
     pub(super) async fn run(mut self, mut items: mpsc::Receiver<Item>) {
-        let mut done = None;
         let mut full = false;
         let cause = match self.record(&mut items).await {
-            Ok((cause, finished)) => {
-                done = finished;
-                cause
-            }
+            Ok(cause) => cause,
             Err(halt) => {
                 tracing::warn!(broadcast.id = %self.joined.broadcast, reason = %halt, "a recording stopped");
                 let _ = self.failed.set(halt.to_string());
@@ -86,6 +82,9 @@ impl Task {
                 halt.cause()
             }
         };
+        // Whoever still sends hears at once that nothing is taken any more; what waits is let go with its room.
+        items.close();
+        while items.recv().await.is_some() {}
         // The file is closed before the leave is recorded: who comes back may write it at once.
         self.writing = None;
         self.tell_gone(cause).await;
@@ -94,25 +93,12 @@ impl Task {
             self.recorders.disk.note_stopped();
             self.end(EndCause::Storage).await;
         }
-        if let Some(done) = done {
-            let _ = done.send(());
-        }
-        // Whoever still sends hears that the recorder ended only after the leave is recorded.
-        items.close();
-        while let Some(item) = items.recv().await {
-            if let Item::Finish(_, done) = item {
-                let _ = done.send(());
-            }
-        }
     }
 
-    async fn record(
-        &mut self,
-        items: &mut mpsc::Receiver<Item>,
-    ) -> Result<(LeaveCause, Option<tokio::sync::oneshot::Sender<()>>), Halt> {
+    async fn record(&mut self, items: &mut mpsc::Receiver<Item>) -> Result<LeaveCause, Halt> {
         let mut cutter = self.begin().await?;
         self.media_ms = Some(cutter.position().end_ms());
-        let (cause, done) = loop {
+        let cause = loop {
             match items.recv().await {
                 Some(Item::Media(media, _permit)) => {
                     let outputs = cutter.push(track(&media), media.timestamp_ms, media.data)?;
@@ -122,8 +108,8 @@ impl Task {
                     let (video, audio) = promised(&metadata);
                     cutter.expect_tracks(video, audio);
                 }
-                Some(Item::Finish(cause, done)) => break (cause, Some(done)),
-                None => break (LeaveCause::Disconnected, None),
+                Some(Item::Finish(cause)) => break cause,
+                None => break LeaveCause::Disconnected,
             }
         };
         // A server that stops, or has no room left, closes the part while it can; otherwise it stays open for who comes
@@ -138,7 +124,7 @@ impl Task {
         };
         self.perform(outputs).await?;
         self.media_ms = Some(cutter.position().end_ms());
-        Ok((cause, done))
+        Ok(cause)
     }
 
     /// A cutter that goes on where the broadcast stands: in the part left open, or after the last one.

@@ -9,7 +9,8 @@ use reprise_lifecycle::broadcast::Broadcast;
 use reprise_lifecycle::id::BroadcastId;
 use reprise_lifecycle::question::StreamKey;
 use reprise_lifecycle::record::Record;
-use reprise_media::rtmp::testkit::{Replies, Script};
+use reprise_media::rtmp::message::{id, user_control};
+use reprise_media::rtmp::testkit::{Replies, Reply, Script};
 use secrecy::SecretString;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -252,6 +253,8 @@ pub(super) struct Encoder {
     socket: TcpStream,
     replies: Replies,
     codes: Vec<String>,
+    pings: u32,
+    pongs: Vec<u32>,
 }
 
 impl Encoder {
@@ -260,8 +263,10 @@ impl Encoder {
         let script = Script::new().handshake().connect("studio", &format!("rtmp://{PUSH}/studio"));
         let script = script.create_stream().publish(stream).set_chunk_size(1 << 16);
         socket.write_all(&script.bytes()).await.unwrap();
-        let mut encoder = Self { socket, replies: Replies::new(), codes: Vec::new() };
-        encoder.read_until(|codes| codes.iter().any(|code| code.starts_with("NetStream.Publish"))).await;
+        let (codes, pongs) = (Vec::new(), Vec::new());
+        let mut encoder = Self { socket, replies: Replies::new(), codes, pings: 0, pongs };
+        let answered = |encoder: &Self| encoder.codes.iter().any(|code| code.starts_with("NetStream.Publish"));
+        encoder.read_until(answered).await;
         encoder
     }
 
@@ -275,16 +280,24 @@ impl Encoder {
         self.answer() == "NetStream.Publish.Start"
     }
 
-    async fn read_until(&mut self, enough: impl Fn(&[String]) -> bool) {
-        let mut buffer = [0; 4096];
+    async fn read_until(&mut self, enough: impl Fn(&Self) -> bool) {
         let read = async {
-            while !enough(&self.codes) {
+            let mut buffer = [0; 4096];
+            while !enough(self) {
                 let read = self.socket.read(&mut buffer).await.unwrap_or(0);
                 if read == 0 {
                     return;
                 }
-                let replies = self.replies.read(&buffer[..read]);
-                self.codes.extend(replies.iter().map(|reply| reply.code().to_owned()).filter(|code| !code.is_empty()));
+                for reply in self.replies.read(&buffer[..read]) {
+                    match &reply {
+                        Reply::Command { .. } if !reply.code().is_empty() => self.codes.push(reply.code().to_owned()),
+                        Reply::Other(message) if message.header.type_id == id::USER_CONTROL => {
+                            let said = user_control::parse(&message.payload);
+                            self.pongs.extend(said.filter(|(event, _)| *event == user_control::PING_RESPONSE).map(|s| s.1));
+                        }
+                        Reply::Command { .. } | Reply::Other(_) => {}
+                    }
+                }
             }
         };
         tokio::time::timeout(PATIENCE, read).await.expect("the server answers or closes");
@@ -307,6 +320,18 @@ impl Encoder {
     pub(super) async fn media(&mut self, from_ms: u32, to_ms: u32) {
         for tag in clip().iter().filter(|tag| !tag.header && (from_ms..to_ms).contains(&tag.at_ms)) {
             self.send(tag.video, tag.at_ms, &tag.body).await;
+        }
+        self.catch_up().await;
+    }
+
+    /// Waits until the server has taken in what was sent: it answers a ping after that.
+    async fn catch_up(&mut self) {
+        self.pings += 1;
+        let ping = user_control::body(user_control::PING_REQUEST, self.pings);
+        let script = Script::new().set_chunk_size(1 << 16).control(id::USER_CONTROL, &ping);
+        let pings = self.pings;
+        if self.socket.write_all(&script.bytes()).await.is_ok() {
+            self.read_until(|encoder| encoder.pongs.contains(&pings)).await;
         }
     }
 

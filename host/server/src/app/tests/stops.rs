@@ -1,17 +1,12 @@
 //! Stops of the server: asked for, and sudden.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use reprise_lifecycle::broadcast::{PartState, Publishing};
 use reprise_lifecycle::id::VideoId;
 use reprise_lifecycle::record::{LeaveCause, Record};
-use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
 use super::stage::{Stage, eventually};
-use crate::api::urls::MediaUrls;
-use crate::driver::{self, Driver, Perform, Shapes, Work};
 use crate::files;
 use crate::testkit::World;
 
@@ -49,21 +44,6 @@ async fn a_server_that_is_asked_to_stop_closes_the_part_before_the_leave() {
     stage.stop().await;
 }
 
-#[derive(Debug)]
-struct Nothing;
-
-impl Perform for Nothing {
-    fn perform(&self, work: Work) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(async move { work.cancel.cancelled().await })
-    }
-}
-
-impl Shapes for Nothing {
-    fn shapes(&self, _: &str, _: &reprise_lifecycle::question::StreamKey) -> bool {
-        false
-    }
-}
-
 #[tokio::test]
 async fn after_a_crash_the_break_begins_with_the_last_media() {
     let world = World::new().await;
@@ -77,18 +57,7 @@ async fn after_a_crash_the_break_begins_with_the_last_media() {
     let written = SystemTime::now() - Duration::from_secs(90);
     dir.create(files::SOURCE).unwrap().into_std().set_modified(written).unwrap();
 
-    let (handle, inbox) = driver::inbox();
-    let context = driver::Context {
-        store: world.store.clone(),
-        files: Arc::clone(&world.files),
-        urls: MediaUrls::new("http://vod.example/media"),
-        publishers_per_tenant: 1,
-        shapes: Arc::new(Nothing),
-        committed: vec![Arc::new(Notify::new())],
-    };
-    let driver = Driver::load(context, handle, inbox, Arc::new(Nothing)).await.unwrap();
-    let stop = CancellationToken::new();
-    let running = tokio::spawn(driver.run(stop.clone()));
+    let _driver = world.driver().await;
     let at = eventually(async || {
         world.store.journal(&id).await.unwrap().into_iter().find_map(|record| match record {
             Record::PublisherLeft { last_media_at, .. } => Some(last_media_at),
@@ -98,6 +67,4 @@ async fn after_a_crash_the_break_begins_with_the_last_media() {
     .await;
     let written_ms = written.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as i64;
     assert_eq!(at.map(|at| at.0), Some(written_ms));
-    stop.cancel();
-    running.await.unwrap();
 }
