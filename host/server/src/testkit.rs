@@ -25,7 +25,6 @@ use tower::ServiceExt;
 use crate::api::urls::MediaUrls;
 use crate::driver::{self, Driver};
 use crate::files::Files;
-use crate::ingest::control::Control;
 use crate::store::Store;
 use crate::store::decisions::LoggedDecision;
 use crate::store::deliveries::OutboxEvent;
@@ -65,12 +64,6 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) files: Arc<Files>,
     pub(crate) dir: tempfile::TempDir,
-}
-
-/// Control over nobody, with a driver that takes nothing: for surfaces that are asked and not acted on.
-pub(crate) fn control(world: &World) -> Control {
-    let (driver, _) = crate::driver::inbox();
-    Control::new(Arc::default(), driver, world.store.clone())
 }
 
 /// A broadcast whose journal is in the catalogue.

@@ -5,6 +5,7 @@ mod gateway;
 mod live;
 mod media;
 mod settings;
+mod streams;
 mod wire;
 
 use std::sync::Arc;

@@ -293,7 +293,8 @@ impl Encoder {
                         Reply::Command { .. } if !reply.code().is_empty() => self.codes.push(reply.code().to_owned()),
                         Reply::Other(message) if message.header.type_id == id::USER_CONTROL => {
                             let said = user_control::parse(&message.payload);
-                            self.pongs.extend(said.filter(|(event, _)| *event == user_control::PING_RESPONSE).map(|s| s.1));
+                            self.pongs
+                                .extend(said.filter(|(event, _)| *event == user_control::PING_RESPONSE).map(|s| s.1));
                         }
                         Reply::Command { .. } | Reply::Other(_) => {}
                     }
