@@ -19,6 +19,7 @@ mod envelope;
 pub mod error;
 pub mod events;
 pub mod names;
+pub mod notices;
 mod outbox;
 mod params;
 mod pictures;
@@ -43,6 +44,7 @@ pub use self::replay::Rate;
 use self::urls::MediaUrls;
 use crate::delivery::address::Guard;
 use crate::driver;
+use crate::ingest::control::Control;
 use crate::store::Store;
 use crate::store::tenants::Tenant;
 
@@ -93,15 +95,27 @@ pub struct Context {
     slots: Semaphore,
     /// Template groups are read, changed and written whole; two changes at once would lose one.
     groups: Mutex<()>,
+    /// Streams and who publishes them.
+    control: Control,
 }
 
 impl Context {
     /// The API over this catalogue; what changes a video goes to the driver.
-    pub fn new(store: Store, driver: driver::Handle, clock: Clock, settings: Settings) -> Self {
+    pub fn new(store: Store, driver: driver::Handle, clock: Clock, settings: Settings, control: Control) -> Self {
         let urls = MediaUrls::new(&settings.media_base_url);
         let guard = replay::Guard::new(settings.rate);
-        let (slots, groups, outbox) = (Semaphore::new(MAX_IN_FLIGHT), Mutex::new(()), Outbox::default());
-        Self { store, driver, clock, settings, urls, outbox, guard, slots, groups }
+        Self {
+            store,
+            driver,
+            clock,
+            settings,
+            urls,
+            outbox: Outbox::default(),
+            guard,
+            slots: Semaphore::new(MAX_IN_FLIGHT),
+            groups: Mutex::new(()),
+            control,
+        }
     }
 
     /// The same API with receivers that hear of events at once.
@@ -131,6 +145,10 @@ pub struct Call<'a> {
 impl Call<'_> {
     fn store(&self) -> &Store {
         &self.context.store
+    }
+
+    fn control(&self) -> &Control {
+        &self.context.control
     }
 
     /// Who writes journals.

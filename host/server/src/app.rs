@@ -19,10 +19,12 @@ use crate::config::Config;
 use crate::delivery::address::Guard;
 use crate::delivery::client::{Client, ClientConfig};
 use crate::delivery::worker::{Worker, WorkerConfig};
+use crate::disk::{Disk, FreeSpace};
 use crate::driver::{self, Driver};
 use crate::files::Files;
 use crate::http::{self, Health};
-use crate::ingest::{self, Ingest, Publishers};
+use crate::ingest::control::Control;
+use crate::ingest::{self, Asker, Chronicler, Ingest, Publishers};
 use crate::jobs::{self, Jobs};
 use crate::perform::Performer;
 use crate::pictures::Pictures;
@@ -35,7 +37,7 @@ use crate::store::Store;
 use crate::store::seal::Seal;
 use crate::telemetry::Metrics;
 use crate::watermark::Watermarks;
-use crate::{api, clock, compose, rest};
+use crate::{api, clock, compose, notices, rest};
 
 /// Every part, built and bound, not yet running.
 pub struct App {
@@ -48,6 +50,8 @@ pub struct App {
     worker: Worker<Store>,
     shaper: Shaper,
     sweeper: Sweeper,
+    notices: notices::Sender,
+    chronicler: Chronicler,
     store: Store,
 }
 
@@ -69,6 +73,15 @@ impl App {
     /// # Errors
     /// Whatever keeps the server from starting, in words for the operator.
     pub async fn load(config: &Config, stop: CancellationToken) -> anyhow::Result<Self> {
+        Self::load_on(config, stop, free_space).await
+    }
+
+    /// [`App::load`] on a disk of which `free` says how much is free.
+    async fn load_on(
+        config: &Config,
+        stop: CancellationToken,
+        free: impl FnOnce(&Arc<Files>) -> FreeSpace,
+    ) -> anyhow::Result<Self> {
         config.check()?;
         let tools = jobs::tools(&config.jobs)?;
         let http = http::bind(config.http).await.with_context(|| format!("cannot listen on http {}", config.http))?;
@@ -92,8 +105,10 @@ impl App {
         let media_base = format!("{public_url}/media");
         let (publishers, watermarks) = (Arc::new(Publishers::default()), Arc::new(Watermarks::default()));
         let (to_shape, to_deliver) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let to_notify = Arc::new(Notify::new());
         let (handle, inbox) = driver::inbox();
-        let recorders = Recorders::new(handle.clone(), Arc::clone(&files), Arc::clone(&watermarks));
+        let disk = Arc::new(Disk::new(free(&files), &config.limits));
+        let recorders = Recorders::new(handle.clone(), Arc::clone(&files), Arc::clone(&watermarks), Arc::clone(&disk));
         let performer = Performer {
             driver: handle.clone(),
             publishers: Arc::clone(&publishers),
@@ -116,10 +131,11 @@ impl App {
         };
         let context = driver::Context {
             store: store.clone(),
+            files: Arc::clone(&files),
             urls: MediaUrls::new(&media_base),
             publishers_per_tenant: config.limits.publishers_per_tenant,
             shapes: Arc::<Policies>::clone(&policies),
-            committed: vec![Arc::clone(&to_shape), Arc::clone(&to_deliver)],
+            committed: vec![Arc::clone(&to_shape), Arc::clone(&to_deliver), Arc::clone(&to_notify)],
         };
         let driver = Driver::load(context, handle.clone(), inbox, Arc::new(performer)).await?;
 
@@ -128,6 +144,9 @@ impl App {
             timeout: Duration::from_millis(config.callbacks.timeout_ms),
             ..ClientConfig::new(config.callbacks.allow_private.clone())
         })?;
+        let asker = Asker::new(store.clone(), client.clone());
+        let notices = notices::Sender::new(store.clone(), client.clone(), Arc::clone(&to_notify));
+        let (chronicle, chronicler) = ingest::chronicle(store.clone(), rtmp.address().ip(), to_notify);
         let worker = Worker::new(
             Arc::new(store.clone()),
             client,
@@ -137,11 +156,10 @@ impl App {
         );
         let health = Health {
             store: store.clone(),
-            files: Arc::clone(&files),
-            disk_reserve_bytes: config.limits.disk_reserve_mib.saturating_mul(1 << 20),
+            disk: Arc::clone(&disk),
             metrics: Metrics {
                 store: store.clone(),
-                files: Arc::clone(&files),
+                disk: Arc::clone(&disk),
                 publishers: Arc::clone(&publishers),
                 deliveries: worker.counters(),
             },
@@ -157,11 +175,13 @@ impl App {
             shapes: Some(Arc::<Policies>::clone(&policies)),
             committed: vec![Arc::clone(&to_shape), Arc::clone(&to_deliver)],
         };
-        let vendor =
-            api::Context::new(store.clone(), handle.clone(), Arc::new(clock::now), settings).with_outbox(outbox);
+        let control = Control::new(Arc::clone(&publishers), handle.clone(), store.clone());
+        let vendor = api::Context::new(store.clone(), handle.clone(), Arc::new(clock::now), settings, control.clone())
+            .with_outbox(outbox);
         let rest = rest::State {
             store: store.clone(),
             watermarks: Arc::clone(&watermarks),
+            control,
             policies: Arc::clone(&policies),
             admin_token: keys.admin_token,
             public_url: public_url.clone(),
@@ -175,13 +195,15 @@ impl App {
         let ingest = Ingest {
             store: store.clone(),
             driver: handle,
-            files,
+            disk,
             recorders,
             publishers,
+            asker,
+            chronicle,
             limits: config.limits.clone(),
         };
         let shaper = Shaper { store: store.clone(), policies, wake: to_shape, shaped: to_deliver };
-        Ok(Self { stop, http, rtmp, router, ingest, driver, worker, shaper, sweeper, store })
+        Ok(Self { stop, http, rtmp, router, ingest, driver, worker, shaper, sweeper, notices, chronicler, store })
     }
 
     /// The HTTP address.
@@ -199,6 +221,11 @@ impl App {
     pub async fn run(self) {
         let (drained, delivered) = (CancellationToken::new(), CancellationToken::new());
         let http = tokio::spawn(self.http.run(self.router, delivered.clone()));
+        let chronicler = tokio::spawn(self.chronicler.run(self.stop.clone()));
+        let notices = tokio::spawn(self.notices.run(delivered.clone()));
+        let (disk, publishers) = (Arc::clone(&self.ingest.disk), Arc::clone(&self.ingest.publishers));
+        let stop = self.stop.clone();
+        let disk = tokio::spawn(async move { disk.watch(&publishers, stop).await });
         let rtmp = tokio::spawn(self.rtmp.run(self.ingest, self.stop.clone()));
         let driver = tokio::spawn(self.driver.run(drained.clone()));
         let sweeper = tokio::spawn(self.sweeper.run(self.stop.clone()));
@@ -208,14 +235,22 @@ impl App {
         tracing::info!("stopping");
         wait("ingest", rtmp).await;
         wait("sweeper", sweeper).await;
+        wait("disk", disk).await;
+        wait("chronicle", chronicler).await;
         drained.cancel();
         wait("driver", driver).await;
         delivered.cancel();
         wait("shaper", shaper).await;
         wait("callbacks", worker).await;
+        wait("notices", notices).await;
         wait("http", http).await;
         self.store.close().await;
     }
+}
+
+fn free_space(files: &Arc<Files>) -> FreeSpace {
+    let files = Arc::clone(files);
+    Arc::new(move || files.free_bytes())
 }
 
 async fn wait(part: &str, task: tokio::task::JoinHandle<()>) {
@@ -268,3 +303,6 @@ pub fn write_ready_file(path: &Path, http: SocketAddr, rtmp: SocketAddr) -> anyh
         .and_then(|()| std::fs::rename(&fresh, path))
         .with_context(|| format!("cannot write the ready file {}", path.display()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,6 +80,8 @@ pub struct Limits {
     pub publishers_per_tenant: usize,
     /// Free disk below which publishers are refused.
     pub disk_reserve_mib: u64,
+    /// Free disk below which running recordings are ended.
+    pub disk_stop_mib: u64,
 }
 
 /// What becomes of what is removed.

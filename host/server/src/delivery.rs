@@ -10,6 +10,7 @@
 //! | `request` | one attempt's request |
 //! | `client` | one exchange, under one time limit, to a typed outcome |
 //! | `answer` | what is kept of an answer |
+//! | `notice` | the Live side's requests: stream and recording notices, the question whether to record |
 //! | `queue` | what the worker needs from the store |
 //! | `lane` | how much may be in flight, to whom |
 //! | `worker` | the loop: look, send, record |
@@ -21,6 +22,7 @@ pub mod address;
 pub mod answer;
 pub mod client;
 pub mod lane;
+pub mod notice;
 pub mod queue;
 pub mod request;
 pub mod resolve;
@@ -29,4 +31,4 @@ pub mod target;
 pub mod worker;
 
 #[cfg(test)]
-mod testkit;
+pub(crate) mod testkit;

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reprise_lifecycle::broadcast::Broadcast;
-use reprise_lifecycle::id::BroadcastId;
+use reprise_lifecycle::broadcast::{Broadcast, Publishing};
+use reprise_lifecycle::id::{BroadcastId, Epoch, VideoId};
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::question::StreamKey;
 use reprise_lifecycle::record::LeaveCause;
@@ -28,6 +28,7 @@ use self::running::Running;
 pub use self::running::{Perform, Work};
 use crate::api::urls::MediaUrls;
 use crate::clock;
+use crate::files::Files;
 use crate::store::{self, Store};
 
 /// Inputs that may wait. A full inbox makes recorders wait, and so at last the encoder; nothing is lost.
@@ -44,6 +45,8 @@ const AFTER_FAILURE: Duration = Duration::from_millis(500);
 pub struct Context {
     /// The catalogue.
     pub store: Store,
+    /// The disk, for the time of the last media before a crash.
+    pub files: Arc<Files>,
     /// Where videos play from; part of event bodies.
     pub urls: MediaUrls,
     /// Publishers of one tenant at once.
@@ -149,22 +152,33 @@ impl Driver {
         }
     }
 
+    /// Reports the publishers that were connected when the server stopped. Their breaks begin with the last media that
+    /// reached the disk, not with the restart.
     async fn report_lost_publishers(&mut self) {
-        let lost: Vec<Message> = self
+        let lost: Vec<(BroadcastId, Epoch, Option<VideoId>)> = self
             .live
             .values()
-            .filter_map(|broadcast| match broadcast.publishing {
-                reprise_lifecycle::broadcast::Publishing::Live { epoch } => Some((broadcast.id.clone(), epoch)),
-                reprise_lifecycle::broadcast::Publishing::Over { lingering, .. } => {
-                    lingering.map(|epoch| (broadcast.id.clone(), epoch))
-                }
-                reprise_lifecycle::broadcast::Publishing::Broken { .. } => None,
-            })
-            .map(|(id, epoch)| {
-                let gone = Input::gone(epoch, LeaveCause::ServerStopped);
-                Message::Input { broadcast: id, input: Box::new(gone), question: None, reply: None }
+            .filter_map(|broadcast| {
+                let epoch = match broadcast.publishing {
+                    Publishing::Live { epoch } => epoch,
+                    Publishing::Over { lingering, .. } => lingering?,
+                    Publishing::Broken { .. } => return None,
+                };
+                let open = broadcast.open_part().map(|part| VideoId::of_part(&broadcast.id, part));
+                Some((broadcast.id.clone(), epoch, open))
             })
             .collect();
+        let files = Arc::clone(&self.context.files);
+        let looked = tokio::task::spawn_blocking(move || {
+            let last_media = |video: Option<VideoId>| video.and_then(|video| files.written_at(&video));
+            lost.into_iter().map(|(id, epoch, open)| (id, epoch, last_media(open))).collect::<Vec<_>>()
+        });
+        let lost = looked.await.unwrap_or_default().into_iter().map(|(id, epoch, last_media_at)| {
+            let cause = LeaveCause::ServerStopped;
+            let gone = Input::PublisherGone { epoch, cause, media_ms: None, last_media_at };
+            Message::Input { broadcast: id, input: Box::new(gone), question: None, reply: None }
+        });
+        let lost: Vec<Message> = lost.collect();
         for messages in batches(lost) {
             self.turn(messages).await;
         }

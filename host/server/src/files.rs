@@ -12,10 +12,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, OpenOptions, OpenOptionsExt};
 use reprise_lifecycle::id::VideoId;
+use reprise_lifecycle::time::Timestamp;
 
 /// The recording's file in its video's folder.
 pub const SOURCE: &str = "source.mp4";
@@ -109,6 +111,13 @@ impl Files {
     /// When it is not there.
     pub fn video(&self, video: &VideoId) -> io::Result<Dir> {
         self.media.open_dir(video.as_str())
+    }
+
+    /// When a video's recording was last written, if it is there.
+    pub fn written_at(&self, video: &VideoId) -> Option<Timestamp> {
+        let modified = self.video(video).and_then(|dir| dir.metadata(SOURCE)?.modified()).ok()?;
+        let since = modified.into_std().duration_since(UNIX_EPOCH).ok()?;
+        i64::try_from(since.as_millis()).ok().map(Timestamp)
     }
 
     /// A fresh folder for one attempt of a job; an older one of that name is removed first.

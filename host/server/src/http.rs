@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::files::Files;
+use crate::disk::{self, Disk};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
@@ -40,9 +40,7 @@ pub struct Health {
     /// Ready means that it can be written.
     pub store: Store,
     /// Ready means that there is more free space than the reserve.
-    pub files: Arc<Files>,
-    /// The reserve.
-    pub disk_reserve_bytes: u64,
+    pub disk: Arc<Disk>,
     /// What `/metrics` tells.
     pub metrics: Metrics,
     /// Set when the server is stopping; not ready any more.
@@ -66,10 +64,10 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
     if health.store.check_writable().await.is_err() {
         return not("the catalogue cannot be written");
     }
-    match health.files.free_bytes() {
-        Ok(free) if free >= health.disk_reserve_bytes => "ready\n".into_response(),
-        Ok(_) => not("free disk space is below the reserve"),
-        Err(_) => not("the disk cannot be read"),
+    match health.disk.check() {
+        Ok(()) => "ready\n".into_response(),
+        Err(disk::Refused::BelowReserve) => not("free disk space is below the reserve"),
+        Err(disk::Refused::Unknown(_)) => not("the disk cannot be read"),
     }
 }
 

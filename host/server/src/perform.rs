@@ -53,7 +53,7 @@ impl Performer {
             Effect::DropPublisher { epoch } => {
                 if !self.publishers.send_away(&broadcast.id, *epoch) {
                     // It is gone already; its recorder may have died with an earlier run of the server.
-                    let gone = self.driver.publisher_gone(&broadcast.id, *epoch, LeaveCause::Dropped).await;
+                    let gone = self.driver.publisher_gone(&broadcast.id, *epoch, LeaveCause::Dropped, None).await;
                     log_refused(gone);
                 }
                 // The effect ends with the publisher's leave, not with the word to go.

@@ -16,8 +16,10 @@ use reprise_media::flv::VideoCodec;
 use reprise_media::part::PartFacts;
 use reprise_media::rtmp::{Media, Metadata};
 use reprise_media::track::{AudioConfig, Tracks, VideoConfig};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
 
+use crate::disk::Disk;
 use crate::driver::{self, Joined};
 use crate::files::Files;
 use crate::watermark::Watermarks;
@@ -34,13 +36,14 @@ pub struct Recorders {
     driver: driver::Handle,
     files: Arc<Files>,
     watermarks: Arc<Watermarks>,
+    disk: Arc<Disk>,
 }
 
 /// What goes to a recorder.
 enum Item {
     Media(Media, OwnedSemaphorePermit),
     Metadata(Metadata),
-    Finish(LeaveCause, oneshot::Sender<()>),
+    Finish(LeaveCause),
 }
 
 /// One publisher's recorder. Dropping it without [`Recorder::finish`] is a publisher that disconnected.
@@ -49,12 +52,14 @@ pub struct Recorder {
     queue: mpsc::Sender<Item>,
     bytes: Arc<Semaphore>,
     failed: Arc<std::sync::OnceLock<String>>,
+    /// Set when the leave is recorded.
+    ended: CancellationToken,
 }
 
 impl Recorders {
-    /// Recorders that write below `files`.
-    pub fn new(driver: driver::Handle, files: Arc<Files>, watermarks: Arc<Watermarks>) -> Self {
-        Self { driver, files, watermarks }
+    /// Recorders that write below `files`, on `disk`.
+    pub fn new(driver: driver::Handle, files: Arc<Files>, watermarks: Arc<Watermarks>, disk: Arc<Disk>) -> Self {
+        Self { driver, files, watermarks, disk }
     }
 
     /// Starts the recorder of a publisher that has its place.
@@ -62,9 +67,14 @@ impl Recorders {
         let (queue, items) = mpsc::channel(QUEUE_MESSAGES);
         let failed = Arc::new(std::sync::OnceLock::new());
         let task = task::Task::new(self.clone(), joined, Arc::clone(&failed));
+        let ended = CancellationToken::new();
+        let end = ended.clone().drop_guard();
         // Its owner is the channel: it ends when the connection does.
-        tokio::spawn(task.run(items));
-        Recorder { queue, bytes: Arc::new(Semaphore::new(QUEUE_BYTES)), failed }
+        tokio::spawn(async move {
+            task.run(items).await;
+            drop(end);
+        });
+        Recorder { queue, bytes: Arc::new(Semaphore::new(QUEUE_BYTES)), failed, ended }
     }
 }
 
@@ -87,12 +97,11 @@ impl Recorder {
         self.queue.send(Item::Metadata(metadata)).await.map_err(|_| self.reason())
     }
 
-    /// Writes and syncs what is pending and records that the publisher left; returns when that is done.
+    /// Writes and syncs what is pending and records that the publisher left; returns when that is done, also where the
+    /// recording had ended before by itself.
     pub async fn finish(self, cause: LeaveCause) {
-        let (done, finished) = oneshot::channel();
-        if self.queue.send(Item::Finish(cause, done)).await.is_ok() {
-            let _ = finished.await;
-        }
+        let _ = self.queue.send(Item::Finish(cause)).await;
+        self.ended.cancelled().await;
     }
 
     fn reason(&self) -> String {

@@ -24,6 +24,7 @@ mod form;
 mod names;
 mod plugins;
 mod record_configs;
+mod streams;
 mod tenants;
 mod videos;
 
@@ -36,6 +37,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use self::error::Error;
 use crate::api::urls::MediaUrls;
+use crate::ingest::control::Control;
 use crate::policies::Policies;
 use crate::store::Store;
 use crate::watermark::Watermarks;
@@ -52,6 +54,8 @@ pub struct State {
     pub store: Store,
     /// How far each running broadcast is durable.
     pub watermarks: Arc<Watermarks>,
+    /// Streams and who publishes them.
+    pub control: Control,
     /// Accepts and binds plugins.
     pub policies: Arc<Policies>,
     /// The token that may do everything.
@@ -72,6 +76,7 @@ impl std::fmt::Debug for State {
 struct Shared {
     store: Store,
     watermarks: Arc<Watermarks>,
+    control: Control,
     policies: Arc<Policies>,
     admin_token: SecretString,
     urls: MediaUrls,
@@ -85,6 +90,7 @@ pub fn router(state: State) -> Router {
         urls: MediaUrls::new(&format!("{}/media", state.public_url.trim_end_matches('/'))),
         store: state.store,
         watermarks: state.watermarks,
+        control: state.control,
         policies: state.policies,
         admin_token: state.admin_token,
         due: state.due,

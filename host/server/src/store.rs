@@ -7,6 +7,10 @@
 pub mod decisions;
 pub mod deliveries;
 pub mod journal;
+pub mod live_bans;
+pub mod live_notices;
+pub mod live_notify;
+pub mod live_publishes;
 pub mod message_callbacks;
 pub mod outbox;
 pub mod picture_templates;

@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 use crate::clock;
 use crate::config;
 use crate::delivery::worker::Counters;
-use crate::files::Files;
+use crate::disk::Disk;
 use crate::ingest::Publishers;
 use crate::store::Store;
 
@@ -33,7 +33,7 @@ pub struct Metrics {
     /// The catalogue.
     pub store: Store,
     /// The disk.
-    pub files: Arc<Files>,
+    pub disk: Arc<Disk>,
     /// The connected publishers.
     pub publishers: Arc<Publishers>,
     /// The delivery worker's counts.
@@ -50,7 +50,14 @@ impl Metrics {
         let gauge = |value: i64| ConstGauge::new(value);
         let publishers = i64::try_from(self.publishers.count()).unwrap_or(i64::MAX);
         registry.register("publishers", "Connected publishers", gauge(publishers));
-        if let Ok(free) = self.files.free_bytes() {
+        let recorded = i64::try_from(self.publishers.recorded()).unwrap_or(i64::MAX);
+        registry.register("publishers_recorded", "Connected publishers that are being recorded", gauge(recorded));
+        registry.register(
+            "recordings_ended_disk_full",
+            "Recordings that were ended because the disk was full",
+            ConstCounter::new(self.disk.stopped()),
+        );
+        if let Ok(free) = self.disk.free_bytes() {
             registry.register(
                 "disk_free_bytes",
                 "Free bytes on the data folder's disk",

@@ -97,6 +97,7 @@ impl World {
     ) {
         let context = driver::Context {
             store: self.store.clone(),
+            files: Arc::clone(&self.files),
             urls: MediaUrls::new("http://vod.example.org/media"),
             publishers_per_tenant: 100,
             shapes: Arc::new(NoShapes),
@@ -172,7 +173,8 @@ impl Life<'_> {
         events: Vec<OutboxEvent>,
         decisions: Vec<LoggedDecision>,
     ) {
-        let append = Append { after: &self.state, first_seq, records, events, decisions, shape: false };
+        let append =
+            Append { after: &self.state, first_seq, records, events, notices: Vec::new(), decisions, shape: false };
         self.world.store.append(&[append]).await.unwrap();
     }
 

@@ -136,6 +136,11 @@ vendor_errors! {
     DOMAIN_NOT_FOUND "InvalidDomain.NotFound" NOT_FOUND "The domain provided does not exist in our records."
     CONFIG_EXISTS "ConfigAlreadyExists" BAD_REQUEST "Config has already exist."
     CONFIG_NOT_FOUND "CodeConfigNotFound" BAD_REQUEST "The specified config does not exist."
+    STREAM_OFFLINE "InvalidStream.NotFound" NOT_FOUND "The stream is not online."
+    RULE_NOT_FOUND "InvalidConfig.NotFound" NOT_FOUND "No record config covers the stream."
+    TASK_STARTED "TaskAlreadyStarted" CONFLICT "The recording of the stream has already started."
+    ILLEGAL_OPERATION "IllegalOperation" FORBIDDEN "The operation is not allowed now."
+    BANS_EXCEEDED "LiveStreamBlockListExceededMax" BAD_REQUEST "The block list exceeded maximum."
     MISSING_COMPOSE_GROUP "MissingComposeVodTranscodeGroupId" BAD_REQUEST
         "ComposeVodTranscodeGroupId is mandatory for this action."
     GROUP_NOT_FOUND "InvalidTranscodeTemplateGroup.NotFound" NOT_FOUND "The transcode template group does not exist."
@@ -307,7 +312,9 @@ mod tests {
         for (index, row) in ALL.iter().enumerate() {
             assert!(row.status.is_client_error() && row.text.ends_with('.'), "{}", row.code);
             assert!(
-                ALL[..index].iter().all(|other| (other.code, other.status) != (row.code, row.status)),
+                ALL[..index]
+                    .iter()
+                    .all(|other| (other.code, other.status, other.text) != (row.code, row.status, row.text)),
                 "{}",
                 row.code
             );

@@ -110,6 +110,11 @@ pub fn event_type(told: &Told) -> &'static str {
     }
 }
 
+/// How a notice went.
+pub fn record_result(delivered: bool) -> &'static str {
+    if delivered { "success" } else { "failed" }
+}
+
 /// A rate as the vendor writes it: no trailing zeros, `29.97`, `25`.
 pub fn rate(value: f64) -> String {
     let text = format!("{value:.3}");

@@ -8,6 +8,7 @@ mod media;
 mod pictures;
 mod removing;
 mod settings;
+mod streams;
 mod wire;
 
 use std::sync::Arc;
@@ -19,11 +20,14 @@ use reprise_lifecycle::time::Timestamp;
 use super::{Context, Settings, router};
 use crate::delivery::address::Guard;
 use crate::driver;
+use crate::ingest::Publishers;
+use crate::ingest::control::Control;
 use crate::testkit::{World, noon};
 
 /// The API over a catalogue of its own, with the tenants `acme` and `umbrella` and a clock that tests move.
 struct Api {
     world: World,
+    publishers: Arc<Publishers>,
     router: Router,
     driver: driver::Handle,
     clock: Arc<AtomicI64>,
@@ -37,14 +41,16 @@ impl Api {
         }
         let clock = Arc::new(AtomicI64::new(noon().0));
         let driver = world.driver().await;
-        let router = serve(&world, &driver, &clock);
-        Self { world, router, driver, clock }
+        let publishers = Arc::default();
+        let router = serve(&world, &driver, &clock, &publishers);
+        Self { world, publishers, router, driver, clock }
     }
 
     /// The same catalogue after a restart: whatever was only in memory is gone.
     async fn restart(&mut self) {
         self.driver = self.world.driver().await;
-        self.router = serve(&self.world, &self.driver, &self.clock);
+        self.publishers = Arc::default();
+        self.router = serve(&self.world, &self.driver, &self.clock, &self.publishers);
     }
 
     fn now(&self) -> Timestamp {
@@ -52,12 +58,13 @@ impl Api {
     }
 }
 
-fn serve(world: &World, driver: &driver::Handle, clock: &Arc<AtomicI64>) -> Router {
+fn serve(world: &World, driver: &driver::Handle, clock: &Arc<AtomicI64>, publishers: &Arc<Publishers>) -> Router {
     let settings = Settings {
         callback_guard: Guard::new(vec!["127.0.0.0/8".parse().unwrap()]),
         ..Settings::new("http://vod.example.org/media")
     };
     let clock = Arc::clone(clock);
     let clock = Arc::new(move || Timestamp(clock.load(Ordering::Relaxed)));
-    router(Arc::new(Context::new(world.store.clone(), driver.clone(), clock, settings)))
+    let control = Control::new(Arc::clone(publishers), driver.clone(), world.store.clone());
+    router(Arc::new(Context::new(world.store.clone(), driver.clone(), clock, settings, control)))
 }

@@ -29,7 +29,7 @@ use tokio_rustls::TlsConnector;
 
 use super::address::Guard;
 use super::answer::{Answer, BodyEnd};
-use super::request::{Callback, prepare};
+use super::request::{Callback, RequestError, prepare};
 use super::resolve::{Hold, Resolver};
 use super::target::{Host, Target};
 
@@ -147,9 +147,20 @@ impl Client {
     /// The status decides as soon as it is there: a body that never ends costs the rest of the time limit and
     /// undoes nothing, since the receiver has said what it wanted to say.
     pub async fn send(&self, callback: &Callback, now: Timestamp, hold: Hold) -> Exchange {
+        self.send_made(&callback.url, |target| prepare(callback, target, now), now, hold).await
+    }
+
+    /// [`Client::send`] for a request that somebody else makes, once the URL is taken apart.
+    pub async fn send_made(
+        &self,
+        url: &str,
+        make: impl FnOnce(&Target) -> Result<Request<Full<Bytes>>, RequestError>,
+        now: Timestamp,
+        hold: Hold,
+    ) -> Exchange {
         let sent = (now, Instant::now());
         let mut seen = Seen { phase: Phase::Resolve, peer: None, answer: None, sent };
-        let result = timeout(self.timeout, self.exchange(callback, hold, &mut seen)).await;
+        let result = timeout(self.timeout, self.exchange(url, make, hold, &mut seen)).await;
         let Seen { phase, peer, answer, .. } = seen;
         let (failure, detail) = match result {
             Ok(Ok(())) => (Outcome::Closed, None),
@@ -163,10 +174,15 @@ impl Client {
         Exchange { outcome, peer, answer, detail }
     }
 
-    async fn exchange(&self, callback: &Callback, hold: Hold, seen: &mut Seen) -> Result<(), Failure> {
-        let target = Target::parse(&callback.url).map_err(|error| Failure::new(Outcome::RefusedUrl, error))?;
-        let request =
-            prepare(callback, &target, seen.sent.0).map_err(|error| Failure::new(Outcome::Unsendable, error))?;
+    async fn exchange(
+        &self,
+        url: &str,
+        make: impl FnOnce(&Target) -> Result<Request<Full<Bytes>>, RequestError>,
+        hold: Hold,
+        seen: &mut Seen,
+    ) -> Result<(), Failure> {
+        let target = Target::parse(url).map_err(|error| Failure::new(Outcome::RefusedUrl, error))?;
+        let request = make(&target).map_err(|error| Failure::new(Outcome::Unsendable, error))?;
         let addresses = self.addresses(&target, hold).await?;
         seen.phase = Phase::Connect;
         let stream = self.connect(&addresses, seen).await?;

@@ -14,9 +14,11 @@ use tokio::sync::oneshot;
 use super::handle::{Joined, Message, OpenPart, Produced, PublishRefused, Refused, Taken};
 use super::{Driver, fresh_id, turn_time};
 use crate::api::events::{EventContext, body};
+use crate::api::notices;
 use crate::store::decisions::LoggedDecision;
 use crate::store::deliveries::OutboxEvent;
 use crate::store::journal::Append;
+use crate::store::live_notices::NewNotice;
 
 /// What a turn does to one broadcast.
 #[derive(Default)]
@@ -24,6 +26,7 @@ struct Change {
     first_seq: RecordSeq,
     records: Vec<Record>,
     events: Vec<OutboxEvent>,
+    notices: Vec<NewNotice>,
     decisions: Vec<LoggedDecision>,
 }
 
@@ -87,6 +90,7 @@ impl Driver {
                 first_seq: change.first_seq,
                 records: &change.records,
                 events: std::mem::take(&mut change.events),
+                notices: std::mem::take(&mut change.notices),
                 decisions: std::mem::take(&mut change.decisions),
                 shape: self.context.shapes.shapes(after.tenant.as_str(), &after.stream),
             });
@@ -114,6 +118,9 @@ impl Driver {
                 None => drop(reply.send(Err(Refused::Unavailable))),
             },
             Message::WorkEnded { broadcast, effect } => turn.ended.push((broadcast, effect)),
+            Message::Current { stream, reply } => {
+                drop(reply.send(self.current(&stream).map(|broadcast| broadcast.id.clone())));
+            }
             Message::Breaks { broadcast, reply } => {
                 let breaks = self.live.get(&broadcast).map(|broadcast| broadcast.breaks.clone());
                 drop(reply.send(breaks));
@@ -201,8 +208,9 @@ impl Driver {
     fn begin(&mut self, turn: &mut Turn, records: Vec<Record>) -> Option<BroadcastId> {
         let id = fresh_id()?;
         let broadcast = Broadcast::fold(id.clone(), &records).ok().flatten()?;
+        let notices = records.iter().filter_map(|record| notices::of_record(&broadcast, record)).collect();
         self.live.insert(id.clone(), broadcast);
-        turn.changes.insert(id.clone(), Change { records, ..Change::default() });
+        turn.changes.insert(id.clone(), Change { records, notices, ..Change::default() });
         Some(id)
     }
 
@@ -260,6 +268,7 @@ impl Driver {
                     callback: callback_of(broadcast, &event.told),
                 });
             }
+            change.notices.extend(notices::of_record(broadcast, &record));
             if let Record::Decided { subject, decision, at, .. } = &record {
                 let video = match subject {
                     Subject::Video(video) => Some(video.clone()),

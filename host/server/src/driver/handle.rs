@@ -5,6 +5,7 @@ use reprise_lifecycle::decision::Decision;
 use reprise_lifecycle::id::{BroadcastId, EffectId, Epoch, PartIndex, VideoId};
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::media::{AudioTrack, PartFacts, VideoTrack};
+use reprise_lifecycle::question::StreamKey;
 use reprise_lifecycle::record::{CloseCause, EndCause, LeaveCause, Opening, RecordRules, Resolution};
 use reprise_lifecycle::work::ProduceOpening;
 use tokio::sync::{mpsc, oneshot};
@@ -99,6 +100,11 @@ pub(super) enum Message {
         broadcast: BroadcastId,
         effect: EffectId,
     },
+    /// The broadcast that a publisher of this stream would join.
+    Current {
+        stream: StreamKey,
+        reply: oneshot::Sender<Option<BroadcastId>>,
+    },
     /// The gap map and such, straight from memory.
     Breaks {
         broadcast: BroadcastId,
@@ -164,7 +170,7 @@ impl Handle {
         self.input(broadcast, Input::PartClosed { part, facts, cause }).await.map(drop)
     }
 
-    /// Reports that a publisher is gone.
+    /// Reports that a publisher is gone, and where the broadcast's timeline stands, if that is known.
     ///
     /// # Errors
     /// When the record could not be committed.
@@ -173,8 +179,21 @@ impl Handle {
         broadcast: &BroadcastId,
         epoch: Epoch,
         cause: LeaveCause,
+        media_ms: Option<u64>,
     ) -> Result<(), Refused> {
-        self.input(broadcast, Input::gone(epoch, cause)).await.map(drop)
+        self.input(broadcast, Input::PublisherGone { epoch, cause, media_ms, last_media_at: None }).await.map(drop)
+    }
+
+    /// The broadcast that a publisher of this stream would join: a running one, or one in its break window.
+    pub async fn current(&self, stream: &StreamKey) -> Option<BroadcastId> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.send(Message::Current { stream: stream.clone(), reply }).await.ok()?;
+        answer.await.ok().flatten()
+    }
+
+    /// Whether the driver takes nothing any more: what was not recorded until now is found out at the next start.
+    pub fn is_stopping(&self) -> bool {
+        self.inbox.is_closed()
     }
 
     /// Ends a broadcast.

@@ -1,9 +1,9 @@
-//! The pump of one connection: bytes from the socket into the pure session, its answers back, its media to the
-//! recorder. Deadlines hang on the session's stage. A slow recorder makes the pump stop reading, and TCP tells the
-//! encoder.
+//! The pump of one connection: bytes from the socket into the pure session, its answers back, its media to the gate
+//! before the recorder. Deadlines hang on the session's stage. A slow recorder makes the pump stop reading, and TCP
+//! tells the encoder.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use reprise_lifecycle::record::LeaveCause;
@@ -14,9 +14,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Ingest;
-use super::authorise::authorise;
-use super::publishers::Entry;
-use crate::recorder::Recorder;
+use super::authorise::{Admitted, Refusal, authorise, check_ban};
+use super::gate::{Gate, Mode};
+use super::publishers::{Entry, Kick, Ordered, Who};
+use crate::clock;
+use crate::store::live_publishes::Publish;
 
 /// Bytes read at once. A second of a 4 Mbit/s stream is 500 KB; larger reads cost memory for each connection.
 const READ_BYTES: usize = 32 * 1024;
@@ -32,6 +34,9 @@ const PING_AFTER: Duration = Duration::from_secs(10);
 
 /// Silence after which it is taken for gone. Encoders pause for 12 s and more when their source does.
 const SILENT_FOR: Duration = Duration::from_secs(30);
+
+/// How long a publisher must have been there before its tenant's receiver is told; the vendor's.
+const ANNOUNCED_AFTER: Duration = Duration::from_secs(2);
 
 /// A peer that does not read must not hold a task.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
@@ -49,8 +54,8 @@ enum End {
     Deadline(Duration),
     #[error("the publisher was refused")]
     Refused,
-    #[error("the publisher was sent away")]
-    Dropped,
+    #[error(transparent)]
+    Kicked(Kick),
     #[error("the server is stopping")]
     Stopping,
     #[error("the recording cannot go on: {0}")]
@@ -62,7 +67,8 @@ impl End {
         match self {
             Self::Closed | Self::Io(_) => LeaveCause::Disconnected,
             Self::Protocol(_) | Self::Deadline(_) | Self::Refused => LeaveCause::Refused,
-            Self::Dropped => LeaveCause::Dropped,
+            Self::Kicked(Kick::Storage) => LeaveCause::Storage,
+            Self::Kicked(Kick::Once | Kick::Forbidden | Kick::Over) => LeaveCause::Dropped,
             Self::Stopping => LeaveCause::ServerStopped,
             Self::Recording(_) => LeaveCause::Storage,
         }
@@ -76,13 +82,34 @@ enum Next {
     Refused(Result<Output, Failure>),
 }
 
+/// What ends the wait for the next bytes.
+enum Woken {
+    Read(usize),
+    Silence,
+    Kicked(Kick),
+    Ordered(Ordered),
+    /// Whether to record.
+    Answered(bool),
+    /// The publisher has been there long enough to be told of.
+    Lives,
+}
+
+/// An accepted publish.
+struct Publishing {
+    gate: Gate,
+    entry: Entry,
+    publish: Publish,
+    /// When its tenant's receiver is told; nothing once that is done.
+    announce_at: Option<Instant>,
+}
+
 struct Pump {
     socket: TcpStream,
     peer: SocketAddr,
     ingest: Ingest,
     session: Session,
     stop: CancellationToken,
-    publishing: Option<(Recorder, Entry)>,
+    publishing: Option<Publishing>,
     /// When the stage that has a deadline began.
     since: Instant,
     pinged: bool,
@@ -115,36 +142,50 @@ impl Pump {
     async fn serve(&mut self) -> End {
         let mut buffer = vec![0; READ_BYTES];
         loop {
-            let read = match self.read(&mut buffer).await {
-                Ok(Some(read)) => read,
-                Ok(None) => continue,
-                Err(end) => return end,
-            };
-            self.pinged = false;
-            let output = self.session.receive(&buffer[..read]);
-            if let Err(end) = self.take(output).await {
+            if let Err(end) = self.turn(&mut buffer).await {
                 return end;
             }
         }
     }
 
-    /// Bytes from the peer; nothing when it was only asked whether it is there.
-    async fn read(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, End> {
-        let (deadline, limit) = self.deadline();
-        let dropped = self.publishing.as_ref().map(|(_, entry)| entry.dropped.clone());
-        let dropped = async move {
-            match dropped {
-                Some(dropped) => dropped.cancelled().await,
-                None => std::future::pending().await,
+    async fn turn(&mut self, buffer: &mut [u8]) -> Result<(), End> {
+        match self.wait(buffer).await? {
+            Woken::Read(0) => Err(End::Closed),
+            Woken::Read(read) => {
+                self.pinged = false;
+                let output = self.session.receive(&buffer[..read]);
+                self.take(output).await
             }
-        };
+            Woken::Silence => self.silence().await,
+            Woken::Kicked(why) => Err(End::Kicked(why)),
+            Woken::Ordered(Ordered { order, reply }) => {
+                let Some(publishing) = &mut self.publishing else { return Ok(()) };
+                let done = publishing.gate.order(order, &publishing.entry).await;
+                // Who ordered may have stopped waiting.
+                let _ = reply.send(done);
+                Ok(())
+            }
+            Woken::Answered(record) => {
+                let Some(publishing) = &mut self.publishing else { return Ok(()) };
+                publishing.gate.answered(record, &publishing.entry).await.map_err(End::Recording)
+            }
+            Woken::Lives => {
+                if let Some(publishing) = &mut self.publishing {
+                    publishing.announce(&self.ingest);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits for bytes or for whatever else concerns this connection.
+    async fn wait(&mut self, buffer: &mut [u8]) -> Result<Woken, End> {
+        let (deadline, _) = self.deadline();
+        let has_room = self.publishing.as_ref().is_none_or(|publishing| publishing.gate.has_room());
         tokio::select! {
-            read = self.socket.read(buffer) => match read? {
-                0 => Err(End::Closed),
-                read => Ok(Some(read)),
-            },
-            () = tokio::time::sleep_until(deadline) => self.deadline_passed(limit).await,
-            () = dropped => Err(End::Dropped),
+            read = self.socket.read(buffer), if has_room => Ok(Woken::Read(read?)),
+            () = tokio::time::sleep_until(deadline) => Ok(Woken::Silence),
+            woken = woken(self.publishing.as_mut()) => Ok(woken),
             () = self.stop.cancelled() => Err(End::Stopping),
         }
     }
@@ -158,14 +199,14 @@ impl Pump {
         }
     }
 
-    async fn deadline_passed(&mut self, limit: Duration) -> Result<Option<usize>, End> {
+    async fn silence(&mut self) -> Result<(), End> {
+        let (_, limit) = self.deadline();
         if self.session.stage() != Stage::Publishing || self.pinged {
             return Err(End::Deadline(limit));
         }
         self.pinged = true;
         let ping = self.session.ping(0);
-        self.write(&ping).await?;
-        Ok(None)
+        self.write(&ping).await
     }
 
     /// Acts on events before it writes: an encoder that leaves without reading the last answer has still sent its
@@ -201,13 +242,13 @@ impl Pump {
             Event::Connected(_) => self.since = Instant::now(),
             Event::PublishRequested(request) => return Ok(self.publish(&request).await),
             Event::Media(media) => {
-                if let Some((recorder, _)) = &self.publishing {
-                    recorder.media(media).await.map_err(End::Recording)?;
+                if let Some(Publishing { gate, entry, .. }) = &mut self.publishing {
+                    gate.media(media, entry).await.map_err(End::Recording)?;
                 }
             }
             Event::Metadata(metadata) => {
-                if let Some((recorder, _)) = &self.publishing {
-                    recorder.metadata(metadata).await.map_err(End::Recording)?;
+                if let Some(Publishing { gate, .. }) = &mut self.publishing {
+                    gate.metadata(metadata).await.map_err(End::Recording)?;
                 }
             }
             Event::Unpublished => {
@@ -219,15 +260,14 @@ impl Pump {
     }
 
     async fn publish(&mut self, request: &PublishRequest) -> Next {
-        match authorise(&self.ingest, request, self.peer.ip()).await {
-            Ok(joined) => {
+        let server = self.socket.local_addr().map_or(self.peer.ip(), |address| address.ip());
+        match accept(&self.ingest, request, (self.peer.ip(), server)).await {
+            Ok(publishing) => {
                 tracing::info!(
-                    broadcast.id = %joined.broadcast, epoch = joined.epoch, stream.app = request.app,
-                    stream.name = request.stream, peer = %self.peer, "a publisher joined"
+                    stream.app = request.app, stream.name = request.stream, peer = %self.peer,
+                    "a publisher is accepted"
                 );
-                let entry = self.ingest.publishers.enter(&joined.broadcast, joined.epoch);
-                let recorder = self.ingest.recorders.start(joined);
-                self.publishing = Some((recorder, entry));
+                self.publishing = Some(publishing);
                 Next::Accepted(self.session.accept_publish())
             }
             Err(refusal) => {
@@ -261,8 +301,79 @@ impl Pump {
 
     /// Ends the recording of this publisher: what it sent is written and synced before its leave is recorded.
     async fn leave(&mut self, cause: LeaveCause) {
-        if let Some((recorder, _entry)) = self.publishing.take() {
-            recorder.finish(cause).await;
+        if let Some(Publishing { gate, entry, publish, .. }) = self.publishing.take() {
+            gate.close(cause, &entry).await;
+            self.ingest.chronicle.ended(&publish).await;
         }
     }
+}
+
+/// Accepts a publisher at these two addresses, its own and ours, or says why not.
+async fn accept(
+    ingest: &Ingest,
+    request: &PublishRequest,
+    (client, server): (IpAddr, IpAddr),
+) -> Result<Publishing, Refusal> {
+    let Admitted { tenant, opening, mode, arguments } = authorise(ingest, request).await?;
+    let who = Who {
+        tenant: tenant.name.clone(),
+        play_domain: tenant.play_domain.clone(),
+        stream: opening.stream.clone(),
+        client,
+        server,
+        since: clock::now(),
+    };
+    let publish = publish(&who, arguments)?;
+    let entry = ingest.publishers.enter(who, ingest.limits.publishers_per_tenant)?;
+    check_ban(ingest, &tenant, &opening.stream).await?;
+    let mut gate = Gate::new(ingest.clone(), opening, mode);
+    if mode == Mode::Record {
+        gate.open(&entry).await?;
+    }
+    ingest.chronicle.began(&publish).await;
+    let announce_at = Some(Instant::now() + ANNOUNCED_AFTER);
+    Ok(Publishing { gate, entry, publish, announce_at })
+}
+
+impl Publishing {
+    fn announce(&mut self, ingest: &Ingest) {
+        let picture = self.entry.publisher.seen().video.map(|video| (video.width, video.height));
+        let taken = ingest.chronicle.lives(&self.publish, picture);
+        self.announce_at = (!taken).then(|| Instant::now() + ANNOUNCED_AFTER);
+    }
+}
+
+/// What concerns an accepted publish; for ever silent without one.
+async fn woken(publishing: Option<&mut Publishing>) -> Woken {
+    let Some(Publishing { gate, entry, announce_at, .. }) = publishing else { return std::future::pending().await };
+    let Entry { publisher, orders, .. } = entry;
+    let announce = async {
+        match announce_at {
+            Some(at) => tokio::time::sleep_until(*at).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = publisher.dropped.cancelled() => Woken::Kicked(publisher.kicked().unwrap_or(Kick::Once)),
+        Some(ordered) = orders.recv() => Woken::Ordered(ordered),
+        record = gate.answer() => Woken::Answered(record),
+        () = announce => Woken::Lives,
+    }
+}
+
+fn publish(who: &Who, arguments: String) -> Result<Publish, Refusal> {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits).map_err(|_| Refusal::failed("the server cannot take a publisher now"))?;
+    Ok(Publish {
+        id: hex::encode(bits),
+        tenant: who.tenant.clone(),
+        domain: who.stream.domain.clone(),
+        play_domain: who.play_domain.clone(),
+        app: who.stream.app.clone(),
+        stream: who.stream.name.clone(),
+        client: who.client.to_string(),
+        arguments,
+        published_at: who.since.0,
+        stopped_at: None,
+    })
 }

@@ -72,7 +72,11 @@ impl PartFile {
             let what = format!("{} bytes were written but {} read back whole", self.len, scan.valid_len);
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
-        write_index(&self.dir, &scan)
+        // A disk without room for the index must not keep the recording from being whole.
+        if let Err(error) = write_index(&self.dir, &scan) {
+            tracing::warn!(error = %error, "the index of a part was not written; the part is scanned when it plays");
+        }
+        Ok(())
     }
 }
 

@@ -1,9 +1,11 @@
 //! The recorder's task: media in, files and records out, in order.
 
+use std::io::ErrorKind;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use reprise_lifecycle::id::VideoId;
-use reprise_lifecycle::record::{CloseCause, LeaveCause};
+use reprise_lifecycle::record::{CloseCause, EndCause, LeaveCause};
 use reprise_media::part::{self, PartCutter, PartError, PartOptions, PartOutput, ResumeState};
 use reprise_media::rtmp::{Media, MediaKind, Metadata};
 use reprise_media::timeline::{TimelinePosition, TrackKind};
@@ -13,13 +15,17 @@ use super::file::PartFile;
 use super::{Item, Recorders, facts_of, tracks_of};
 use crate::driver::{Joined, OpenPart, Refused};
 
+/// How long a leave that the catalogue could not take waits before it is told again. Until it is recorded nobody can
+/// come back to the stream.
+const TELL_AGAIN: Duration = Duration::from_secs(1);
+
 /// Why a recording cannot go on. The text goes to the publisher, so it holds no path.
 #[derive(Debug, thiserror::Error)]
 enum Halt {
     #[error(transparent)]
     Media(#[from] PartError),
     #[error("the disk could not take the media ({0})")]
-    Disk(std::io::ErrorKind),
+    Disk(ErrorKind),
     #[error("the broadcast is over")]
     Over,
     #[error(transparent)]
@@ -37,6 +43,11 @@ impl Halt {
             Self::Driver(_) | Self::Stopping => LeaveCause::ServerStopped,
         }
     }
+
+    /// Whether there was no room.
+    fn is_full(&self) -> bool {
+        matches!(self, Self::Disk(ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
+    }
 }
 
 /// A part that is being written.
@@ -50,48 +61,44 @@ pub(super) struct Task {
     joined: Joined,
     failed: Arc<OnceLock<String>>,
     writing: Option<Writing>,
+    /// Where the broadcast's synced media ends, once it is known.
+    media_ms: Option<u64>,
 }
 
 impl Task {
     pub(super) fn new(recorders: Recorders, joined: Joined, failed: Arc<OnceLock<String>>) -> Self {
-        Self { recorders, joined, failed, writing: None }
+        Self { recorders, joined, failed, writing: None, media_ms: None }
     }
 
     /// Records until the publisher leaves, the media cannot be recorded, or the disk refuses.
     pub(super) async fn run(mut self, mut items: mpsc::Receiver<Item>) {
-        let mut done = None;
+        let mut full = false;
         let cause = match self.record(&mut items).await {
-            Ok((cause, finished)) => {
-                done = finished;
-                cause
-            }
+            Ok(cause) => cause,
             Err(halt) => {
                 tracing::warn!(broadcast.id = %self.joined.broadcast, reason = %halt, "a recording stopped");
                 let _ = self.failed.set(halt.to_string());
+                full = halt.is_full();
                 halt.cause()
             }
         };
+        // Whoever still sends hears at once that nothing is taken any more; what waits is let go with its room.
+        items.close();
+        while items.recv().await.is_some() {}
         // The file is closed before the leave is recorded: who comes back may write it at once.
         self.writing = None;
         self.tell_gone(cause).await;
-        if let Some(done) = done {
-            let _ = done.send(());
-        }
-        // Whoever still sends hears that the recorder ended only after the leave is recorded.
-        items.close();
-        while let Some(item) = items.recv().await {
-            if let Item::Finish(_, done) = item {
-                let _ = done.send(());
-            }
+        if full {
+            // There is no room to go on in: the broadcast is ended, and its part is cut to what is whole.
+            self.recorders.disk.note_stopped();
+            self.end(EndCause::Storage).await;
         }
     }
 
-    async fn record(
-        &mut self,
-        items: &mut mpsc::Receiver<Item>,
-    ) -> Result<(LeaveCause, Option<tokio::sync::oneshot::Sender<()>>), Halt> {
+    async fn record(&mut self, items: &mut mpsc::Receiver<Item>) -> Result<LeaveCause, Halt> {
         let mut cutter = self.begin().await?;
-        let (cause, done) = loop {
+        self.media_ms = Some(cutter.position().end_ms());
+        let cause = loop {
             match items.recv().await {
                 Some(Item::Media(media, _permit)) => {
                     let outputs = cutter.push(track(&media), media.timestamp_ms, media.data)?;
@@ -101,14 +108,23 @@ impl Task {
                     let (video, audio) = promised(&metadata);
                     cutter.expect_tracks(video, audio);
                 }
-                Some(Item::Finish(cause, done)) => break (cause, Some(done)),
-                None => break (LeaveCause::Disconnected, None),
+                Some(Item::Finish(cause)) => break cause,
+                None => break LeaveCause::Disconnected,
             }
         };
-        // A server that stops for good closes the part; otherwise it stays open for who comes back.
-        let outputs = cutter.pause()?;
+        // A server that stops, or has no room left, closes the part while it can; otherwise it stays open for who comes
+        // back.
+        let outputs = match cause {
+            LeaveCause::ServerStopped | LeaveCause::Storage => cutter.flush()?,
+            LeaveCause::Unpublished
+            | LeaveCause::Disconnected
+            | LeaveCause::Refused
+            | LeaveCause::Dropped
+            | LeaveCause::RecordingStopped => cutter.pause()?,
+        };
         self.perform(outputs).await?;
-        Ok((cause, done))
+        self.media_ms = Some(cutter.position().end_ms());
+        Ok(cause)
     }
 
     /// A cutter that goes on where the broadcast stands: in the part left open, or after the last one.
@@ -146,6 +162,7 @@ impl Task {
                 PartOutput::Fragment { bytes, entry } => {
                     self.append(bytes).await?;
                     self.recorders.watermarks.set(&self.joined.broadcast, entry.end_ms());
+                    self.media_ms = self.media_ms.max(Some(entry.end_ms()));
                 }
                 PartOutput::Close { facts, cause } => self.close(&facts, cause).await?,
                 PartOutput::Gap { at_ms, jump } => {
@@ -191,10 +208,26 @@ impl Task {
         Ok(())
     }
 
+    /// Tells the leave until it is recorded. A catalogue without room takes it when there is room again.
     async fn tell_gone(&self, cause: LeaveCause) {
-        let joined = &self.joined;
-        if let Err(error) = self.recorders.driver.publisher_gone(&joined.broadcast, joined.epoch, cause).await {
-            tracing::error!(broadcast.id = %joined.broadcast, error = %error, "a publisher's leave was not recorded");
+        let Recorders { driver, .. } = &self.recorders;
+        let Joined { broadcast, epoch, .. } = &self.joined;
+        let mut told = false;
+        while let Err(error) = driver.publisher_gone(broadcast, *epoch, cause, self.media_ms).await {
+            if !std::mem::replace(&mut told, true) {
+                tracing::error!(broadcast.id = %broadcast, error = %error, "a publisher's leave was not recorded");
+            }
+            if error != Refused::Unavailable || driver.is_stopping() {
+                return;
+            }
+            tokio::time::sleep(TELL_AGAIN).await;
+        }
+    }
+
+    async fn end(&self, cause: EndCause) {
+        let broadcast = &self.joined.broadcast;
+        if let Err(error) = self.recorders.driver.end(broadcast, cause).await {
+            tracing::error!(broadcast.id = %broadcast, error = %error, "a broadcast was not ended; its break window runs");
         }
     }
 }

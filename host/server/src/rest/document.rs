@@ -10,7 +10,7 @@ use utoipa::{Modify, OpenApi as _};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Shared, broadcasts, decisions, deliveries, events, plugins, record_configs, tenants, videos};
+use super::{Shared, broadcasts, decisions, deliveries, events, plugins, record_configs, streams, tenants, videos};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -48,6 +48,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(record_configs::show, record_configs::change))
         .routes(routes!(broadcasts::list))
         .routes(routes!(broadcasts::show))
+        .routes(routes!(streams::list))
+        .routes(routes!(streams::kick))
         .routes(routes!(videos::list))
         .routes(routes!(videos::show))
         .routes(routes!(decisions::list))

@@ -15,6 +15,8 @@ use tokio::sync::Notify;
 
 use super::{State, router};
 use crate::config::Config;
+use crate::ingest::Publishers;
+use crate::ingest::control::Control;
 use crate::policies::Policies;
 use crate::testkit::{Answered, World, ask};
 use crate::watermark::Watermarks;
@@ -24,6 +26,7 @@ const ADMIN: &str = "admin-token";
 /// A server's API with nothing else around it.
 struct Desk {
     world: World,
+    publishers: Arc<Publishers>,
     router: Router,
     watermarks: Arc<Watermarks>,
     due: Arc<Notify>,
@@ -35,15 +38,17 @@ impl Desk {
         let config = Config::parse("").unwrap();
         let policies = Policies::new(&config.policies, world.store.clone(), Arc::clone(&world.files), [9; 32]).unwrap();
         let (watermarks, due) = (Arc::new(Watermarks::default()), Arc::new(Notify::new()));
+        let publishers = Arc::default();
         let router = router(State {
             store: world.store.clone(),
             watermarks: Arc::clone(&watermarks),
+            control: Control::new(Arc::clone(&publishers), world.driver().await, world.store.clone()),
             policies: Arc::new(policies),
             admin_token: SecretString::from(ADMIN),
             public_url: "http://vod.example".to_owned(),
             due: Arc::clone(&due),
         });
-        Self { world, router, watermarks, due }
+        Self { world, publishers, router, watermarks, due }
     }
 
     async fn as_token(&self, token: &str, method: Method, path: &str, body: &str) -> Answered {

@@ -7,7 +7,8 @@ use reprise_lifecycle::record::{Record, VERSION};
 
 use super::decisions::LoggedDecision;
 use super::deliveries::OutboxEvent;
-use super::{Error, Result, Store, decisions, deliveries, projection, read_json, write_json};
+use super::live_notices::NewNotice;
+use super::{Error, Result, Store, decisions, deliveries, live_notices, projection, read_json, write_json};
 
 /// New records of one broadcast and all that is written with them.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Append<'a> {
     pub records: &'a [Record],
     /// Their events.
     pub events: Vec<OutboxEvent>,
+    /// What is told of them beside the events.
+    pub notices: Vec<NewNotice>,
     /// Their decisions.
     pub decisions: Vec<LoggedDecision>,
     /// Whether a callback policy is asked before anything is sent.
@@ -54,6 +57,7 @@ impl Store {
             projection::write(&mut transaction, append.after, append.records).await?;
             decisions::write(&mut transaction, append.after, &append.decisions).await?;
             deliveries::write(&mut transaction, append.after, &append.events, append.shape).await?;
+            live_notices::tell_records(&mut transaction, &append.notices).await?;
         }
         transaction.commit().await?;
         Ok(())

@@ -1,9 +1,7 @@
-//! Lists the streams that are being pushed.
+//! Lists the streams that are being pushed, recorded or not.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 
-use reprise_lifecycle::record::Record;
-use reprise_lifecycle::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::shared::paging::Page;
@@ -12,10 +10,7 @@ use crate::api::error::Error;
 use crate::api::params::Params;
 use crate::api::reply::{Answer, fields};
 use crate::api::{Call, times};
-use crate::store::videos::BroadcastRow;
-
-/// Live streams looked at for one answer; a process serves fewer.
-const MAX_LIVE: i64 = 10_000;
+use crate::ingest::publishers::{Publisher, Who};
 
 /// Codec numbers of FLV.
 const AVC: u32 = 7;
@@ -27,19 +22,18 @@ pub(super) async fn run(call: &Call<'_>, params: &Params) -> Result<Answer, Erro
     let page = Page::read(params, "PageNum", 2000, 1, 3000)?;
     let wanted = Wanted::read(params)?;
     let only_stream = params.choice("OnlyStream", &["yes", "no"])? == Some("yes");
-    let live = call.store().broadcasts(call.tenant(), true, MAX_LIVE).await?;
-    let live: Vec<BroadcastRow> =
-        live.into_iter().filter(|row| row.play_domain == domain && wanted.covers(row)).collect();
+    let mut live = call.control().publishers().of_tenant(call.tenant());
+    live.retain(|publisher| publisher.who.play_domain == domain && wanted.covers(&publisher.who));
     let total = i64::try_from(live.len()).unwrap_or(i64::MAX);
-    let mut shown = Vec::new();
-    for row in page.of(live) {
-        let mut stream = base(&row);
+    let show = |publisher: Arc<Publisher>| {
+        let mut stream = base(&publisher.who);
         if !only_stream {
-            stream.extend(details(&row));
-            stream.extend(tracks(call, &row).await?);
+            stream.extend(details(&publisher.who));
+            stream.extend(tracks(&publisher));
         }
-        shown.push(Value::Object(stream));
-    }
+        Value::Object(stream)
+    };
+    let shown: Vec<Value> = page.of(live).into_iter().map(show).collect();
     Ok(fields(json!({
         "PageNum": page.number,
         "PageSize": page.size,
@@ -67,48 +61,49 @@ impl<'a> Wanted<'a> {
         })
     }
 
-    fn covers(&self, row: &BroadcastRow) -> bool {
-        let stream = |wanted: &str| if self.strict { row.stream == wanted } else { row.stream.contains(wanted) };
-        !self.only_transcoded && self.app.is_none_or(|app| row.app == app) && self.stream.is_none_or(stream)
+    fn covers(&self, who: &Who) -> bool {
+        let name = &who.stream.name;
+        let stream = |wanted: &str| if self.strict { name == wanted } else { name.contains(wanted) };
+        !self.only_transcoded && self.app.is_none_or(|app| who.stream.app == app) && self.stream.is_none_or(stream)
     }
 }
 
-fn base(row: &BroadcastRow) -> Answer {
+fn base(who: &Who) -> Answer {
     fields(json!({
-        "DomainName": row.play_domain,
-        "AppName": row.app,
-        "StreamName": row.stream,
-        "PublishTime": times::format(Timestamp(row.published_at)),
+        "DomainName": who.play_domain,
+        "AppName": who.stream.app,
+        "StreamName": who.stream.name,
+        "PublishTime": times::format(who.since),
     }))
 }
 
-fn details(row: &BroadcastRow) -> Answer {
-    let client = row.client.parse().map_or(row.client.clone(), |client: SocketAddr| client.ip().to_string());
+fn details(who: &Who) -> Answer {
+    let stream = &who.stream;
     fields(json!({
         "PublishType": "edge",
-        "PublishDomain": row.domain,
-        "PublishUrl": format!("rtmp://{}/{}/{}", row.domain, row.app, row.stream),
-        "ClientIp": client,
+        "PublishDomain": stream.domain,
+        "PublishUrl": format!("rtmp://{}/{}/{}", stream.domain, stream.app, stream.name),
+        "ClientIp": who.client.to_string(),
+        "ServerIp": who.server.to_string(),
         "Transcoded": "no",
     }))
 }
 
-/// What the newest part was opened with. Data rates are known when a part is closed, so they are left out.
-async fn tracks(call: &Call<'_>, row: &BroadcastRow) -> Result<Answer, Error> {
-    let Some(Record::PartOpened { video, audio, .. }) = call.store().newest_part_opened(call.tenant(), &row.id).await? else {
-        return Ok(Answer::new());
-    };
+/// What is known of the media; what did not come yet is left out.
+fn tracks(publisher: &Publisher) -> Answer {
+    let seen = publisher.seen();
     let mut shown = Answer::new();
-    if let Some(video) = video {
+    if let Some(video) = seen.video {
         shown.extend(fields(json!({
             "Width": video.width,
             "Height": video.height,
             "FrameRate": video.fps.round() as i64,
             "VideoCodecId": if video.codec == "H.265" { HEVC } else { AVC },
+            "VideoDataRate": seen.video_kbps,
         })));
     }
-    if audio.is_some() {
-        shown.insert("AudioCodecId".to_owned(), AAC.into());
+    if seen.audio {
+        shown.extend(fields(json!({ "AudioCodecId": AAC, "AudioDataRate": seen.audio_kbps })));
     }
-    Ok(shown)
+    shown
 }

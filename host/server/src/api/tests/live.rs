@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Api;
-use super::client::{Ask, LIVE, VOD, refusal};
+use super::client::{LIVE, VOD};
 
 const ADD: &str = "AddLiveRecordVodConfig";
 const UPDATE: &str = "UpdateLiveRecordVodConfig";
@@ -137,7 +137,7 @@ async fn a_rule_that_cannot_be_is_refused_by_name() {
             &[PLAY, APP, STORE_ONLY, ("AutoCompose", "ON"), ("ComposeVodTranscodeGroupId", "0123")],
             (404, "InvalidTranscodeTemplateGroup.NotFound"),
         ),
-        (&[PLAY, APP, STORE_ONLY, ("OnDemand", "7")], not_offered),
+        (&[PLAY, APP, STORE_ONLY, ("OnDemand", "3")], invalid),
         (&[PLAY, APP, STORE_ONLY, ("RecordContent", "raw,transcode")], not_offered),
         (&[PLAY, APP, ("RecordFormat.1.Format", "avi")], invalid),
         (&[PLAY, APP, ("RecordFormat.1.Format", "mp4")], invalid),
@@ -160,36 +160,11 @@ async fn a_rule_that_cannot_be_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn live_streams_are_listed_while_they_are_pushed() {
+async fn how_a_recording_begins_is_kept_and_changed() {
     let api = Api::new().await;
-    let mut first = api.world.broadcast("acme", "one").await;
-    api.world.broadcast("acme", "two").await;
-    api.world.broadcast("umbrella", "three").await;
-    first.part(0).await;
-    let list = "DescribeLiveStreamsOnlineList";
-    let answer = api.good(LIVE, list, &[PLAY, ("StreamName", "cam-one"), ("QueryType", "strict")]).await;
-    assert_eq!(
-        answer,
-        json!({
-            "PageNum": 1, "PageSize": 2000, "TotalNum": 1, "TotalPage": 1,
-            "OnlineInfo": { "LiveStreamOnlineInfo": [ {
-                "DomainName": "play.acme.example", "AppName": "studio", "StreamName": "cam-one",
-                "PublishTime": "2027-01-01T00:00:00Z", "PublishType": "edge", "PublishDomain": "push.acme.example",
-                "PublishUrl": "rtmp://push.acme.example/studio/cam-one", "ClientIp": "203.0.113.9", "Transcoded": "no",
-                "Width": 320, "Height": 240, "FrameRate": 25, "VideoCodecId": 7, "AudioCodecId": 10
-            } ] }
-        })
-    );
-    let count = async |params: &[(&str, &str)]| {
-        let answer = api.good(LIVE, list, params).await;
-        answer["OnlineInfo"]["LiveStreamOnlineInfo"].as_array().unwrap().len()
-    };
-    assert_eq!(count(&[PLAY]).await, 2);
-    assert_eq!(count(&[PLAY, ("StreamName", "o"), ("OnlyStream", "yes")]).await, 2);
-    assert_eq!(count(&[PLAY, ("StreamName", "o"), ("QueryType", "strict")]).await, 0);
-    assert_eq!(count(&[PLAY, ("StreamType", "trans")]).await, 0);
-    assert_eq!(count(&[PLAY, ("AppName", "other")]).await, 0);
-    assert_eq!(count(&[PLAY, ("PageSize", "1"), ("PageNum", "2")]).await, 1);
-    let foreign = Ask { tenant: "umbrella", ..api.ask(LIVE, list, &[PLAY]) };
-    assert_eq!(refusal(&api.v3(&foreign).await).1, "InvalidDomain.NotFound");
+    api.good(LIVE, ADD, &[PLAY, APP, STORE_ONLY, ("OnDemand", "7")]).await;
+    assert_eq!(rules(&api).await[0]["OnDemand"], 7);
+    api.good(LIVE, UPDATE, &[PLAY, APP, ("OnDemand", "2")]).await;
+    api.good(LIVE, UPDATE, &[PLAY, APP, ("DelayTime", "15")]).await;
+    assert_eq!((&rules(&api).await[0]["OnDemand"], &rules(&api).await[0]["DelayTime"]), (&json!(2), &json!(15)));
 }

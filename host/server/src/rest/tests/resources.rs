@@ -11,6 +11,7 @@ use reprise_lifecycle::record::LeaveCause;
 use serde_json::{Value, json};
 
 use super::{ADMIN, Desk, code, token_of};
+use crate::ingest::publishers::tests::who;
 use crate::store::plugins::PluginVersion;
 use crate::testkit::noon;
 use crate::url_auth::verify;
@@ -318,4 +319,24 @@ async fn a_component_that_is_none_is_refused() {
         assert_eq!(push(name, component, settings).await, (status, code.to_owned()), "{name}");
     }
     assert_eq!(desk.get("/v1/tenants/acme/plugins").await["plugins"], json!([]), "nothing is kept");
+}
+
+#[tokio::test]
+async fn publishers_are_listed_and_streams_forbidden() {
+    let desk = Desk::new().await;
+    for tenant in ["acme", "umbrella"] {
+        desk.world.tenant(tenant).await;
+    }
+    let _entries = ["acme", "umbrella"].map(|tenant| desk.publishers.enter(who(tenant, "cam"), 1).unwrap());
+    let listed = desk.get("/v1/tenants/acme/streams").await;
+    let stream = json!({"domain": "push.acme.example", "app": "studio", "name": "cam"});
+    assert_eq!(listed["streams"].as_array().unwrap().len(), 1);
+    assert_eq!((&listed["streams"][0]["stream"], &listed["streams"][0]["broadcast_id"]), (&stream, &Value::Null));
+    let kick = "/v1/tenants/acme/streams/kick";
+    let once = desk.post(kick, json!({"app": "studio", "name": "nobody"})).await;
+    assert_eq!(once, (200, json!({"was_online": false, "forbidden_until": null})));
+    let (status, forbidden) = desk.post(kick, json!({"app": "studio", "name": "nobody", "forbid_seconds": 60})).await;
+    assert!(status == 200 && forbidden["forbidden_until"].is_string(), "{forbidden}");
+    let (status, body) = desk.post(kick, json!({"app": "studio", "name": "cam", "forbid_seconds": 0})).await;
+    assert_eq!((status, &body["error"]["code"]), (400, &json!("invalid")));
 }

@@ -133,9 +133,8 @@ async fn apply(
     config.delay_s = params.int("DelayTime", config.delay_s, least_break..=MAX_SECONDS)?;
     let mut not_offered = Vec::new();
 
-    let on_demand = params.choice("OnDemand", &["0", "1", "2", "7"])?;
-    if on_demand.is_some_and(|mode| mode != "0") {
-        not_offered.push("OnDemand other than 0: every matching stream is recorded");
+    if let Some(mode) = params.choice("OnDemand", &["0", "1", "2", "7"])? {
+        config.on_demand = mode.parse().unwrap_or(0);
     }
     for content in commas(params.get("RecordContent").unwrap_or_default()) {
         if one_of("RecordContent", content, &["raw", "transcode"])? == "transcode" {
@@ -273,7 +272,7 @@ fn extra(config: &RecordConfig) -> Extra {
 }
 
 /// A name that can be a path segment of a push URL.
-fn name<'a>(param: &str, value: &'a str) -> Result<&'a str, Error> {
+pub(crate) fn name<'a>(param: &str, value: &'a str) -> Result<&'a str, Error> {
     let bad = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '/' | '?' | '#' | '*');
     if value.len() > MAX_NAME_BYTES || value.contains(bad) {
         let reason = format!("it must be at most {MAX_NAME_BYTES} bytes without blanks and without / ? # *");

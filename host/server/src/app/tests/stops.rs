@@ -1,0 +1,70 @@
+//! Stops of the server: asked for, and sudden.
+
+use std::time::{Duration, SystemTime};
+
+use reprise_lifecycle::broadcast::{PartState, Publishing};
+use reprise_lifecycle::id::VideoId;
+use reprise_lifecycle::record::{LeaveCause, Record};
+
+use super::stage::{Stage, eventually};
+use crate::files;
+use crate::testkit::World;
+
+#[tokio::test]
+async fn a_server_that_is_asked_to_stop_closes_the_part_before_the_leave() {
+    let mut stage = Stage::new().await;
+    stage.rule(0, 3600).await;
+    let mut encoder = stage.encoder("cam").await;
+    encoder.push(3_000).await;
+    let broadcast = stage.recorded("cam").await;
+    stage.wait_for(&broadcast, |b| !b.parts.is_empty()).await;
+    stage.stop().await;
+    assert_eq!(encoder.let_go().await, "NetStream.Publish.Failed");
+
+    stage.start().await;
+    let journal = stage.journal(&broadcast).await;
+    let closed = journal.iter().position(|record| matches!(record, Record::PartClosed { .. })).unwrap();
+    let left = journal
+        .iter()
+        .position(|record| matches!(record, Record::PublisherLeft { cause: LeaveCause::ServerStopped, .. }))
+        .unwrap();
+    assert!(closed < left, "{journal:?}");
+    let stopped = stage.wait_for(&broadcast, |_| true).await;
+    assert!(matches!(stopped.publishing, Publishing::Broken { .. }), "its window runs over the restart");
+    let PartState::Closed { facts, .. } = &stopped.parts[0].state else { panic!("the part is a video") };
+    let end_ms = facts.first_ms + facts.duration_ms;
+    let index = stage.media().join(VideoId::of_part(&broadcast, 0).as_str()).join(files::SOURCE_INDEX);
+    assert!(index.exists(), "it is sealed");
+
+    let mut encoder = stage.encoder("cam").await;
+    encoder.push(2_000).await;
+    assert_eq!(stage.recorded("cam").await, broadcast);
+    let goes_on = stage.wait_for(&broadcast, |b| b.parts.len() == 2).await;
+    assert_eq!(goes_on.parts[1].first_ms, end_ms);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn after_a_crash_the_break_begins_with_the_last_media() {
+    let world = World::new().await;
+    world.tenant("acme").await;
+    let mut life = world.broadcast("acme", "b1").await;
+    let (epoch, first_ms) = (life.state.epoch, 0);
+    life.put(reprise_lifecycle::input::Input::PartOpening { epoch, video: None, audio: None, first_ms }).await;
+    let id = life.state.id.clone();
+    let video = VideoId::of_part(&id, 0);
+    let dir = world.files.make_video(&video).unwrap();
+    let written = SystemTime::now() - Duration::from_secs(90);
+    dir.create(files::SOURCE).unwrap().into_std().set_modified(written).unwrap();
+
+    let _driver = world.driver().await;
+    let at = eventually(async || {
+        world.store.journal(&id).await.unwrap().into_iter().find_map(|record| match record {
+            Record::PublisherLeft { last_media_at, .. } => Some(last_media_at),
+            _ => None,
+        })
+    })
+    .await;
+    let written_ms = written.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as i64;
+    assert_eq!(at.map(|at| at.0), Some(written_ms));
+}
