@@ -10,6 +10,7 @@ mod hostile;
 mod managing;
 mod recording;
 mod recovery;
+mod recovery_compose;
 mod sdk;
 
 /// A runtime for one test.

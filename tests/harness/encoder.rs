@@ -33,6 +33,24 @@ pub async fn clip_of(path: &Path, size: &str, seconds: u32, kbps: u32) -> anyhow
     Ok(())
 }
 
+/// A clip without sound that nothing can be saved on: noise, at some megabytes a second.
+///
+/// # Errors
+/// When ffmpeg cannot make it.
+pub async fn noise(path: &Path, size: &str, seconds: u32) -> anyhow::Result<()> {
+    let made = Command::new("ffmpeg")
+        .args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-f", "lavfi", "-i"])
+        .arg(format!("testsrc2=size={size}:rate=25,noise=alls=100:allf=t"))
+        .args(["-t", &seconds.to_string(), "-c:v", "libx264", "-preset", "ultrafast", "-qp", "4", "-g", "25"])
+        .args(["-pix_fmt", "yuv420p"])
+        .arg(path)
+        .status()
+        .await
+        .context("cannot run ffmpeg; install it: apt-get install ffmpeg")?;
+    anyhow::ensure!(made.success(), "ffmpeg could not make the clip");
+    Ok(())
+}
+
 /// A clip that is white and sounds for a fifth of each second, and is black and silent for the rest.
 ///
 /// # Errors

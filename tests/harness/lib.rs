@@ -6,6 +6,7 @@ pub mod events;
 pub mod guests;
 pub mod http;
 pub mod media;
+pub mod moment;
 pub mod receiver;
 pub mod server;
 pub mod stage;

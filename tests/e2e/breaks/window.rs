@@ -78,7 +78,12 @@ fn the_window_tells_one_broadcast_from_two() -> anyhow::Result<()> {
         let frames = media::pushed(&small).await?.video;
         let videos = stage.videos().await?;
         // Stream, broadcasts, breaks inside them, parts, pictures.
-        let table = [("early", 1, 1, 1, 2 * frames), ("late", 2, 0, 2, 2 * frames), ("race", 1, 0, 1, frames), ("grow", 1, 1, 2, 2 * frames)];
+        let table = [
+            ("early", 1, 1, 1, 2 * frames),
+            ("late", 2, 0, 2, 2 * frames),
+            ("race", 1, 0, 1, frames),
+            ("grow", 1, 1, 2, 2 * frames),
+        ];
         for (stream, broadcasts, breaks, parts, pictures) in table {
             let found = stage.broadcasts_of(stream).await?;
             assert_eq!(found.len(), broadcasts, "{stream}: {found:?}");
@@ -90,7 +95,9 @@ fn the_window_tells_one_broadcast_from_two() -> anyhow::Result<()> {
             assert_eq!(seen_breaks, breaks, "{stream}");
             let ids = |of_part: bool| -> Vec<&str> {
                 let mine = videos.iter().filter(|video| video["stream"]["name"] == stream);
-                mine.filter(|video| video["part"].is_u64() == of_part).filter_map(|video| video["id"].as_str()).collect()
+                mine.filter(|video| video["part"].is_u64() == of_part)
+                    .filter_map(|video| video["id"].as_str())
+                    .collect()
             };
             let (recorded, composed) = (ids(true), ids(false));
             assert_eq!((recorded.len(), composed.len()), (parts, broadcasts), "{stream}");
@@ -164,7 +171,8 @@ fn a_stop_in_mid_broadcast_loses_nothing_and_the_broadcast_goes_on() -> anyhow::
         let told = stage.told(&receiver).await?;
         assert_eq!(stage.broadcasts_of("cam01").await?.len(), 1);
         let videos = stage.videos().await?;
-        let part = |number: u64| videos.iter().find(|video| video["part"] == number).and_then(|video| video["id"].as_str());
+        let part =
+            |number: u64| videos.iter().find(|video| video["part"] == number).and_then(|video| video["id"].as_str());
         let whole = videos.iter().find(|video| video["part"].is_null()).and_then(|video| video["id"].as_str());
         let (one, two, whole) = (part(0).context("0")?, part(1).context("1")?, whole.context("no whole")?);
         assert_eq!(videos.len(), 3);

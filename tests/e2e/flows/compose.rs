@@ -114,8 +114,13 @@ fn flow_3_composes_at_once_and_encodes_nothing_twice() -> anyhow::Result<()> {
         let counted = play.server.metric("reprise_encoded_frames_total").await?;
         assert_eq!(counted as u64, encoded, "each picture is encoded once for each template");
         assert_eq!(play.server.metric("reprise_renditions_reused_total{how=\"joined\"}").await?, 2.0);
-        let calls =
-            ["AddTranscodeTemplateGroup", "AddLiveRecordVodConfig", "SetMessageCallback", "GetVideoInfo", "GetPlayInfo"];
+        let calls = [
+            "AddTranscodeTemplateGroup",
+            "AddLiveRecordVodConfig",
+            "SetMessageCallback",
+            "GetVideoInfo",
+            "GetPlayInfo",
+        ];
         assert_eq!(stage.calls(), calls);
         Ok(())
     })
@@ -141,7 +146,7 @@ fn flow_4_composes_only_and_transcodes_when_it_is_asked() -> anyhow::Result<()> 
         assert_eq!(by_video.get(&composed), Some(&names(&COMPOSED, 0)));
         let whole = is_sum(&play, &composed, &parts).await?;
         let before = streams(stage, &composed).await?;
-        assert_eq!(before.iter().map(|(stream, _)| &stream["Definition"]).collect::<Vec<_>>(), ["OD"]);
+        assert!(!before.is_empty() && before.iter().all(|(stream, _)| stream["Definition"] == "OD"), "{before:?}");
         assert_eq!(play.server.metric("reprise_encoded_frames_total").await?, 0.0, "nothing was transcoded");
 
         let group = play.ladder().await?;

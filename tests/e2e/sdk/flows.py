@@ -50,16 +50,13 @@ def setup():
     }
     for flow, rule in rules.items():
         rule = {"DomainName": PLAY_DOMAIN, "AppName": app(flow), "CycleDuration": 2, "DelayTime": 1, **rule}
-        if GENERATION == "current":
+        sdk.call("live", "AddLiveRecordVodConfig", **rule)
+        try:
             sdk.call("live", "AddLiveRecordVodConfig", **rule)
+        except sdk.Refused as refused:
+            assert refused.code == "ConfigAlreadyExists", refused
         else:
-            sdk.call("live", "AddLiveRecordVodConfig", **rule)
-            try:
-                sdk.call("live", "AddLiveRecordVodConfig", **rule)
-            except sdk.Refused as refused:
-                assert refused.code == "ConfigAlreadyExists", refused
-            else:
-                raise AssertionError("a second config of the same key must be refused")
+            raise AssertionError("a second config of the same key must be refused")
         listed = sdk.call("live", "DescribeLiveRecordVodConfigs", DomainName=PLAY_DOMAIN, AppName=app(flow))
         configs = listed["LiveRecordVodConfigs"]["LiveRecordVodConfig"]
         assert [config["AppName"] for config in configs] == [app(flow)], configs
