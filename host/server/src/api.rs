@@ -24,6 +24,7 @@ mod replay;
 mod reply;
 mod signature;
 pub mod template;
+pub mod timeline;
 pub mod times;
 pub mod urls;
 

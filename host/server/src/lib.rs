@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod delivery;
 pub mod driver;
+pub mod edit;
 pub mod ffmpeg;
 pub mod files;
 pub mod http;
