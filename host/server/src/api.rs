@@ -39,6 +39,7 @@ use tokio::sync::{Mutex, Semaphore};
 pub use self::replay::Rate;
 use self::urls::MediaUrls;
 use crate::delivery::address::Guard;
+use crate::driver;
 use crate::store::Store;
 use crate::store::tenants::Tenant;
 
@@ -80,6 +81,7 @@ impl Settings {
 /// Everything the API works with.
 pub struct Context {
     store: Store,
+    driver: driver::Handle,
     clock: Clock,
     settings: Settings,
     urls: MediaUrls,
@@ -90,11 +92,20 @@ pub struct Context {
 }
 
 impl Context {
-    /// The API over this catalogue.
-    pub fn new(store: Store, clock: Clock, settings: Settings) -> Self {
+    /// The API over this catalogue; what changes a video goes to the driver.
+    pub fn new(store: Store, driver: driver::Handle, clock: Clock, settings: Settings) -> Self {
         let urls = MediaUrls::new(&settings.media_base_url);
         let guard = replay::Guard::new(settings.rate);
-        Self { store, clock, settings, urls, guard, slots: Semaphore::new(MAX_IN_FLIGHT), groups: Mutex::new(()) }
+        Self {
+            store,
+            driver,
+            clock,
+            settings,
+            urls,
+            guard,
+            slots: Semaphore::new(MAX_IN_FLIGHT),
+            groups: Mutex::new(()),
+        }
     }
 
     fn now(&self) -> Timestamp {
@@ -118,6 +129,11 @@ pub struct Call<'a> {
 impl Call<'_> {
     fn store(&self) -> &Store {
         &self.context.store
+    }
+
+    /// Who writes journals.
+    fn driver(&self) -> &driver::Handle {
+        &self.context.driver
     }
 
     fn tenant(&self) -> &str {

@@ -135,7 +135,7 @@ impl App {
             callback_guard: guard,
             ..api::Settings::new(&media_base)
         };
-        let vendor = api::Context::new(store.clone(), Arc::new(clock::now), settings);
+        let vendor = api::Context::new(store.clone(), handle.clone(), Arc::new(clock::now), settings);
         let rest = rest::State {
             store: store.clone(),
             watermarks: Arc::clone(&watermarks),

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use reprise_lifecycle::id::{JobId, VideoId};
+use reprise_lifecycle::id::{JobId, TaskId, VideoId};
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::media::PartFacts;
 use reprise_lifecycle::record::{CoverFacts, OutputFacts, WorkFailure, WorkResult};
@@ -71,10 +71,10 @@ impl Jobs {
         Self { files, tools, slots: Semaphore::new(workers) }
     }
 
-    /// Makes what a video's task still lacks.
-    pub async fn process(&self, work: &Work, handle: &Handle, video: &VideoId) {
+    /// Makes what a task of a video still lacks.
+    pub async fn process(&self, work: &Work, handle: &Handle, video: &VideoId, task: &TaskId) {
         let Some(known) = work.broadcast.videos.get(video) else { return };
-        let (Some(task), Some(facts)) = (known.task(), &known.facts) else { return };
+        let (Some(task), Some(facts)) = (known.task_by_id(task), &known.facts) else { return };
         let slot = tokio::select! {
             slot = self.slots.acquire() => slot,
             () = work.cancel.cancelled() => return,
