@@ -9,12 +9,13 @@ CREATE TABLE editing_projects (
     division     TEXT NOT NULL DEFAULT '',
     timeline     TEXT NOT NULL DEFAULT '',         -- as the editor sent it; '' is empty
     duration_ms  INTEGER NOT NULL DEFAULT 0,       -- of the timeline, as far as its materials were known
-    produced     TEXT,                             -- the video of the newest production; its row says how that went
     created_at   INTEGER NOT NULL,
     modified_at  INTEGER NOT NULL,
     PRIMARY KEY (tenant, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX editing_projects_by_time ON editing_projects (tenant, created_at);
+-- How far a project is, is said by the newest video made of it.
+CREATE INDEX videos_by_project ON videos (tenant, project, created_at) WHERE project IS NOT NULL;
 
 CREATE TABLE editing_materials (
     tenant    TEXT NOT NULL,

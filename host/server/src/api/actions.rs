@@ -64,6 +64,15 @@ actions! {
     Vod Reads "ListTranscodeTask" list_transcode_task;
     Vod Reads "GetTranscodeTask" get_transcode_task;
     Vod Reads "ListSnapshots" list_snapshots;
+    Vod Changes "AddEditingProject" add_editing_project;
+    Vod Changes "UpdateEditingProject" update_editing_project;
+    Vod Reads "GetEditingProject" get_editing_project;
+    Vod Reads "SearchEditingProject" search_editing_project;
+    Vod Changes "DeleteEditingProject" delete_editing_project;
+    Vod Changes "SetEditingProjectMaterials" set_editing_project_materials;
+    Vod Changes "AddEditingProjectMaterials" add_editing_project_materials;
+    Vod Reads "GetEditingProjectMaterials" get_editing_project_materials;
+    Vod Changes "ProduceEditingProjectVideo" produce_editing_project_video;
 }
 
 /// The action of this name in this version of the API.
@@ -97,7 +106,7 @@ mod tests {
     fn no_name_is_there_twice_and_reads_look_like_reads() {
         for (index, action) in TABLE.iter().enumerate() {
             assert!(TABLE[..index].iter().all(|other| other.name != action.name), "{}", action.name);
-            let reads = ["Get", "List", "Describe"].iter().any(|verb| action.name.starts_with(verb));
+            let reads = ["Get", "List", "Describe", "Search"].iter().any(|verb| action.name.starts_with(verb));
             assert_eq!(reads, action.kind == Kind::Reads, "{}", action.name);
         }
     }

@@ -151,6 +151,7 @@ vendor_errors! {
     VIDEO_NONE_STREAM "InvalidVideo.NoneStream" NOT_FOUND "The video has no stream to play for the request parameter."
     VIDEO_IDS_EXCEEDED "VideoIdsExceededMax" BAD_REQUEST "The VideoIds exceeded maximum."
     VIDEO_LIST_EXCEEDED "VideoListExceededMax" BAD_REQUEST "The video list exceeded maximum."
+    PROJECT_NOT_FOUND "InvalidEditingProject.NotFound" NOT_FOUND "The editing project does not exist."
     FILE_NOT_FOUND "InvalidFile.NotFound" NOT_FOUND "The file does not exist."
     NO_SUCH_RESOURCE "NoSuchResource" NOT_FOUND "The specified resource does not exist."
     ILLEGAL_STATUS_FOR_PLAYBACK "Forbidden.IllegalStatus" FORBIDDEN "Status of the video is illegal."

@@ -1,8 +1,11 @@
 //! Editing projects and their materials.
 
-use sqlx::FromRow;
+use reprise_lifecycle::id::VideoId;
+use reprise_lifecycle::work::ProduceOpening;
+use serde::{Deserialize, Serialize};
+use sqlx::{FromRow, Sqlite, Transaction};
 
-use super::{Result, Store};
+use super::{Result, Store, read_json};
 
 /// One project.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
@@ -21,13 +24,11 @@ pub struct Project {
     pub timeline: String,
     /// Length of the timeline, as far as its materials were known.
     pub duration_ms: i64,
-    /// The video of its newest production.
-    pub produced: Option<String>,
     /// When it was made.
     pub created_at: i64,
     /// When it last changed.
     pub modified_at: i64,
-    /// Our word for how far it is, from the produced video: draft, producing, produced, failed.
+    /// Our word for how far it is, from the newest video made of it: draft, producing, produced, failed.
     pub status: String,
 }
 
@@ -46,22 +47,58 @@ pub struct ProjectFilter {
     pub ascending: bool,
 }
 
-/// Projects with their status. A production whose video is gone was finished and its video deleted: what is left is
-/// the draft.
-macro_rules! with_status {
-    ($rest:literal) => {
+/// What a production says of its video beside title and description; the form in which its journal keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VideoWords {
+    /// Comma list.
+    #[serde(default)]
+    pub tags: String,
+    /// Its category.
+    #[serde(default)]
+    pub cate_id: i64,
+    /// Where its cover is.
+    #[serde(default)]
+    pub cover_url: Option<String>,
+}
+
+/// Projects with their status. One whose videos are all deleted is a draft again.
+macro_rules! projects {
+    ($what:literal, $order:literal) => {
         concat!(
-            "SELECT * FROM (SELECT p.id, p.title, p.description, p.cover_url, p.division, p.timeline, p.duration_ms, \
-             p.produced, p.created_at, p.modified_at, CASE \
+            "SELECT ",
+            $what,
+            " FROM (SELECT p.id, p.title, p.description, p.cover_url, p.division, p.timeline, p.duration_ms, \
+             p.created_at, p.modified_at, CASE \
              WHEN v.status IS NULL THEN 'draft' \
              WHEN v.status = 'uploading' THEN 'producing' \
              WHEN v.status = 'produce_failed' THEN 'failed' \
              ELSE 'produced' END AS status \
-             FROM editing_projects p LEFT JOIN videos v ON v.id = p.produced AND v.tenant = p.tenant \
-             WHERE p.tenant = ?1) ",
-            $rest
+             FROM editing_projects p LEFT JOIN videos v ON v.id = (SELECT id FROM videos \
+             WHERE tenant = p.tenant AND project = p.id ORDER BY created_at DESC, id LIMIT 1) \
+             WHERE p.tenant = ?1) \
+             WHERE (?2 IS NULL OR id = ?2) AND (?3 IS NULL OR instr(lower(title), lower(?3)) > 0) \
+             AND (?4 IS NULL OR instr(',' || ?4 || ',', ',' || status || ',') > 0) \
+             AND (?5 IS NULL OR created_at >= ?5) AND (?6 IS NULL OR created_at <= ?6) ",
+            $order
         )
     };
+}
+
+/// Writes what a production says of its video into the video's row.
+pub(super) async fn write_words(
+    transaction: &mut Transaction<'_, Sqlite>,
+    video: &VideoId,
+    opening: &ProduceOpening,
+) -> Result<()> {
+    let words: VideoWords = read_json("production's metadata", &opening.metadata)?;
+    sqlx::query("UPDATE videos SET tags = ?2, cate_id = ?3, cover_url = ?4 WHERE id = ?1")
+        .bind(video.as_str())
+        .bind(&words.tags)
+        .bind(words.cate_id)
+        .bind(&words.cover_url)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
 }
 
 impl Store {
@@ -69,8 +106,8 @@ impl Store {
     pub async fn add_editing_project(&self, tenant: &str, project: &Project, most: i64) -> Result<bool> {
         let done = sqlx::query(
             "INSERT INTO editing_projects (tenant, id, title, description, cover_url, division, timeline, duration_ms, \
-             produced, created_at, modified_at) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 \
-             WHERE (SELECT count(*) FROM editing_projects WHERE tenant = ?1) < ?12",
+             created_at, modified_at) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 \
+             WHERE (SELECT count(*) FROM editing_projects WHERE tenant = ?1) < ?11",
         )
         .bind(tenant)
         .bind(&project.id)
@@ -80,7 +117,6 @@ impl Store {
         .bind(&project.division)
         .bind(&project.timeline)
         .bind(project.duration_ms)
-        .bind(&project.produced)
         .bind(project.created_at)
         .bind(project.modified_at)
         .bind(most)
@@ -108,22 +144,12 @@ impl Store {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Notes the video that a project is being made into.
-    pub async fn set_editing_project_produced(&self, tenant: &str, id: &str, video: &str, now: i64) -> Result<()> {
-        sqlx::query("UPDATE editing_projects SET produced = ?3, modified_at = ?4 WHERE tenant = ?1 AND id = ?2")
-            .bind(tenant)
-            .bind(id)
-            .bind(video)
-            .bind(now)
-            .execute(&self.writer)
-            .await?;
-        Ok(())
-    }
-
     /// One project.
     pub async fn editing_project(&self, tenant: &str, id: &str) -> Result<Option<Project>> {
-        let one = with_status!("WHERE id = ?2");
-        Ok(sqlx::query_as(one).bind(tenant).bind(id).fetch_optional(&self.reader).await?)
+        let one = sqlx::query_as(projects!("*", "LIMIT 1"));
+        let none = None::<&str>;
+        let one = one.bind(tenant).bind(id).bind(none).bind(none).bind(None::<i64>).bind(None::<i64>);
+        Ok(one.fetch_optional(&self.reader).await?)
     }
 
     /// One page of a tenant's projects, with the number of all that match.
@@ -134,14 +160,22 @@ impl Store {
         offset: i64,
         limit: i64,
     ) -> Result<(i64, Vec<Project>)> {
-        let all: Vec<Project> = sqlx::query_as(with_status!(
-            "WHERE (?2 IS NULL OR instr(lower(title), lower(?2)) > 0) \
-             AND (?3 IS NULL OR instr(',' || ?3 || ',', ',' || status || ',') > 0) \
-             AND (?4 IS NULL OR created_at >= ?4) AND (?5 IS NULL OR created_at <= ?5) \
-             ORDER BY CASE WHEN ?6 THEN created_at END ASC, CASE WHEN NOT ?6 THEN created_at END DESC, id \
-             LIMIT ?8 OFFSET ?7"
+        let total = sqlx::query_scalar(projects!("count(*)", ""))
+            .bind(tenant)
+            .bind(None::<&str>)
+            .bind(&filter.title)
+            .bind(&filter.statuses)
+            .bind(filter.from)
+            .bind(filter.to)
+            .fetch_one(&self.reader)
+            .await?;
+        let page = sqlx::query_as(projects!(
+            "*",
+            "ORDER BY CASE WHEN ?7 THEN created_at END ASC, CASE WHEN NOT ?7 THEN created_at END DESC, id \
+             LIMIT ?9 OFFSET ?8"
         ))
         .bind(tenant)
+        .bind(None::<&str>)
         .bind(&filter.title)
         .bind(&filter.statuses)
         .bind(filter.from)
@@ -151,22 +185,7 @@ impl Store {
         .bind(limit)
         .fetch_all(&self.reader)
         .await?;
-        let total = sqlx::query_scalar(concat!(
-            "SELECT count(*) FROM editing_projects p LEFT JOIN videos v ON v.id = p.produced AND v.tenant = p.tenant ",
-            "WHERE p.tenant = ?1 AND (?2 IS NULL OR instr(lower(p.title), lower(?2)) > 0) ",
-            "AND (?3 IS NULL OR instr(',' || ?3 || ',', ',' || CASE WHEN v.status IS NULL THEN 'draft' ",
-            "WHEN v.status = 'uploading' THEN 'producing' WHEN v.status = 'produce_failed' THEN 'failed' ",
-            "ELSE 'produced' END || ',') > 0) ",
-            "AND (?4 IS NULL OR p.created_at >= ?4) AND (?5 IS NULL OR p.created_at <= ?5)"
-        ))
-        .bind(tenant)
-        .bind(&filter.title)
-        .bind(&filter.statuses)
-        .bind(filter.from)
-        .bind(filter.to)
-        .fetch_one(&self.reader)
-        .await?;
-        Ok((total, all))
+        Ok((total, page))
     }
 
     /// Removes projects with their lists of materials. What was produced of them stays. Gives those that were there.

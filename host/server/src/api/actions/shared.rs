@@ -1,8 +1,12 @@
 //! What several actions share, one subject each.
 
+pub(super) mod editing;
 pub(super) mod groups;
 pub(super) mod links;
+pub(super) mod materials;
 pub(super) mod paging;
+pub(super) mod produce;
 pub(super) mod rules;
 pub(super) mod tasks;
+pub(super) mod user_data;
 pub(super) mod videos;
