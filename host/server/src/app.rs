@@ -18,6 +18,7 @@ use crate::delivery::address::Guard;
 use crate::delivery::client::{Client, ClientConfig};
 use crate::delivery::worker::{Worker, WorkerConfig};
 use crate::driver::{self, Driver};
+use crate::edit::produce::Producer;
 use crate::files::Files;
 use crate::http::{self, Health};
 use crate::ingest::{self, Ingest, Publishers};
@@ -94,6 +95,7 @@ impl App {
             publishers: Arc::clone(&publishers),
             recorders: recorders.clone(),
             policies: Arc::clone(&policies),
+            producer: Arc::new(Producer::new(store.clone(), Arc::clone(&files), tools.clone())),
             jobs: Arc::new(Jobs::new(Arc::clone(&files), tools, config.jobs.workers)),
         };
         let context = driver::Context {
@@ -139,6 +141,7 @@ impl App {
         let rest = rest::State {
             store: store.clone(),
             watermarks: Arc::clone(&watermarks),
+            files: Arc::clone(&files),
             policies: Arc::clone(&policies),
             admin_token: keys.admin_token,
             public_url: public_url.clone(),

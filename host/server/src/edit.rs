@@ -16,7 +16,9 @@ pub mod fonts;
 pub mod image;
 pub mod layout;
 pub mod materials;
+mod pack;
 pub mod plain;
+pub mod produce;
 pub mod timeline;
 
 pub use layout::{Layout, LayoutError, Materials};

@@ -10,7 +10,7 @@
 //! work/<attempt>/…                    one attempt of a job; swept at start
 //! ```
 
-mod images;
+mod editing;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -10,6 +10,7 @@ use reprise_lifecycle::record::{LeaveCause, Subject, WorkFailure, WorkResult};
 
 use crate::clock;
 use crate::driver::{Handle, Perform, Work};
+use crate::edit::produce::Producer;
 use crate::ingest::Publishers;
 use crate::jobs::Jobs;
 use crate::policies::Policies;
@@ -28,6 +29,8 @@ pub struct Performer {
     pub policies: Arc<Policies>,
     /// Runs ffmpeg.
     pub jobs: Arc<Jobs>,
+    /// Makes edited videos.
+    pub producer: Arc<Producer>,
 }
 
 impl Perform for Performer {
@@ -53,7 +56,8 @@ impl Performer {
             Effect::ClosePart { part } => self.recorders.close_abandoned(&broadcast, *part).await,
             Effect::Ask { subject, .. } => self.ask(&work, subject).await,
             Effect::Process { video, task } => self.jobs.process(&work, &self.driver, video, task).await,
-            Effect::Compose { .. } | Effect::Produce { .. } => {
+            Effect::Produce { video } => self.producer.produce(&work, &self.driver, video).await,
+            Effect::Compose { .. } => {
                 let input =
                     Input::ComposeFinished { effect: work.effect_id, result: WorkResult::Failed(unsupported()) };
                 log_refused(self.driver.job_input(&broadcast.id, input).await);

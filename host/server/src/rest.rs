@@ -21,6 +21,7 @@ mod error;
 mod events;
 mod extract;
 mod form;
+mod images;
 mod names;
 mod plugins;
 mod tenants;
@@ -35,6 +36,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use self::error::Error;
 use crate::api::urls::MediaUrls;
+use crate::files::Files;
 use crate::policies::Policies;
 use crate::store::Store;
 use crate::watermark::Watermarks;
@@ -51,6 +53,8 @@ pub struct State {
     pub store: Store,
     /// How far each running broadcast is durable.
     pub watermarks: Arc<Watermarks>,
+    /// Keeps images.
+    pub files: Arc<Files>,
     /// Accepts and binds plugins.
     pub policies: Arc<Policies>,
     /// The token that may do everything.
@@ -71,6 +75,7 @@ impl std::fmt::Debug for State {
 struct Shared {
     store: Store,
     watermarks: Arc<Watermarks>,
+    files: Arc<Files>,
     policies: Arc<Policies>,
     admin_token: SecretString,
     urls: MediaUrls,
@@ -84,6 +89,7 @@ pub fn router(state: State) -> Router {
         urls: MediaUrls::new(&format!("{}/media", state.public_url.trim_end_matches('/'))),
         store: state.store,
         watermarks: state.watermarks,
+        files: state.files,
         policies: state.policies,
         admin_token: state.admin_token,
         due: state.due,

@@ -22,8 +22,12 @@ const MAX_FONTS: usize = 5000;
 const MAX_FONT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Names of files that stand for families which editors offer.
-const FAMILIES: [(&str, &str); 4] =
-    [("simsun", "simsun"), ("wenquanyizenhei", "wqy-zenhei"), ("yuantisc", "yuanti"), ("wenquanyimicrohei", "wqy-microhei")];
+const FAMILIES: [(&str, &str); 4] = [
+    ("simsun", "simsun"),
+    ("wenquanyizenhei", "wqy-zenhei"),
+    ("yuantisc", "yuanti"),
+    ("wenquanyimicrohei", "wqy-microhei"),
+];
 /// Fonts that look plain and have most letters, best first.
 const PLAIN: [&str; 6] = ["notosanscjk", "notosans", "wqy", "dejavusans", "liberationsans", "freesans"];
 
@@ -33,9 +37,7 @@ pub enum FontError {
     #[error("the server has no fonts, so no text can be drawn; installing fonts-dejavu-core mends it")]
     NoFonts,
     #[error("no font of the server has the letter {letter:?} (U+{:04X}); installing fonts-noto-cjk may mend it", u32::from(*.letter))]
-    NoLetter {
-        letter: char,
-    },
+    NoLetter { letter: char },
 }
 
 /// The fonts of this machine, by their files. Reading their names again for every job takes some milliseconds, and a

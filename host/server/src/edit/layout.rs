@@ -241,8 +241,15 @@ pub fn lay(timeline: &Timeline, materials: &Materials) -> Result<Layout, LayoutE
         track.iter_mut().for_each(|heard| heard.to_ms = heard.to_ms.min(end_ms));
     }
     sounds.retain(|track| !track.is_empty());
-    let mut layout =
-        Layout { total_ms: end_ms, canvas, shots: Vec::new(), sounds, overlays: Vec::new(), blurs: Vec::new(), texts: Vec::new() };
+    let mut layout = Layout {
+        total_ms: end_ms,
+        canvas,
+        shots: Vec::new(),
+        sounds,
+        overlays: Vec::new(),
+        blurs: Vec::new(),
+        texts: Vec::new(),
+    };
     if let Some(canvas) = canvas {
         effects::place(&mut layout, canvas, timeline, materials, &mut shots)?;
         layout.shots = without_holes(shots.into_iter().map(|(_, shot)| shot), end_ms);

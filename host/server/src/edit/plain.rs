@@ -16,10 +16,8 @@ pub struct PlainRange {
 /// The stretches that, one after the other, are the result; `None` if anything is drawn, mixed, resized or left black.
 pub fn plain_ranges(layout: &Layout, materials: &Materials) -> Option<Vec<PlainRange>> {
     let canvas = layout.canvas?;
-    let bare = layout.sounds.is_empty()
-        && layout.overlays.is_empty()
-        && layout.blurs.is_empty()
-        && layout.texts.is_empty();
+    let bare =
+        layout.sounds.is_empty() && layout.overlays.is_empty() && layout.blurs.is_empty() && layout.texts.is_empty();
     if !bare {
         return None;
     }

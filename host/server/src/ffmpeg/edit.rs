@@ -16,6 +16,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use reprise_media::fmp4::VIDEO_TIMESCALE;
+
 use super::limits::Limits;
 use super::plan::{DECODERS, MAX_PIXELS, MAX_THREADS};
 use crate::edit::image::ImageFormat;
@@ -117,7 +119,10 @@ pub fn plan(layout: &Layout, sources: &EditSources, threads: u32) -> Result<Edit
     }
     args.pair("-map_metadata", -1);
     args.pair("-map_chapters", -1);
-    args.pair("-movflags", "+faststart");
+    // Fragments, with pictures clocked in milliseconds: the form that a recording's file is made of.
+    args.pair("-video_track_timescale", VIDEO_TIMESCALE);
+    args.pair("-movflags", "+frag_keyframe+empty_moov+default_base_moof");
+    args.pair("-use_editlist", 0);
     args.pair("-f", "mp4");
     args.flags(&[RESULT]);
     Ok(EditPlan {
@@ -173,6 +178,8 @@ fn picture(args: &mut Args, canvas: Canvas, threads: u32) -> u64 {
     args.pair("-pix_fmt", "yuv420p");
     args.pair("-r", format!("{}/{}", canvas.rate.frames, canvas.rate.seconds));
     args.pair("-fps_mode", "cfr");
+    // Without reordering, every picture is shown when it is decoded: what is cut again later is cut exactly.
+    args.pair("-bf", 0);
     args.pair("-crf", CRF);
     args.pair("-maxrate", format!("{most_kbps}k"));
     args.pair("-bufsize", format!("{}k", most_kbps * 2));

@@ -10,7 +10,7 @@ use utoipa::{Modify, OpenApi as _};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Shared, broadcasts, decisions, deliveries, events, plugins, tenants, videos};
+use super::{Shared, broadcasts, decisions, deliveries, events, images, plugins, tenants, videos};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -57,6 +57,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(deliveries::redeliver_many))
         .routes(routes!(plugins::list))
         .merge(plugins::uploads())
+        .merge(images::uploads())
         .routes(routes!(plugins::activate))
         .routes(routes!(plugins::deactivate))
 }

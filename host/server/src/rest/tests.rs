@@ -2,6 +2,7 @@
 
 mod access;
 mod contract;
+mod images;
 mod resources;
 
 use std::sync::Arc;
@@ -37,6 +38,7 @@ impl Desk {
         let router = router(State {
             store: world.store.clone(),
             watermarks: Arc::clone(&watermarks),
+            files: Arc::clone(&world.files),
             policies: Arc::new(policies),
             admin_token: SecretString::from(ADMIN),
             public_url: "http://vod.example".to_owned(),

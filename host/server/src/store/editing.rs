@@ -48,7 +48,7 @@ pub struct ProjectFilter {
 }
 
 /// What a production says of its video beside title and description; the form in which its journal keeps it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, FromRow, Serialize, Deserialize)]
 pub struct VideoWords {
     /// Comma list.
     #[serde(default)]
@@ -150,6 +150,12 @@ impl Store {
         let none = None::<&str>;
         let one = one.bind(tenant).bind(id).bind(none).bind(none).bind(None::<i64>).bind(None::<i64>);
         Ok(one.fetch_optional(&self.reader).await?)
+    }
+
+    /// What was said of a video beside its title and description.
+    pub async fn editing_video_words(&self, tenant: &str, video: &str) -> Result<Option<VideoWords>> {
+        let one = "SELECT tags, cate_id, cover_url FROM videos WHERE tenant = ? AND id = ?";
+        Ok(sqlx::query_as(one).bind(tenant).bind(video).fetch_optional(&self.reader).await?)
     }
 
     /// One page of a tenant's projects, with the number of all that match.

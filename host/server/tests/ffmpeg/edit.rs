@@ -62,7 +62,13 @@ impl Desk {
         args.extend(["-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-sc_threshold", "0"]);
         let gop = fps.to_string();
         args.extend(["-g", &gop, "-pix_fmt", "yuv420p", "-use_editlist", "0", "-video_track_timescale", "44100"]);
-        args.extend(["-movflags", "+frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets", "-f", "mp4", path.to_str().unwrap()]);
+        args.extend([
+            "-movflags",
+            "+frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets",
+            "-f",
+            "mp4",
+            path.to_str().unwrap(),
+        ]);
         ffmpeg(&args);
         move_clock(&path, CLOCK_START_SECONDS * TICKS);
         let material = VideoMaterial {
@@ -159,7 +165,10 @@ fn tone(file: &Path, from: f64, to: f64) -> f64 {
 #[track_caller]
 fn sounds(file: &Path, from: f64, to: f64, pitch: f64) {
     let found = tone(file, from, to);
-    assert!((found - pitch).abs() < pitch * 0.02 + 3.0, "from {from} to {to} s there is a tone of {found} Hz, not {pitch}");
+    assert!(
+        (found - pitch).abs() < pitch * 0.02 + 3.0,
+        "from {from} to {to} s there is a tone of {found} Hz, not {pitch}"
+    );
 }
 
 fn video(id: &str, from_ms: u64, to_ms: u64) -> Value {

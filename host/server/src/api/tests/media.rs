@@ -16,7 +16,7 @@ use crate::url_auth;
 const NOON: &str = "2027-01-01T00:00:00Z";
 
 /// Decides that nothing is encoded, as a record config with the built-in group does.
-async fn store_only(life: &mut Life<'_>) {
+pub(super) async fn store_only(life: &mut Life<'_>) {
     let asked = life.state.outstanding().into_iter().find(|(_, effect)| matches!(effect, Effect::Ask { .. }));
     let decision = Decision {
         hook: Hook::TemplateGroup,
@@ -31,7 +31,7 @@ async fn store_only(life: &mut Life<'_>) {
 }
 
 /// A transcoded video: an HLS and an MP4 rendition of definition SD, and three pictures.
-async fn transcoded(life: &mut Life<'_>) -> VideoId {
+pub(super) async fn transcoded(life: &mut Life<'_>) -> VideoId {
     let video = life.part(0).await;
     life.decide(&video, &["m3u8", "mp4"]).await;
     life.rendition(&video, 0, &[("t.m3u8", b"#EXTM3U")]).await;

@@ -84,7 +84,8 @@ impl<'a> Member<'a> {
     pub(super) fn id(&self, names: &[&str]) -> Result<String, Error> {
         for name in names {
             if let Some(id) = self.text(name)? {
-                let fits = id.len() <= MAX_ID_BYTES && id.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+                let fits =
+                    id.len() <= MAX_ID_BYTES && id.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
                 return if fits { Ok(id) } else { Err(self.invalid(name, "it is no id")) };
             }
         }

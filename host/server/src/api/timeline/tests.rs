@@ -65,7 +65,8 @@ fn nothing_is_an_empty_timeline() {
 
 #[test]
 fn what_is_wrong_is_named_by_its_path() {
-    let clip = |members: &str| format!(r#"{{"VideoTracks":[{{"VideoTrackClips":[{{"MediaId":"v"}},{{{members}}}]}}]}}"#);
+    let clip =
+        |members: &str| format!(r#"{{"VideoTracks":[{{"VideoTrackClips":[{{"MediaId":"v"}},{{{members}}}]}}]}}"#);
     let effect = |members: &str| clip(&format!(r#""MediaId":"v","Effects":[{{{members}}}]"#));
     let at_clip = |rest: &str| format!("Timeline.VideoTracks[0].VideoTrackClips[1]{rest}");
     let at_effect = |rest: &str| at_clip(&format!(".Effects[0]{rest}"));

@@ -127,12 +127,7 @@ fn blurred(blur: &Blur, canvas: Canvas, window: Window) -> Result<Option<Blurred
     Ok(window.of(blur.span).map(blurred))
 }
 
-fn placed(
-    overlay: &Overlay,
-    canvas: Canvas,
-    materials: &Materials,
-    total_ms: u64,
-) -> Result<Option<Placed>, Problem> {
+fn placed(overlay: &Overlay, canvas: Canvas, materials: &Materials, total_ms: u64) -> Result<Option<Placed>, Problem> {
     let image = &overlay.image;
     let size = materials.images.get(image).ok_or_else(|| Problem::NoImage(image.clone()))?;
     let (x, y) = inside(overlay.x, overlay.y, canvas)?;

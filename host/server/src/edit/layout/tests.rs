@@ -175,7 +175,8 @@ fn what_cannot_be_made_is_named() {
 #[test]
 fn cuts_and_joins_alone_are_plain() {
     let plain = |timeline: &str| plain_ranges(&laid(timeline).unwrap(), &materials());
-    let cut = r#"{"clips":[{"material":{"video":"match"},"to_ms":4000},{"material":{"video":"again"},"from_ms":6000}]}"#;
+    let cut =
+        r#"{"clips":[{"material":{"video":"match"},"to_ms":4000},{"material":{"video":"again"},"from_ms":6000}]}"#;
     let range = |video: &str, from_ms, to_ms| PlainRange { video: video.to_owned(), from_ms, to_ms };
     assert_eq!(plain(cut), Some(vec![range("match", 0, Some(4000)), range("again", 6000, None)]));
     for other in [

@@ -28,7 +28,10 @@ pub(super) struct Input {
 #[derive(Clone, Copy)]
 pub(super) enum InputKind {
     /// A stretch of a video.
-    Video { from_ms: u64, length_ms: u64 },
+    Video {
+        from_ms: u64,
+        length_ms: u64,
+    },
     Image(ImageFormat),
 }
 
@@ -125,9 +128,7 @@ impl Graph {
     /// The sound of one shot: exactly as many samples as it is long.
     fn shot_sound(&mut self, shot: &Shot, input: Option<usize>) -> String {
         match (&shot.content, input) {
-            (Content::Video { has_sound: true, gains, .. }, Some(input)) => {
-                self.heard(input, shot.length_ms(), gains)
-            }
+            (Content::Video { has_sound: true, gains, .. }, Some(input)) => self.heard(input, shot.length_ms(), gains),
             _ => self.silence(shot.length_ms()),
         }
     }

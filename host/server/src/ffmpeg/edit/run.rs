@@ -85,13 +85,8 @@ fn check(job: &EditJob, media: &MediaFacts) -> Result<(), Failure> {
         return Ok(());
     }
     let word = |there: bool| if there { "with" } else { "no" };
-    let found = format!(
-        "{} ms of {} ms, {} picture, {} sound",
-        media.duration_ms,
-        job.total_ms,
-        word(has.0),
-        word(has.1)
-    );
+    let found =
+        format!("{} ms of {} ms, {} picture, {} sound", media.duration_ms, job.total_ms, word(has.0), word(has.1));
     Err(Reason::BadOutput { found }.into())
 }
 

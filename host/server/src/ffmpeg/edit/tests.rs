@@ -40,7 +40,9 @@ fn an_insert_is_three_inputs_joined_by_frames_and_samples() {
     let form = "aformat=sample_fmts=fltp:sample_rates=48000:channel_layouts=stereo";
     let sound = |input: usize, ms: u64, label: &str| {
         let samples = ms * 48;
-        format!("[{input}:a:0]aresample=48000:async=1:min_hard_comp=0.040:first_pts=0,{form},apad,atrim=end_sample={samples}[{label}];")
+        format!(
+            "[{input}:a:0]aresample=48000:async=1:min_hard_comp=0.040:first_pts=0,{form},apad,atrim=end_sample={samples}[{label}];"
+        )
     };
     let open = |from: &str, length: &str, file: &str| {
         format!(
@@ -61,9 +63,10 @@ fn an_insert_is_three_inputs_joined_by_frames_and_samples() {
         &shot(2, 6000, 150, "c4"),
         &sound(2, 6000, "c5"),
         "[c0][c2][c4]concat=n=3:v=1:a=0[c6];[c6]scale=640:360,format=yuv420p[c7];[c1][c3][c5]concat=n=3:v=0:a=1[c8] ",
-        "-map [c7] -c:v libx264 -profile:v high -preset veryfast -pix_fmt yuv420p -r 25/1 -fps_mode cfr -crf 20 \
+        "-map [c7] -c:v libx264 -profile:v high -preset veryfast -pix_fmt yuv420p -r 25/1 -fps_mode cfr -bf 0 -crf 20 \
          -maxrate 900k -bufsize 1800k -g 50 -keyint_min 50 -sc_threshold 0 -flags:v +cgop -threads:v 2 ",
-        "-map [c8] -c:a aac -b:a 160k -map_metadata -1 -map_chapters -1 -movflags +faststart -f mp4 result.mp4",
+        "-map [c8] -c:a aac -b:a 160k -map_metadata -1 -map_chapters -1 -video_track_timescale 1000 \
+         -movflags +frag_keyframe+empty_moov+default_base_moof -use_editlist 0 -f mp4 result.mp4",
     ];
     assert_eq!(text(&plan), expected.concat());
     assert_eq!(plan.readable, [PathBuf::from("/m/v 1.mp4"), PathBuf::from("/m/w.mp4")]);

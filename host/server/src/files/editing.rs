@@ -1,9 +1,12 @@
-//! The files of images: `images/<tenant>/<image id>.<png|jpg>`, written whole or not at all.
+//! The files of editing: images (`images/<tenant>/<image id>.<png|jpg>`), materials that are pinned while they are used,
+//! and the source that comes of them. Everything appears whole or not at all.
 
 use std::io;
 use std::path::PathBuf;
 
-use super::{Files, make_folder, sync};
+use reprise_lifecycle::id::VideoId;
+
+use super::{Files, SOURCE, SOURCE_INDEX, make_folder, sync, sync_tree};
 
 const IMAGES: &str = "images";
 
@@ -48,6 +51,22 @@ impl Files {
     pub fn pin_image(&self, tenant: &str, file: &str, attempt: &str) -> io::Result<PathBuf> {
         let from = self.dir.open_dir(format!("{IMAGES}/{tenant}"))?;
         self.pin(&from, file, attempt, file)
+    }
+
+    /// Moves a finished source out of an attempt into its video's folder, with its index, synced before and after. Files
+    /// that are there already came from an earlier attempt whose record was lost, and give way.
+    ///
+    /// # Errors
+    /// When a file cannot be synced or moved.
+    pub fn publish_source(&self, attempt: &str, folder: &str, video: &VideoId) -> io::Result<()> {
+        let from = self.work.open_dir(attempt)?.open_dir(folder)?;
+        sync_tree(&from)?;
+        let to = self.make_video(video)?;
+        // An index of another file is known by the length it says, so readers are never misled in between.
+        for name in [SOURCE_INDEX, SOURCE] {
+            from.rename(name, &to, name)?;
+        }
+        sync(&to)
     }
 
     fn pin(&self, from: &cap_std::fs::Dir, file: &str, attempt: &str, name: &str) -> io::Result<PathBuf> {
