@@ -17,6 +17,7 @@ pub mod process;
 pub mod progress;
 pub mod sandbox;
 pub mod snapshot;
+pub mod stretch;
 pub mod template;
 pub mod tools;
 pub mod transcode;

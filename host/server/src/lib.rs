@@ -6,6 +6,7 @@ pub mod app;
 pub mod cli;
 pub mod client;
 pub mod clock;
+pub mod compose;
 pub mod config;
 pub mod delivery;
 pub mod driver;

@@ -15,6 +15,7 @@ use super::file::{off_thread, send, send_text};
 use super::names::{HLS, HTML, MP4, is_name, media_type};
 use super::page::{Choice, page, policy};
 use super::{Playback, master, playlist, source};
+use crate::compose::PARTS;
 use crate::files::SOURCE;
 
 /// What any site may read of an answer, beside what it always may.
@@ -30,6 +31,7 @@ pub fn router(playback: Arc<Playback>) -> Router {
         .route("/media/{video}/source.m3u8", get(source_playlist))
         .route("/media/{video}/index.m3u8", get(master_playlist))
         .route("/media/{video}/player.html", get(player))
+        .route("/media/{video}/parts/{file}", get(part_file))
         .route("/media/{video}/{job}/{file}", get(job_file))
         .layer(middleware::from_fn(for_everybody))
         .with_state(playback)
@@ -63,6 +65,17 @@ async fn source_file(
 ) -> Result<Response, Refusal> {
     let viewing = admit(&playback, &asked.uri, &video).await?;
     send(&playback, &viewing, asked.conditions(), SOURCE.to_owned(), MP4).await
+}
+
+/// A part that a composed video is linked to. What is under its name never changes; links go, they are not replaced.
+async fn part_file(
+    State(playback): State<Arc<Playback>>,
+    Path((video, file)): Path<(String, String)>,
+    asked: Asked,
+) -> Result<Response, Refusal> {
+    let media_type = media_type(&file).filter(|kind| *kind == MP4 && is_name(&file)).ok_or(Refusal::NotFound)?;
+    let viewing = admit(&playback, &asked.uri, &video).await?;
+    send(&playback, &viewing, asked.conditions(), format!("{PARTS}/{file}"), media_type).await
 }
 
 async fn source_playlist(
