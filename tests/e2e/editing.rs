@@ -36,14 +36,26 @@ async fn colours(path: &Path, size: &str, shots: &[(&str, u32)], tone: u32) -> a
 /// The colour in the middle of the picture at a moment: `r`, `g` or `b`, whichever is far above the others.
 async fn colour(url: &str, at: f64) -> anyhow::Result<char> {
     let output = Command::new("ffmpeg")
-        .args(["-v", "error", "-nostdin", "-ss", &at.to_string(), "-i", url, "-frames:v", "1"])
+        // From the beginning: ffmpeg does not seek in playlists of byte ranges.
+        .args(["-v", "error", "-nostdin", "-i", url, "-ss", &at.to_string(), "-frames:v", "1"])
         .args(["-vf", "crop=2:2", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"])
         .output()
         .await?;
     anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let pixel = output.stdout.get(..3).context("no picture")?;
+    let pixel = output.stdout.get(..3).with_context(|| format!("no picture at {at} s of {url}"))?;
     let far = |n: usize| (0..3).all(|other| other == n || pixel[n] > pixel[other].saturating_add(100));
     Ok((0..3).find(|n| far(*n)).and_then(|n| "rgb".chars().nth(n)).unwrap_or('?'))
+}
+
+/// What each packet of the picture holds.
+async fn packets(url: &str) -> anyhow::Result<Vec<String>> {
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", "v", "-show_entries", "packet=data_hash", "-show_data_hash", "md5"])
+        .args(["-of", "csv=p=0", url])
+        .output()
+        .await?;
+    anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
 }
 
 /// Records a clip as a stream, and gives its video.
@@ -129,6 +141,10 @@ fn an_advertisement_goes_in_and_empty_stretches_come_out() -> anyhow::Result<()>
             assert_eq!(colour(&url, at).await?, expected, "at {at} s");
         }
 
+        // The cuts lie on keyframes: every picture is one of the recording, bit by bit, so nothing was encoded.
+        let (source, result) = (packets(&stage.media_url(&game, "source.mp4")).await?, packets(&url).await?);
+        assert_eq!(result, [&source[25..75], &source[150..200]].concat());
+
         // An edit can be edited, and drawn on.
         let logo = server.scratch().join("logo.png");
         let image = image(&server, &stage, &logo).await?;
@@ -170,4 +186,43 @@ async fn image(server: &Server, stage: &Stage, path: &Path) -> anyhow::Result<St
     let body = answer.split_once("\r\n\r\n").context("no body")?.1;
     let body: Value = serde_json::from_str(body).with_context(|| answer.clone())?;
     Ok(body["image_id"].as_str().context("no image_id")?.to_owned())
+}
+
+#[test]
+fn a_production_that_was_killed_ends_the_same() -> anyhow::Result<()> {
+    crate::run(async {
+        let mut server = Server::start("").await?;
+        let stage = Stage::new(&server, "killed").await?;
+        stage.record("live", "VOD_NO_TRANSCODE", 60, 1).await?;
+        let game = server.scratch().join("game.mp4");
+        colours(&game, "320x180", &[("lime", 2), ("blue", 2)], 440).await?;
+        let game = recorded(&stage, &game, "game").await?;
+        // Long enough to be caught at it, and quieter in the middle, so that it has to be encoded.
+        let mut clips = vec![clip(&game, 0.0, 4.0); 60];
+        clips[30]["Effects"] = json!([{ "Type": "Volume", "Gain": "0.5" }]);
+        let timeline = joined(&clips).to_string();
+        let asked = stage.vendor.call(VOD, "ProduceEditingProjectVideo", &[("Timeline", &timeline)]).await?;
+        let id = asked["MediaId"].as_str().context("no MediaId")?.to_owned();
+        let work = server.data().join("work");
+        let begun = work.join(format!("{id}-0")).join("result.mp4");
+        eventually("the encoder to begin", async || Ok(begun.exists().then_some(()))).await?;
+        server.kill()?;
+        assert!(!server.data().join("media").join(&id).join("source.mp4").exists(), "it was not whole");
+        server.launch().await?;
+        eventually("the video to be ready", async || {
+            let info = stage.vendor.call(VOD, "GetVideoInfo", &[("VideoId", &id)]).await?;
+            Ok((info["Video"]["Status"] == "Normal").then_some(()))
+        })
+        .await?;
+        let decoded = media::decode(&stage.media_url(&id, "source.mp4")).await?;
+        assert!((5990..=6010).contains(&decoded.video), "240 seconds at 25 frames: {}", decoded.video);
+        for left in [format!("{id}-0"), format!("{id}-0-in")] {
+            assert!(!work.join(&left).exists(), "{left} is left of an attempt");
+        }
+        let file = server.data().join("media").join(&id);
+        let names: Vec<_> =
+            std::fs::read_dir(&file)?.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<_, _>>()?;
+        assert!(names.iter().all(|name| name != "parts"), "{names:?}");
+        Ok(())
+    })
 }

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::urls::MediaUrls;
+use crate::compose::Composer;
 use crate::config::Config;
 use crate::delivery::address::Guard;
 use crate::delivery::client::{Client, ClientConfig};
@@ -90,12 +91,13 @@ impl App {
         let (to_shape, to_deliver) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (handle, inbox) = driver::inbox();
         let recorders = Recorders::new(handle.clone(), Arc::clone(&files), Arc::clone(&watermarks));
+        let composer = Arc::new(Composer::new(Arc::clone(&files), tools.clone(), jobs::THREADS));
         let performer = Performer {
             driver: handle.clone(),
             publishers: Arc::clone(&publishers),
             recorders: recorders.clone(),
             policies: Arc::clone(&policies),
-            producer: Arc::new(Producer::new(store.clone(), Arc::clone(&files), tools.clone())),
+            producer: Arc::new(Producer::new(store.clone(), Arc::clone(&files), tools.clone(), composer)),
             jobs: Arc::new(Jobs::new(Arc::clone(&files), tools, config.jobs.workers)),
         };
         let context = driver::Context {

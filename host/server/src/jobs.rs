@@ -32,7 +32,7 @@ const BAD_MEDIA: &str = "InvalidParameter.ResourceContentBad";
 const BAD_TEMPLATE: &str = "InvalidParameter.Template";
 
 /// Threads of one ffmpeg; with one process for every two cores, ingest keeps its share.
-const THREADS: u32 = 2;
+pub(crate) const THREADS: u32 = 2;
 
 /// Runs jobs, a bounded number at a time.
 #[derive(Debug)]

@@ -257,11 +257,11 @@ pub fn lay(timeline: &Timeline, materials: &Materials) -> Result<Layout, LayoutE
     Ok(layout)
 }
 
-/// The clips in order of time, each with its number.
-fn video_track(
-    timeline: &Timeline,
-    materials: &Materials,
-) -> Result<(Vec<(usize, Shot)>, Option<Canvas>), LayoutError> {
+/// The shots of clips in order of time, each with its clip's number.
+type Numbered = Vec<(usize, Shot)>;
+
+/// The video track, and the picture that it makes.
+fn video_track(timeline: &Timeline, materials: &Materials) -> Result<(Numbered, Option<Canvas>), LayoutError> {
     let mut shots = Vec::new();
     let (mut width, mut height, mut fps, mut bitrate_kbps) = (0, 0, 0.0_f64, 0);
     let mut end_ms = 0;

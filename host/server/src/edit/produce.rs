@@ -13,6 +13,7 @@ use cap_std::fs::Dir;
 use reprise_lifecycle::id::VideoId;
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::media::PartFacts;
+use reprise_lifecycle::question::GapRule;
 use reprise_lifecycle::record::{WorkFailure, WorkResult};
 use reprise_lifecycle::work::ProduceOpening;
 use tokio::sync::{Semaphore, watch};
@@ -24,6 +25,7 @@ use super::materials::Known;
 use super::pack::pack;
 use super::plain::{PlainRange, plain_ranges};
 use super::timeline::Timeline;
+use crate::compose::{Composer, Piece, Request, drop_links};
 use crate::driver::{Handle, Work};
 use crate::ffmpeg::edit::{EditJob, EditSources, RESULT, edit, plan};
 use crate::ffmpeg::error::{Failure, Fault};
@@ -49,6 +51,7 @@ pub struct Producer {
     store: Store,
     files: Arc<Files>,
     tools: Tools,
+    composer: Arc<Composer>,
     slots: Semaphore,
 }
 
@@ -71,8 +74,8 @@ struct Attempt<'a> {
 }
 
 impl Producer {
-    pub fn new(store: Store, files: Arc<Files>, tools: Tools) -> Self {
-        Self { store, files, tools, slots: Semaphore::new(AT_ONCE) }
+    pub fn new(store: Store, files: Arc<Files>, tools: Tools, composer: Arc<Composer>) -> Self {
+        Self { store, files, tools, composer, slots: Semaphore::new(AT_ONCE) }
     }
 
     /// Makes `video`, the production of the work's broadcast, and tells what came of it.
@@ -101,6 +104,13 @@ impl Producer {
         let input = Input::ComposeFinished { effect: work.effect_id, result };
         if let Err(error) = handle.job_input(&work.broadcast.id, input).await {
             tracing::warn!(video.id = %video, error = %error, "a production's result was not recorded; it is made again");
+            return;
+        }
+        // Links only keep the bytes of materials now. Until the result was recorded, another attempt would need them.
+        if let Err(error) = drop_links(&self.files, video)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(video.id = %video, error = %error, "links to materials could not be removed");
         }
     }
 
@@ -120,9 +130,30 @@ impl Producer {
         self.drawn(attempt, &layout, &sources).await
     }
 
-    /// The result as a copy of stretches of its materials; `None` where that cannot be and it has to be encoded.
-    async fn joined(&self, _: &Attempt<'_>, _: &[PlainRange]) -> Result<Option<PartFacts>, End> {
-        Ok(None)
+    /// The result as a copy of stretches of its materials, with an encoder only for the groups of pictures that a cut
+    /// goes through. `None` where the materials are not of a form that can be copied: then all of it is encoded.
+    async fn joined(&self, attempt: &Attempt<'_>, ranges: &[PlainRange]) -> Result<Option<PartFacts>, End> {
+        let piece = |range: &PlainRange| Piece {
+            from_ms: range.from_ms,
+            to_ms: range.to_ms,
+            ..Piece::whole(VideoId::new(range.video.clone()))
+        };
+        let request = Request { pieces: ranges.iter().map(piece).collect(), gaps: GapRule::default() };
+        let joined = match self.composer.link(attempt.video, &request).await {
+            Ok(_) => self.composer.build(attempt.video, &attempt.work.cancel).await,
+            Err(error) => Err(error),
+        };
+        match joined {
+            Ok(facts) => Ok(Some(facts)),
+            Err(error) => match error.fault() {
+                Fault::Job => {
+                    tracing::info!(video.id = %attempt.video, error = %error, "an edit cannot be copied and is encoded");
+                    Ok(None)
+                }
+                Fault::Host => Err(again(attempt.video, &error)),
+                Fault::Cancelled => Err(End::Again),
+            },
+        }
     }
 
     /// Second names of all materials' files.

@@ -13,6 +13,9 @@ use crate::edit::timeline::Timeline;
 use crate::store::images::ImageRow;
 use crate::testkit::noon;
 
+/// Parameters of a request.
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
 const NOON: &str = "2027-01-01T00:00:00Z";
 const ADD: &str = "AddEditingProject";
 const UPDATE: &str = "UpdateEditingProject";
@@ -79,7 +82,7 @@ async fn what_is_wrong_with_a_project_is_said_at_once() {
     let api = Api::new().await;
     let id = add(&api, "p").await;
     let long = "x".repeat(129);
-    let table: [(&str, &[(&str, &str)], &str); 6] = [
+    let table: [(&str, Pairs<'_>, &str); 6] = [
         (ADD, &[], "MissingParameter"),
         (ADD, &[("Title", &long)], "InvalidParameter"),
         (ADD, &[("Title", "t"), ("Timeline", "{\"VideoTracks\":3}")], "InvalidParameter"),
@@ -246,7 +249,7 @@ async fn a_production_that_cannot_be_made_is_refused() {
     let empty = add(&api, "empty").await;
     let (not_ready, not_mine, good) = (cut(undecided.as_str()), cut(foreign.as_str()), cut(ready.as_str()));
     let past = json!({ "VideoTracks": [{ "VideoTrackClips": [{ "MediaId": ready.as_str(), "In": 10 }] }] }).to_string();
-    let table: [(&[(&str, &str)], (u16, &str)); 9] = [
+    let table: [(Pairs<'_>, (u16, &str)); 9] = [
         (&[], (400, "MissingParameter")),
         (&[("ProjectId", "0123")], (404, "InvalidEditingProject.NotFound")),
         (&[("ProjectId", &empty)], (400, "InvalidParameter")),
