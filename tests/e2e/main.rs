@@ -6,6 +6,7 @@ mod decisions;
 mod demo;
 mod editing;
 mod hostile;
+mod managing;
 mod recording;
 mod recovery;
 mod sdk;

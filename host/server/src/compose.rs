@@ -24,6 +24,7 @@ mod link;
 mod make;
 mod manifest;
 pub(crate) mod part;
+mod planned;
 mod recipe;
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@
 pub mod edit;
 pub mod error;
 pub mod limits;
+pub mod pictures;
 pub mod plan;
 pub mod probe;
 pub mod process;

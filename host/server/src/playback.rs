@@ -18,6 +18,7 @@
 
 mod auth;
 mod cache;
+mod captions;
 mod error;
 mod file;
 mod linked;

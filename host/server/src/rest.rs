@@ -24,6 +24,7 @@ mod form;
 mod images;
 mod names;
 mod plugins;
+mod record_configs;
 mod tenants;
 mod videos;
 

@@ -73,6 +73,19 @@ actions! {
     Vod Changes "AddEditingProjectMaterials" add_editing_project_materials;
     Vod Reads "GetEditingProjectMaterials" get_editing_project_materials;
     Vod Changes "ProduceEditingProjectVideo" produce_editing_project_video;
+    Vod Changes "SubmitSnapshotJob" submit_snapshot_job;
+    Vod Changes "AddVodTemplate" add_vod_template;
+    Vod Reads "GetVodTemplate" get_vod_template;
+    Vod Reads "ListVodTemplate" list_vod_template;
+    Vod Changes "UpdateVodTemplate" update_vod_template;
+    Vod Changes "DeleteVodTemplate" delete_vod_template;
+    Vod Changes "DeleteVideo" delete_video;
+    Vod Changes "DeleteMezzanines" delete_mezzanines;
+    Vod Changes "DeleteStream" delete_stream;
+    Vod Reads "SearchMedia" search_media;
+    Vod Reads "GetTranscodeSummary" get_transcode_summary;
+    Vod Changes "UpdateVideoInfo" update_video_info;
+    Vod Changes "UpdateVideoInfos" update_video_infos;
 }
 
 /// The action of this name in this version of the API.

@@ -86,13 +86,20 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn rebase(&mut self, number: usize, entry: &FragmentEntry, moved: &FragmentEntry, shift: &Shift) -> Result<(), Error> {
+    fn rebase(
+        &mut self,
+        number: usize,
+        entry: &FragmentEntry,
+        moved: &FragmentEntry,
+        shift: &Shift,
+    ) -> Result<(), Error> {
         let source = self.source(number)?;
         let mut moof = read_moof(source, entry)?;
         let mut trailer = [0; TRAILER_BYTES as usize];
         source.seek(SeekFrom::Start(entry.offset + u64::from(entry.size)))?;
         source.read_exact(&mut trailer)?;
-        let trailer = rebase(entry, moved, shift, &mut moof, &trailer).map_err(|error| Error::Media(error.to_string()))?;
+        let trailer =
+            rebase(entry, moved, shift, &mut moof, &trailer).map_err(|error| Error::Media(error.to_string()))?;
         self.out.write_all(&moof)?;
         let head = moof.len() as u64;
         self.copy(number, entry.offset + head, u64::from(entry.size) - head)?;

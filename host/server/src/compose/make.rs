@@ -93,7 +93,13 @@ impl Maker<'_> {
         }
     }
 
-    async fn stretch(&mut self, stretch: &Stretch, picture: &Picture, tone: Tone, number: usize) -> Result<Made, Error> {
+    async fn stretch(
+        &mut self,
+        stretch: &Stretch,
+        picture: &Picture,
+        tone: Tone,
+        number: usize,
+    ) -> Result<Made, Error> {
         let place = self.place(stretch).await?;
         let mut tracks = Tracks::default();
         let mut wanted = (None, None);
@@ -131,10 +137,8 @@ impl Maker<'_> {
         };
         let tone = if self.recipe.sound.is_some() { Tone::Silence } else { Tone::None };
         let from_sound = self.sound_from(tone, number).await?;
-        let tracks = Tracks {
-            video: self.video_config(&from_picture).await?,
-            audio: self.audio_config(&from_sound).await?,
-        };
+        let tracks =
+            Tracks { video: self.video_config(&from_picture).await?, audio: self.audio_config(&from_sound).await? };
         let place = Place {
             from_ms: 0,
             to_ms: len_ms,
@@ -245,7 +249,8 @@ impl Maker<'_> {
             let file = sources.add(&links, names(stretch.part).0);
             let starts = part::starts(&mut sources.open(file)?, &part.tracks, fragments)?;
             let run = Run { file, fragments, starts };
-            let assembly = assemble(&part.tracks, &[run], Base::Kept).map_err(|error| Error::Media(error.to_string()))?;
+            let assembly =
+                assemble(&part.tracks, &[run], Base::Kept).map_err(|error| Error::Media(error.to_string()))?;
             let mut out = work.create(name)?.into_std();
             carry_out::write(&assembly, &sources, &mut out, &cancel)
         })
@@ -450,9 +455,14 @@ fn place(parts: &[PartIndex], links: &Dir, stretch: &Stretch) -> Result<Place, E
 const LAST_SOUGHT: usize = 64;
 
 /// The samples of the fragments of a stretch, read one at a time.
-fn fragments_of(parts: &[PartIndex], links: &Dir, stretch: &Stretch) -> io::Result<impl Iterator<Item = io::Result<TimedSample>> + 'static> {
+fn fragments_of(
+    parts: &[PartIndex],
+    links: &Dir,
+    stretch: &Stretch,
+) -> io::Result<impl Iterator<Item = io::Result<TimedSample>> + 'static> {
     let part = parts.get(stretch.part);
-    let entries = part.and_then(|part| part.index.fragments.get(stretch.fragments.clone())).unwrap_or_default().to_vec();
+    let entries =
+        part.and_then(|part| part.index.fragments.get(stretch.fragments.clone())).unwrap_or_default().to_vec();
     let mut reader = file_of(links, &names(stretch.part).0)?;
     Ok(flat(entries.into_iter().map(move |entry| reader.fragment(&entry))))
 }
@@ -486,7 +496,11 @@ fn encoded_pictures(reader: SampleReader<File>, place: Place) -> impl Iterator<I
     until(place.pictures_to_ms, all_of(reader).map(move |sample| sample.map(|timed| moved(timed, first, composition))))
 }
 
-fn standing_picture(reader: SampleReader<File>, from_ms: u64, to_ms: u64) -> impl Iterator<Item = io::Result<TimedSample>> {
+fn standing_picture(
+    reader: SampleReader<File>,
+    from_ms: u64,
+    to_ms: u64,
+) -> impl Iterator<Item = io::Result<TimedSample>> {
     until(to_ms, all_of(reader).map(move |sample| sample.map(|timed| moved(timed, from_ms, 0))))
 }
 

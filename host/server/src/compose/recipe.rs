@@ -239,7 +239,12 @@ impl Chosen {
     }
 }
 
-fn picture_of(pictures: &Option<Pictures>, has: Option<&VideoConfig>, chosen: &Chosen, donor: Option<&Stretch>) -> Picture {
+fn picture_of(
+    pictures: &Option<Pictures>,
+    has: Option<&VideoConfig>,
+    chosen: &Chosen,
+    donor: Option<&Stretch>,
+) -> Picture {
     match (pictures, has) {
         (None, _) => Picture::None,
         (Some(pictures), Some(config)) if pictures.copied.as_ref() == Some(config) => Picture::Copy,
@@ -306,9 +311,7 @@ fn pictures(chosen: &[Chosen], parts: &[PartIndex], filled: bool) -> Option<Pict
     let even = width.is_multiple_of(2) && height.is_multiple_of(2);
     let free = free_parameter_set_id(&most);
     Some(match (profile, free) {
-        _ if !needs_encoder => {
-            Pictures { copied: Some(most), width, height, profile: Profile::High, set_id: 0 }
-        }
+        _ if !needs_encoder => Pictures { copied: Some(most), width, height, profile: Profile::High, set_id: 0 },
         (Some(profile), Some(set_id)) if plain && even => {
             Pictures { copied: Some(most), width, height, profile, set_id }
         }

@@ -195,13 +195,9 @@ impl Profile {
 
 /// A level that any usual rate of pictures fits at this size, so that it is the same for all stretches.
 fn level(width: u32, height: u32) -> &'static str {
-    match u64::from(width) * u64::from(height) {
-        0..=414_720 => "3.1",
-        ..=921_600 => "4.0",
-        ..=2_088_960 => "4.2",
-        ..=8_912_896 => "5.2",
-        _ => "6.0",
-    }
+    const LEVELS: [(u64, &str); 4] = [(414_720, "3.1"), (921_600, "4.0"), (2_088_960, "4.2"), (8_912_896, "5.2")];
+    let pixels = u64::from(width) * u64::from(height);
+    LEVELS.iter().find(|(most, _)| pixels <= *most).map_or("6.0", |(_, level)| level)
 }
 
 /// Runs the command of a stretch in `work_dir`.
@@ -289,12 +285,18 @@ mod tests {
             threads: 2,
         };
         let line = text(&stretch);
-        assert!(line.contains("-copyts -f mov -i file:in.mp4 -map 0:v:0 -vf trim=start=300.0795:end=300.9995,"), "{line}");
+        assert!(
+            line.contains("-copyts -f mov -i file:in.mp4 -map 0:v:0 -vf trim=start=300.0795:end=300.9995,"),
+            "{line}"
+        );
         assert!(line.contains("-profile:v main -level:v 3.1") && line.contains("sps-id=3"), "{line}");
         assert!(!line.contains("-map 0:a"), "{line}");
         let still = PictureStretch { still: Some(Still { frames: 20, slate: true }), to_ms: None, ..picture };
         let line = text(&Stretch { picture: Some(still), ..stretch });
-        assert!(line.contains("drawbox") && line.contains("loop=loop=19:size=1") && line.contains("setpts=N*100"), "{line}");
+        assert!(
+            line.contains("drawbox") && line.contains("loop=loop=19:size=1") && line.contains("setpts=N*100"),
+            "{line}"
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod access;
 mod contract;
 mod images;
+mod record_configs;
 mod resources;
 
 use std::sync::Arc;

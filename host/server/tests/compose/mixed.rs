@@ -36,7 +36,8 @@ async fn another_size_another_rate_and_no_sound() {
     let recorded: u64 = parts.iter().map(|part| stage.duration_ms(part)).sum();
     assert!(facts.duration_ms.abs_diff(recorded) < 100, "{} of {recorded}", facts.duration_ms);
     // Most of it is the first clip's kind, and is copied.
-    let of_first: HashSet<String> = [0, 2].iter().flat_map(|i| packets(&stage.path(&parts[*i]), "v")).map(|p| p.hash).collect();
+    let of_first: HashSet<String> =
+        [0, 2].iter().flat_map(|i| packets(&stage.path(&parts[*i]), "v")).map(|p| p.hash).collect();
     let copied = packets(&path, "v").into_iter().filter(|packet| of_first.contains(&packet.hash)).count();
     assert_eq!(copied, 200);
     assert_eq!(frames(&path, "v")[..150], frames(&stage.path(&parts[0]), "v"));
@@ -68,7 +69,8 @@ async fn pictures_that_no_encoder_can_join_are_all_encoded() {
     let stage = Stage::new();
     let mut parts = Vec::new();
     // 4:4:4 is no profile in which another encoder's pictures could be added.
-    let odd = "-f lavfi -i testsrc2=s=320x240:r=25 -t 4 -c:v libx264 -preset veryfast -g 25 -pix_fmt yuv444p -an".to_owned();
+    let odd =
+        "-f lavfi -i testsrc2=s=320x240:r=25 -t 4 -c:v libx264 -preset veryfast -g 25 -pix_fmt yuv444p -an".to_owned();
     for (index, clip) in [odd, clip("160x120", 25, 2, "", "high")].iter().enumerate() {
         let tags = stage.tags(clip);
         parts.extend(stage.record(&format!("p{index}"), 60_000, tags.into_iter().map(Some)));

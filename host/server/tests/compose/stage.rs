@@ -45,7 +45,12 @@ impl Stage {
     }
 
     /// Records tags into parts named `{name}-0` and on; `None` between them is a publisher that left and came back.
-    pub(crate) fn record(&self, name: &str, cycle_ms: u64, tags: impl IntoIterator<Item = Option<Tag>>) -> Vec<VideoId> {
+    pub(crate) fn record(
+        &self,
+        name: &str,
+        cycle_ms: u64,
+        tags: impl IntoIterator<Item = Option<Tag>>,
+    ) -> Vec<VideoId> {
         let mut cutter = PartCutter::new(PartOptions::new(cycle_ms));
         let mut outputs = Vec::new();
         for tag in tags {
@@ -174,7 +179,21 @@ pub(crate) fn frames(file: &Path, stream: &str) -> Vec<String> {
     let map = format!("0:{stream}?");
     let text = run(
         "ffmpeg",
-        &["-v", "error", "-i", file.to_str().unwrap(), "-map", &map, "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-f", "framemd5", "-"],
+        &[
+            "-v",
+            "error",
+            "-i",
+            file.to_str().unwrap(),
+            "-map",
+            &map,
+            "-fps_mode",
+            "passthrough",
+            "-enc_time_base",
+            "1:90000",
+            "-f",
+            "framemd5",
+            "-",
+        ],
     );
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines.map(|line| line.rsplit(',').next().unwrap().trim().to_owned()).collect()

@@ -91,8 +91,14 @@ async fn what_cannot_be_composed_says_who_must_act_and_leaves_nothing() {
     cancelled.cancel();
     let error = stage.composer.build(&video, &cancelled).await.unwrap_err();
     assert_eq!(error.fault(), Fault::Cancelled);
-    let names: Vec<String> = stage.files.video(&video).unwrap().entries().unwrap()
-        .map(|entry| entry.unwrap().file_name().to_str().unwrap().to_owned()).collect();
+    let names: Vec<String> = stage
+        .files
+        .video(&video)
+        .unwrap()
+        .entries()
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_str().unwrap().to_owned())
+        .collect();
     assert!(!names.iter().any(|name| name.starts_with(SOURCE)), "{names:?}");
     // A link that is a shorter file than its index says, as a disk that lost bytes would leave it.
     let path = stage.files.media_path(&video, "parts/00000.mp4");

@@ -4,5 +4,6 @@
 
 mod clip;
 mod edit;
+mod pictures;
 mod sandbox;
 mod transcode;

@@ -8,13 +8,12 @@ use super::set_message_callback::check_app;
 use super::shared::editing::{self, PROJECT_ID};
 use super::shared::groups;
 use super::shared::produce::{self, Config};
-use super::shared::user_data;
+use super::shared::requests;
 use crate::api::Call;
 use crate::api::error::{self, Error};
 use crate::api::params::Params;
 use crate::api::reply::{Answer, fields};
 use crate::api::timeline::{self, TIMELINE};
-use crate::driver::Refused;
 use crate::edit::layout::{LayoutError, Problem, lay};
 use crate::edit::materials::Known;
 use crate::edit::timeline::Timeline;
@@ -24,7 +23,7 @@ pub(super) async fn run(call: &Call<'_>, params: &Params) -> Result<Answer, Erro
     check_app(params)?;
     let config = Config::read(params)?;
     let metadata = produce::metadata(params)?;
-    let request = user_data::request(call, params)?;
+    let request = requests::request(params)?;
     let (mut project, is_new) = match params.get(PROJECT_ID) {
         Some(id) => (editing::find(call, id).await?, false),
         None if params.get(TIMELINE).is_none() => {
@@ -32,7 +31,8 @@ pub(super) async fn run(call: &Call<'_>, params: &Params) -> Result<Answer, Erro
         }
         None => (editing::fresh(call, metadata.title.as_deref().unwrap_or("Untitled")), true),
     };
-    if params.get(TIMELINE).is_some() || ["Title", "Description", "CoverURL"].iter().any(|name| params.get(name).is_some())
+    if params.get(TIMELINE).is_some()
+        || ["Title", "Description", "CoverURL"].iter().any(|name| params.get(name).is_some())
     {
         editing::change(call, params, &mut project).await?;
     }
@@ -53,7 +53,7 @@ pub(super) async fn run(call: &Call<'_>, params: &Params) -> Result<Answer, Erro
         group,
         request,
     };
-    let produced = call.driver().produce(opening).await.map_err(refused)?;
+    let produced = call.driver().produce(opening).await.map_err(requests::refused)?;
     Ok(fields(json!({ "MediaId": produced.video.as_str(), "ProjectId": project.id })))
 }
 
@@ -85,13 +85,6 @@ async fn group(call: &Call<'_>, config: &Config) -> Result<GroupId, Error> {
     let own = call.store().template_groups(call.tenant()).await?;
     let default = own.into_iter().find(|group| group.is_default).map(|group| group.id);
     Ok(GroupId::new(default.unwrap_or_else(|| NO_TRANSCODE.to_owned())))
-}
-
-fn refused(refused: Refused) -> Error {
-    match refused {
-        Refused::Unavailable => Error::Busy,
-        other => Error::Internal(Box::new(other)),
-    }
 }
 
 fn json_text<T: serde::Serialize>(value: &T) -> Result<String, Error> {
