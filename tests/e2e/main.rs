@@ -4,6 +4,7 @@
 mod callbacks;
 mod decisions;
 mod demo;
+mod editing;
 mod hostile;
 mod managing;
 mod recording;

@@ -6,6 +6,8 @@
 
 pub mod decisions;
 pub mod deliveries;
+pub mod editing;
+pub mod images;
 pub mod journal;
 pub mod live_bans;
 pub mod live_notices;
