@@ -129,6 +129,7 @@ async fn nothing_of_another_tenant_is_reached_through_ones_own_path() {
         }
         let body = match template.as_str() {
             "/v1/tenants/{tenant}/redeliver" => format!("{{\"event_id\":\"{}\"}}", acme.event),
+            "/v1/tenants/{tenant}/streams/kick" => "{\"app\":\"studio\",\"name\":\"cam-b-acme\"}".to_owned(),
             _ => "{}".to_owned(),
         };
         let answered = desk.as_token(&token_of("umbrella"), method.clone(), &path, &body).await;
