@@ -21,6 +21,8 @@ use crate::timeline::TimelinePosition;
 pub mod fragment;
 pub mod index;
 pub mod init;
+pub mod rebase;
+pub mod samples;
 pub mod scan;
 pub mod trailer;
 
@@ -30,6 +32,8 @@ pub(crate) mod readback;
 pub use fragment::{Fragmenter, Sample};
 pub use index::{FragmentIndex, IndexError};
 pub use init::{InitSegment, init_segment, read_tracks};
+pub use rebase::{Shift, TrackStarts, rebase, track_starts};
+pub use samples::{SampleReader, TimedSample};
 pub use scan::{Scan, scan};
 pub use trailer::TRAILER_BYTES;
 
@@ -121,4 +125,7 @@ pub enum BoxError {
     /// The init segment holds a track that is not ours.
     #[error("track is not one that this crate writes")]
     ForeignTrack,
+    /// The bytes are not those of the fragment that the index describes.
+    #[error("fragment is not the one that its index describes")]
+    ForeignFragment,
 }

@@ -20,9 +20,12 @@ pub mod error;
 pub mod events;
 pub mod names;
 pub mod notices;
+mod outbox;
 mod params;
+mod pictures;
 mod replay;
 mod reply;
+mod search;
 mod signature;
 pub mod template;
 pub mod times;
@@ -36,6 +39,7 @@ use axum::routing::any;
 use reprise_lifecycle::time::Timestamp;
 use tokio::sync::{Mutex, Semaphore};
 
+pub use self::outbox::Outbox;
 pub use self::replay::Rate;
 use self::urls::MediaUrls;
 use crate::delivery::address::Guard;
@@ -86,6 +90,7 @@ pub struct Context {
     clock: Clock,
     settings: Settings,
     urls: MediaUrls,
+    outbox: Outbox,
     guard: replay::Guard,
     slots: Semaphore,
     /// Template groups are read, changed and written whole; two changes at once would lose one.
@@ -105,11 +110,18 @@ impl Context {
             clock,
             settings,
             urls,
+            outbox: Outbox::default(),
             guard,
             slots: Semaphore::new(MAX_IN_FLIGHT),
             groups: Mutex::new(()),
             control,
         }
+    }
+
+    /// The same API with receivers that hear of events at once.
+    #[must_use]
+    pub fn with_outbox(self, outbox: Outbox) -> Self {
+        Self { outbox, ..self }
     }
 
     fn now(&self) -> Timestamp {

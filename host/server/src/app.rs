@@ -13,6 +13,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::urls::MediaUrls;
+use crate::compose::Composer;
+use crate::composing::Composing;
 use crate::config::Config;
 use crate::delivery::address::Guard;
 use crate::delivery::client::{Client, ClientConfig};
@@ -25,15 +27,17 @@ use crate::ingest::control::Control;
 use crate::ingest::{self, Asker, Chronicler, Ingest, Publishers};
 use crate::jobs::{self, Jobs};
 use crate::perform::Performer;
+use crate::pictures::Pictures;
 use crate::playback::{self, Playback};
 use crate::policies::Policies;
 use crate::recorder::Recorders;
+use crate::removal::Sweeper;
 use crate::shaper::Shaper;
 use crate::store::Store;
 use crate::store::seal::Seal;
 use crate::telemetry::Metrics;
 use crate::watermark::Watermarks;
-use crate::{api, clock, notices, rest};
+use crate::{api, clock, compose, notices, rest};
 
 /// Every part, built and bound, not yet running.
 pub struct App {
@@ -45,6 +49,7 @@ pub struct App {
     driver: Driver,
     worker: Worker<Store>,
     shaper: Shaper,
+    sweeper: Sweeper,
     notices: notices::Sender,
     chronicler: Chronicler,
     store: Store,
@@ -109,7 +114,20 @@ impl App {
             publishers: Arc::clone(&publishers),
             recorders: recorders.clone(),
             policies: Arc::clone(&policies),
+            composing: Composing::new(
+                Arc::new(Composer::new(Arc::clone(&files), tools.clone(), jobs::THREADS)),
+                handle.clone(),
+            ),
+            pictures: Arc::new(Pictures::new(Arc::clone(&files), tools.clone())),
+            files: Arc::clone(&files),
             jobs: Arc::new(Jobs::new(Arc::clone(&files), tools, config.jobs.workers)),
+        };
+        let sweeper = Sweeper {
+            store: store.clone(),
+            files: Arc::clone(&files),
+            driver: handle.clone(),
+            config: config.storage.clone(),
+            drop_links: Some(compose::drop_links),
         };
         let context = driver::Context {
             store: store.clone(),
@@ -153,8 +171,13 @@ impl App {
             callback_guard: guard,
             ..api::Settings::new(&media_base)
         };
+        let outbox = api::Outbox {
+            shapes: Some(Arc::<Policies>::clone(&policies)),
+            committed: vec![Arc::clone(&to_shape), Arc::clone(&to_deliver)],
+        };
         let control = Control::new(Arc::clone(&publishers), handle.clone(), store.clone());
-        let vendor = api::Context::new(store.clone(), handle.clone(), Arc::new(clock::now), settings, control.clone());
+        let vendor = api::Context::new(store.clone(), handle.clone(), Arc::new(clock::now), settings, control.clone())
+            .with_outbox(outbox);
         let rest = rest::State {
             store: store.clone(),
             watermarks: Arc::clone(&watermarks),
@@ -180,7 +203,7 @@ impl App {
             limits: config.limits.clone(),
         };
         let shaper = Shaper { store: store.clone(), policies, wake: to_shape, shaped: to_deliver };
-        Ok(Self { stop, http, rtmp, router, ingest, driver, worker, shaper, notices, chronicler, store })
+        Ok(Self { stop, http, rtmp, router, ingest, driver, worker, shaper, sweeper, notices, chronicler, store })
     }
 
     /// The HTTP address.
@@ -205,11 +228,13 @@ impl App {
         let disk = tokio::spawn(async move { disk.watch(&publishers, stop).await });
         let rtmp = tokio::spawn(self.rtmp.run(self.ingest, self.stop.clone()));
         let driver = tokio::spawn(self.driver.run(drained.clone()));
+        let sweeper = tokio::spawn(self.sweeper.run(self.stop.clone()));
         let shaper = tokio::spawn(self.shaper.run(delivered.clone()));
         let worker = tokio::spawn(self.worker.run(delivered.clone()));
         self.stop.cancelled().await;
         tracing::info!("stopping");
         wait("ingest", rtmp).await;
+        wait("sweeper", sweeper).await;
         wait("disk", disk).await;
         wait("chronicle", chronicler).await;
         drained.cancel();

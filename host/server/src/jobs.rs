@@ -32,7 +32,7 @@ const BAD_MEDIA: &str = "InvalidParameter.ResourceContentBad";
 const BAD_TEMPLATE: &str = "InvalidParameter.Template";
 
 /// Threads of one ffmpeg; with one process for every two cores, ingest keeps its share.
-const THREADS: u32 = 2;
+pub const THREADS: u32 = 2;
 
 /// Runs jobs, a bounded number at a time.
 #[derive(Debug)]
@@ -277,7 +277,7 @@ fn no_picture() -> WorkFailure {
     WorkFailure { code: BAD_MEDIA.to_owned(), message: "the source has no picture".to_owned() }
 }
 
-fn source(path: &Path, facts: &PartFacts) -> Source {
+pub(crate) fn source(path: &Path, facts: &PartFacts) -> Source {
     Source {
         path: path.to_owned(),
         size_bytes: facts.bytes,

@@ -136,7 +136,7 @@ vendor_errors! {
     DOMAIN_NOT_FOUND "InvalidDomain.NotFound" NOT_FOUND "The domain provided does not exist in our records."
     CONFIG_EXISTS "ConfigAlreadyExists" BAD_REQUEST "Config has already exist."
     CONFIG_NOT_FOUND "CodeConfigNotFound" BAD_REQUEST "The specified config does not exist."
-    STREAM_NOT_FOUND "InvalidStream.NotFound" NOT_FOUND "The stream is not online."
+    STREAM_OFFLINE "InvalidStream.NotFound" NOT_FOUND "The stream is not online."
     RULE_NOT_FOUND "InvalidConfig.NotFound" NOT_FOUND "No record config covers the stream."
     TASK_STARTED "TaskAlreadyStarted" CONFLICT "The recording of the stream has already started."
     ILLEGAL_OPERATION "IllegalOperation" FORBIDDEN "The operation is not allowed now."
@@ -155,9 +155,16 @@ vendor_errors! {
     VIDEO_NOT_FOUND "InvalidVideo.NotFound" NOT_FOUND "The video does not exist."
     VIDEO_NONE_STREAM "InvalidVideo.NoneStream" NOT_FOUND "The video has no stream to play for the request parameter."
     VIDEO_IDS_EXCEEDED "VideoIdsExceededMax" BAD_REQUEST "The VideoIds exceeded maximum."
+    COUNT_EXCEEDED "CountExceededMax" BAD_REQUEST "The count of the list exceeded maximum."
+    JOB_IDS_EXCEEDED "JobIdsExceededMax" BAD_REQUEST "The JobIds exceeded maximum."
+    STREAM_NOT_FOUND "InvalidStream.NotFound" NOT_FOUND "The stream does not exist."
+    MATCH_SYNTAX "ErrorMatchSyntax" BAD_REQUEST "The parameter Match has an error syntax, please check it."
+    SORT_BY_EXCEEDED "SortByExceededMax" BAD_REQUEST "The parameter SortBy exceeded maximum."
+    SCROLL_EXPIRED "InvalidScrollToken.Expired" BAD_REQUEST "The scroll token is expired."
     VIDEO_LIST_EXCEEDED "VideoListExceededMax" BAD_REQUEST "The video list exceeded maximum."
     FILE_NOT_FOUND "InvalidFile.NotFound" NOT_FOUND "The file does not exist."
     NO_SUCH_RESOURCE "NoSuchResource" NOT_FOUND "The specified resource does not exist."
+    ILLEGAL_STATUS "Forbidden.IllegalStatus" BAD_REQUEST "Status of the video is illegal."
     ILLEGAL_STATUS_FOR_PLAYBACK "Forbidden.IllegalStatus" FORBIDDEN "Status of the video is illegal."
 }
 
@@ -304,7 +311,13 @@ mod tests {
     fn the_vendors_rows_are_distinct_and_say_something() {
         for (index, row) in ALL.iter().enumerate() {
             assert!(row.status.is_client_error() && row.text.ends_with('.'), "{}", row.code);
-            assert!(ALL[..index].iter().all(|other| other.code != row.code), "{}", row.code);
+            assert!(
+                ALL[..index]
+                    .iter()
+                    .all(|other| (other.code, other.status, other.text) != (row.code, row.status, row.text)),
+                "{}",
+                row.code
+            );
         }
     }
 }

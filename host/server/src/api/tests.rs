@@ -3,7 +3,10 @@
 mod client;
 mod gateway;
 mod live;
+mod manage;
 mod media;
+mod pictures;
+mod removing;
 mod settings;
 mod streams;
 mod wire;
@@ -16,6 +19,7 @@ use reprise_lifecycle::time::Timestamp;
 
 use super::{Context, Settings, router};
 use crate::delivery::address::Guard;
+use crate::driver;
 use crate::ingest::Publishers;
 use crate::ingest::control::Control;
 use crate::testkit::{World, noon};
@@ -25,6 +29,7 @@ struct Api {
     world: World,
     publishers: Arc<Publishers>,
     router: Router,
+    driver: driver::Handle,
     clock: Arc<AtomicI64>,
 }
 
@@ -35,15 +40,17 @@ impl Api {
             world.tenant(tenant).await;
         }
         let clock = Arc::new(AtomicI64::new(noon().0));
+        let driver = world.driver().await;
         let publishers = Arc::default();
-        let router = serve(&world, &clock, &publishers).await;
-        Self { world, publishers, router, clock }
+        let router = serve(&world, &driver, &clock, &publishers);
+        Self { world, publishers, router, driver, clock }
     }
 
     /// The same catalogue after a restart: whatever was only in memory is gone.
     async fn restart(&mut self) {
+        self.driver = self.world.driver().await;
         self.publishers = Arc::default();
-        self.router = serve(&self.world, &self.clock, &self.publishers).await;
+        self.router = serve(&self.world, &self.driver, &self.clock, &self.publishers);
     }
 
     fn now(&self) -> Timestamp {
@@ -51,14 +58,13 @@ impl Api {
     }
 }
 
-async fn serve(world: &World, clock: &Arc<AtomicI64>, publishers: &Arc<Publishers>) -> Router {
+fn serve(world: &World, driver: &driver::Handle, clock: &Arc<AtomicI64>, publishers: &Arc<Publishers>) -> Router {
     let settings = Settings {
         callback_guard: Guard::new(vec!["127.0.0.0/8".parse().unwrap()]),
         ..Settings::new("http://vod.example.org/media")
     };
     let clock = Arc::clone(clock);
     let clock = Arc::new(move || Timestamp(clock.load(Ordering::Relaxed)));
-    let driver = world.driver().await;
     let control = Control::new(Arc::clone(publishers), driver.clone(), world.store.clone());
-    router(Arc::new(Context::new(world.store.clone(), driver, clock, settings, control)))
+    router(Arc::new(Context::new(world.store.clone(), driver.clone(), clock, settings, control)))
 }

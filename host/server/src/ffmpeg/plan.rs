@@ -133,7 +133,7 @@ pub fn plan(
     if let (Some(snapshots), Some(video)) = (snapshots, source.video) {
         plan.snapshots = Some(pictures(&mut args, snapshots, video));
     }
-    plan.args = args.0;
+    plan.args = args.into_inner();
     Ok(plan)
 }
 
@@ -175,7 +175,7 @@ fn check_names(renditions: &[Rendition], snapshots: Option<&SnapshotPlan>) -> Re
 
 /// Everything up to and including the input. The demuxer is named, never guessed: a playlist in disguise would make
 /// ffmpeg open other files. Its level prefixes make stderr readable to [`super::error`].
-fn input(args: &mut Args, source: &Source, threads: u32) {
+pub(super) fn input(args: &mut Args, source: &Source, threads: u32) {
     args.flags(&["-hide_banner", "-nostdin", "-y", "-nostats"]);
     args.pair("-loglevel", "level+info");
     args.pair("-progress", "pipe:1");
@@ -274,16 +274,20 @@ fn pictures(args: &mut Args, snapshots: &SnapshotPlan, video: VideoSource) -> Pl
 
 /// A command line under construction.
 #[derive(Default)]
-struct Args(Vec<OsString>);
+pub(super) struct Args(Vec<OsString>);
 
 impl Args {
-    fn flags(&mut self, flags: &[&str]) {
+    pub(super) fn flags(&mut self, flags: &[&str]) {
         self.0.extend(flags.iter().map(OsString::from));
     }
 
-    fn pair(&mut self, option: &str, value: impl std::fmt::Display) {
+    pub(super) fn pair(&mut self, option: &str, value: impl std::fmt::Display) {
         self.0.push(option.into());
         self.0.push(value.to_string().into());
+    }
+
+    pub(super) fn into_inner(self) -> Vec<OsString> {
+        self.0
     }
 }
 

@@ -15,6 +15,7 @@ use super::publishers::NoEntry;
 use crate::clock;
 use crate::driver::PublishRefused;
 use crate::store::record_configs::RecordConfig;
+use crate::store::record_settings::RecordSettings;
 use crate::store::tenants::Tenant;
 use crate::url_auth;
 
@@ -76,8 +77,9 @@ pub(super) async fn authorise(ingest: &Ingest, request: &PublishRequest) -> Resu
         ))
     })?;
     check_disk(ingest)?;
+    let settings = ingest.store.record_settings(&tenant.name, &config).await.map_err(unavailable)?;
     let mode = mode(config.on_demand, request)?;
-    let opening = opening(&tenant, domain, request, &config);
+    let opening = opening(&tenant, domain, request, &config, settings);
     Ok(Admitted { tenant, opening, mode, arguments: arguments(request) })
 }
 
@@ -158,19 +160,25 @@ fn check_disk(ingest: &Ingest) -> Result<(), Refusal> {
     })
 }
 
-fn opening(tenant: &Tenant, domain: String, request: &PublishRequest, config: &RecordConfig) -> Opening {
+fn opening(
+    tenant: &Tenant,
+    domain: String,
+    request: &PublishRequest,
+    config: &RecordConfig,
+    settings: RecordSettings,
+) -> Opening {
     let own = |name: &str| OWN_ARGUMENTS.contains(&name);
     Opening {
         tenant: tenant.id(),
         stream: StreamKey { domain, app: request.app.clone(), name: request.stream.clone() },
         play_domain: tenant.play_domain.clone(),
         push_args: request.query.iter().filter(|(name, _)| !own(name)).cloned().collect(),
-        rules: rules(config),
+        rules: rules(config, settings),
     }
 }
 
-/// The rules that a record config makes.
-pub(super) fn rules(config: &RecordConfig) -> RecordRules {
+/// The rules that a record config and what is set beside it make.
+pub(super) fn rules(config: &RecordConfig, settings: RecordSettings) -> RecordRules {
     let ms = |seconds: i64| u64::try_from(seconds).unwrap_or(0).saturating_mul(1000);
     RecordRules {
         cycle_ms: ms(config.cycle_s),
@@ -178,7 +186,9 @@ pub(super) fn rules(config: &RecordConfig) -> RecordRules {
         group: GroupId::new(config.group_id.clone()),
         auto_compose: config.auto_compose,
         compose_group: config.compose_group_id.clone().map(GroupId::new),
-        ..RecordRules::default()
+        gaps: settings.gaps,
+        analyse: settings.analyse,
+        retention_days: settings.retention_days,
     }
 }
 

@@ -113,7 +113,9 @@ impl Control {
     pub async fn command(&self, tenant: &Tenant, stream: &StreamKey, command: Command) -> Result<(), Refused> {
         let publisher = self.publishers.publisher(stream).ok_or(Refused::Offline)?;
         let config = self.store.record_config_for(&tenant.name, &tenant.play_domain, &stream.app, &stream.name).await?;
-        let rules: RecordRules = rules(&config.ok_or(Refused::NoRule)?);
+        let config = config.ok_or(Refused::NoRule)?;
+        let settings = self.store.record_settings(&tenant.name, &config).await?;
+        let rules: RecordRules = rules(&config, settings);
         let order = match command {
             Command::Start => Order::Start(Box::new(rules)),
             Command::Stop => Order::Stop,

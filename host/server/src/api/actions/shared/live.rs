@@ -117,7 +117,7 @@ pub(crate) fn show_notice(row: &NoticeRow) -> Value {
 /// The vendor's error for what cannot be done to a stream.
 pub(crate) fn refused(refused: Refused) -> Error {
     match refused {
-        Refused::Offline => (&error::STREAM_NOT_FOUND).into(),
+        Refused::Offline => (&error::STREAM_OFFLINE).into(),
         Refused::NoRule => (&error::RULE_NOT_FOUND).into(),
         Refused::TooManyBans => (&error::BANS_EXCEEDED).into(),
         Refused::Order(OrderRefused::Started) => (&error::TASK_STARTED).into(),
