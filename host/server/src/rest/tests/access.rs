@@ -132,6 +132,7 @@ async fn nothing_of_another_tenant_is_reached_through_ones_own_path() {
         }
         let body = match template.as_str() {
             "/v1/tenants/{tenant}/redeliver" => format!("{{\"event_id\":\"{}\"}}", acme.event),
+            "/v1/tenants/{tenant}/streams/kick" => r#"{"app":"studio","name":"cam-b-acme"}"#.to_owned(),
             path if path.ends_with("/{stream}") => r#"{"retention_days":1,"gaps":"cut","analyse":false}"#.to_owned(),
             _ => "{}".to_owned(),
         };
