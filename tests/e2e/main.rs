@@ -6,6 +6,7 @@ mod callbacks;
 mod decisions;
 mod demo;
 mod flows;
+mod editing;
 mod hostile;
 mod managing;
 mod recording;

@@ -8,6 +8,7 @@
 //! says what the command may cost, [`sandbox`] and [`process`] run it, [`probe`] looks at the result, [`transcode()`]
 //! ties them together.
 
+pub mod edit;
 pub mod error;
 pub mod limits;
 pub mod pictures;

@@ -10,6 +10,7 @@ use reprise_lifecycle::record::{LeaveCause, Subject, WorkFailure, WorkResult};
 
 use crate::composing::Composing;
 use crate::driver::{Handle, Perform, Work};
+use crate::edit::produce::Producer;
 use crate::files::Files;
 use crate::ingest::Publishers;
 use crate::jobs::Jobs;
@@ -31,6 +32,8 @@ pub struct Performer {
     pub policies: Arc<Policies>,
     /// Runs ffmpeg.
     pub jobs: Arc<Jobs>,
+    /// Makes edited videos.
+    pub producer: Arc<Producer>,
     /// Joins parts.
     pub composing: Composing,
     /// Takes pictures.
@@ -62,12 +65,8 @@ impl Performer {
             Effect::ClosePart { part } => self.recorders.close_abandoned(&broadcast, *part).await,
             Effect::Ask { subject, .. } => self.ask(&work, subject).await,
             Effect::Process { video, task } => self.jobs.process(&work, &self.driver, video, task).await,
+            Effect::Produce { video } => self.producer.produce(&work, &self.driver, video).await,
             Effect::Compose { video, plan } => self.composing.run(&work, video, plan).await,
-            Effect::Produce { .. } => {
-                let input =
-                    Input::ComposeFinished { effect: work.effect_id, result: WorkResult::Failed(unsupported()) };
-                log_refused(self.driver.job_input(&broadcast.id, input).await);
-            }
             Effect::Pictures { video, job, plan } => self.pictures.take(&work, &self.driver, video, job, plan).await,
             Effect::Analyse { video, job, .. } => {
                 let (video, job) = (video.clone(), job.clone());

@@ -1,6 +1,7 @@
 //! Signed requests through the router, over a real catalogue.
 
 mod client;
+mod editing;
 mod gateway;
 mod live;
 mod manage;

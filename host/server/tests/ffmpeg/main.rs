@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests: what cannot be prepared fails the test")]
 
 mod clip;
+mod edit;
 mod pictures;
 mod sandbox;
 mod transcode;

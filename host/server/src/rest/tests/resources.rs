@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reprise_lifecycle::id::BroadcastId;
 use reprise_lifecycle::input::Input;
-use reprise_lifecycle::record::LeaveCause;
+use reprise_lifecycle::record::{EndCause, LeaveCause};
 use serde_json::{Value, json};
 
 use super::{ADMIN, Desk, code, token_of};
@@ -123,6 +123,10 @@ async fn a_broadcast_shows_its_parts_gaps_and_watermark() {
     assert_eq!(all["broadcasts"].as_array().unwrap().len(), 2);
     let live = desk.get("/v1/tenants/acme/broadcasts?live=true").await;
     assert_eq!((live["broadcasts"].as_array().unwrap().len(), &live["broadcasts"][0]["id"]), (1, &json!("b1")));
+
+    assert_eq!(desk.get("/v1/tenants/acme/broadcasts/b1").await["end_cause"], Value::Null);
+    life.put(Input::End { cause: EndCause::Storage }).await;
+    assert_eq!(desk.get("/v1/tenants/acme/broadcasts/b1").await["end_cause"], "storage");
 }
 
 #[tokio::test]
