@@ -147,14 +147,14 @@ impl Server {
         Ok(Rest::new(&format!("http://{}", self.http), token.trim()))
     }
 
-    /// The value of a metric since the process started; 0 for one that is not there. Labels are part of the name.
+    /// The value of a metric, by its name with its labels.
     ///
     /// # Errors
-    /// When the metrics cannot be read.
-    pub async fn metric(&self, name: &str) -> anyhow::Result<f64> {
+    /// When the server does not tell it.
+    pub async fn metric(&self, name: &str) -> anyhow::Result<u64> {
         let text = http::text(&format!("http://{}/metrics", self.http)).await?;
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        Ok(line.map(str::parse).transpose()?.unwrap_or(0.0))
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(value.with_context(|| format!("no {name} in:\n{text}"))?.parse()?)
     }
 
     /// The server's log so far.
