@@ -232,6 +232,7 @@ pub enum CallbackAnswer {
 }
 
 /// A question at any hook.
+#[expect(clippy::large_enum_variant, reason = "one question at a time is held, and never in a collection")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Question {
