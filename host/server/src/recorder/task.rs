@@ -202,7 +202,7 @@ impl Task {
         let cause = match cause {
             part::CloseCause::Cycle => CloseCause::Cycle,
             part::CloseCause::CodecChanged => CloseCause::CodecChanged,
-            part::CloseCause::Flush => CloseCause::Ended,
+            part::CloseCause::Flush => CloseCause::Stopped,
         };
         self.recorders.driver.close_part(&self.joined.broadcast, part.part, facts_of(facts), cause).await?;
         Ok(())
