@@ -233,6 +233,7 @@ pub enum CallbackAnswer {
 
 /// A question at any hook.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "a question is made, asked and dropped; it is never kept in numbers")]
 #[serde(rename_all = "kebab-case")]
 pub enum Question {
     /// At [`Hook::TemplateGroup`].
