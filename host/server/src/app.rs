@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::analysis::Analyses;
 use crate::api::urls::MediaUrls;
 use crate::compose::Composer;
 use crate::composing::Composing;
@@ -114,6 +115,7 @@ impl App {
             publishers: Arc::clone(&publishers),
             recorders: recorders.clone(),
             policies: Arc::clone(&policies),
+            analyses: Arc::new(Analyses::new(Arc::clone(&files), store.clone(), tools.clone())),
             composing: Composing::new(
                 Arc::new(Composer::new(Arc::clone(&files), tools.clone(), jobs::THREADS)),
                 handle.clone(),

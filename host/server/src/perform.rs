@@ -8,6 +8,7 @@ use reprise_lifecycle::effect::Effect;
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::record::{LeaveCause, Subject, WorkFailure, WorkResult};
 
+use crate::analysis::Analyses;
 use crate::composing::Composing;
 use crate::driver::{Handle, Perform, Work};
 use crate::files::Files;
@@ -37,6 +38,8 @@ pub struct Performer {
     pub pictures: Arc<Pictures>,
     /// Where what is removed lies.
     pub files: Arc<Files>,
+    /// Looks what is in videos.
+    pub analyses: Arc<Analyses>,
 }
 
 impl Perform for Performer {
@@ -69,11 +72,7 @@ impl Performer {
                 log_refused(self.driver.job_input(&broadcast.id, input).await);
             }
             Effect::Pictures { video, job, plan } => self.pictures.take(&work, &self.driver, video, job, plan).await,
-            Effect::Analyse { video, job, .. } => {
-                let (video, job) = (video.clone(), job.clone());
-                let input = Input::AnalysisFinished { video, job, result: WorkResult::Failed(unsupported()) };
-                log_refused(self.driver.job_input(&broadcast.id, input).await);
-            }
+            Effect::Analyse { video, job, kind } => self.analyses.run(&work, &self.driver, video, job, *kind).await,
             Effect::Discard { video, what } => removal::discard(&self.files, &work, &self.driver, video, what).await,
         }
     }

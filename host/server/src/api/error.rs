@@ -164,6 +164,7 @@ vendor_errors! {
     VIDEO_LIST_EXCEEDED "VideoListExceededMax" BAD_REQUEST "The video list exceeded maximum."
     FILE_NOT_FOUND "InvalidFile.NotFound" NOT_FOUND "The file does not exist."
     NO_SUCH_RESOURCE "NoSuchResource" NOT_FOUND "The specified resource does not exist."
+    OPERATION_DENIED "OperationDenied" FORBIDDEN "The operation is not available."
     ILLEGAL_STATUS "Forbidden.IllegalStatus" BAD_REQUEST "Status of the video is illegal."
     ILLEGAL_STATUS_FOR_PLAYBACK "Forbidden.IllegalStatus" FORBIDDEN "Status of the video is illegal."
 }
