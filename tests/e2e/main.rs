@@ -1,6 +1,7 @@
 //! End-to-end tests: the built server with real encoders, real policies, real receivers. They show that the wires are
 //! connected; each behaviour has its own tests at the lowest boundary that shows it.
 
+mod analysis;
 mod callbacks;
 mod decisions;
 mod demo;
@@ -10,6 +11,7 @@ mod managing;
 mod recording;
 mod recovery;
 mod sdk;
+mod sports;
 
 /// A runtime for one test.
 fn run(test: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {

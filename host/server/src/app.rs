@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::analysis::Analyses;
 use crate::api::urls::MediaUrls;
 use crate::compose::Composer;
 use crate::composing::Composing;
@@ -117,6 +118,7 @@ impl App {
             recorders: recorders.clone(),
             policies: Arc::clone(&policies),
             producer: Arc::new(Producer::new(store.clone(), Arc::clone(&files), tools.clone(), Arc::clone(&composer))),
+            analyses: Arc::new(Analyses::new(Arc::clone(&files), store.clone(), tools.clone())),
             composing: Composing::new(Arc::clone(&composer), handle.clone()),
             pictures: Arc::new(Pictures::new(Arc::clone(&files), tools.clone())),
             files: Arc::clone(&files),

@@ -6,8 +6,9 @@
 //!
 //! In reading order: [`template`] and [`snapshot`] say what is wanted, [`plan`] turns it into one command, [`limits`]
 //! says what the command may cost, [`sandbox`] and [`process`] run it, [`probe`] looks at the result, [`transcode()`]
-//! ties them together.
+//! ties them together. [`analyse`](mod@analyse) looks at a source and makes nothing of it but notes.
 
+pub mod analyse;
 pub mod edit;
 pub mod error;
 pub mod limits;
@@ -23,6 +24,7 @@ pub mod template;
 pub mod tools;
 pub mod transcode;
 
+pub use analyse::{AnalyseJob, Findings, Span, analyse, sign};
 pub use error::{Failure, Fault, Reason};
 pub use limits::Limits;
 pub use plan::{AudioSource, Plan, PlanError, Refusal, Source, VideoSource};

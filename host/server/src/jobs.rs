@@ -277,6 +277,7 @@ fn no_picture() -> WorkFailure {
     WorkFailure { code: BAD_MEDIA.to_owned(), message: "the source has no picture".to_owned() }
 }
 
+/// A recording as ffmpeg's plans describe it.
 pub(crate) fn source(path: &Path, facts: &PartFacts) -> Source {
     Source {
         path: path.to_owned(),

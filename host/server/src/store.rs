@@ -4,6 +4,7 @@
 //! SQLite with one writing connection (a second writer would only wait) and a few reading ones; WAL with
 //! `synchronous=FULL`, because with NORMAL acknowledged commits vanish at a power cut.
 
+pub mod analyses;
 pub mod decisions;
 pub mod deliveries;
 pub mod editing;

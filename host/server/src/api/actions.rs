@@ -105,6 +105,12 @@ actions! {
     Vod Reads "GetTranscodeSummary" get_transcode_summary;
     Vod Changes "UpdateVideoInfo" update_video_info;
     Vod Changes "UpdateVideoInfos" update_video_infos;
+    Vod Changes "SubmitAIJob" submit_ai_job;
+    Vod Reads "ListAIJob" list_ai_job;
+    Vod Reads "GetMediaDNAResult" get_media_dna_result;
+    Vod Changes "SubmitMediaDNADeleteJob" submit_media_dna_delete_job;
+    Vod Reads "GetAIVideoTagResult" get_ai_video_tag_result;
+    Vod Changes "SubmitAIMediaAuditJob" submit_ai_media_audit_job;
 }
 
 /// The action of this name in this version of the API.

@@ -1,5 +1,6 @@
 //! Signed requests through the router, over a real catalogue.
 
+mod ai;
 mod client;
 mod editing;
 mod gateway;

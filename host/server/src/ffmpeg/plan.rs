@@ -274,7 +274,7 @@ fn pictures(args: &mut Args, snapshots: &SnapshotPlan, video: VideoSource) -> Pl
 
 /// A command line under construction.
 #[derive(Default)]
-pub(super) struct Args(Vec<OsString>);
+pub(super) struct Args(pub(super) Vec<OsString>);
 
 impl Args {
     pub(super) fn flags(&mut self, flags: &[&str]) {

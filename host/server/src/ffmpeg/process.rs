@@ -69,16 +69,28 @@ const CPU_MESSAGE: &str = "received signal 24";
 
 /// Runs ffmpeg; `progress` is called with each block of its `-progress` output.
 pub async fn run(spec: &RunSpec, cancel: &CancellationToken, progress: impl FnMut(Progress) + Send) -> Outcome {
+    run_logged(spec, cancel, progress).await.0
+}
+
+/// Like [`run`], with the last [`STDERR_KEPT`] bytes of what ffmpeg said, also when it did its work.
+pub async fn run_logged(
+    spec: &RunSpec,
+    cancel: &CancellationToken,
+    progress: impl FnMut(Progress) + Send,
+) -> (Outcome, String) {
     let command = match boxed(spec) {
         Ok(command) => command,
-        Err(reason) => return failed(reason),
+        Err(reason) => return (failed(reason), String::new()),
     };
     let activity = Activity::new();
     let watch = Watch::new(&spec.limits, cancel);
     let reader = |stdout| pipes::progress(stdout, &activity, progress);
     match supervise(command, watch, &activity, reader).await {
-        Err(reason) => failed(reason),
-        Ok(ended) => ended.outcome(),
+        Err(reason) => (failed(reason), String::new()),
+        Ok(ended) => {
+            let said = ended.stderr.clone();
+            (ended.outcome(), said)
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Videos, their tasks, jobs and pictures, as listings read them.
 
-use reprise_lifecycle::media::PartFacts;
+use reprise_lifecycle::media::{MediaFacts, PartFacts};
 use reprise_lifecycle::record::{OutputFacts, Template};
 use sqlx::FromRow;
 
@@ -57,6 +57,8 @@ pub struct VideoRow {
     pub source_deleted: bool,
     /// The cover picture, relative to the video's folder.
     pub cover_file: Option<String>,
+    /// JSON of [`MediaFacts`], once it was analysed.
+    pub analysis: Option<String>,
     /// When it was made.
     pub created_at: i64,
     /// When it last changed.
@@ -70,6 +72,14 @@ impl VideoRow {
     /// When the stored text is not what this version wrote.
     pub fn facts(&self) -> Result<Option<PartFacts>> {
         self.facts.as_deref().map(|facts| read_json("part facts", facts)).transpose()
+    }
+
+    /// What is to be seen and heard in it.
+    ///
+    /// # Errors
+    /// When the stored text is not what this version wrote.
+    pub fn analysis(&self) -> Result<Option<MediaFacts>> {
+        self.analysis.as_deref().map(|facts| read_json("media facts", facts)).transpose()
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests: what cannot be prepared fails the test")]
 
+mod analyse;
 mod clip;
 mod edit;
 mod pictures;

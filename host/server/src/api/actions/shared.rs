@@ -1,5 +1,6 @@
 //! What several actions share, one subject each.
 
+pub(super) mod ai;
 pub(super) mod editing;
 pub(super) mod groups;
 pub(super) mod info;
