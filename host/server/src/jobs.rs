@@ -2,8 +2,13 @@
 //! told to the driver with a result of its own. A job that fails on the host's account tells nothing and is
 //! tried again; one that fails on the media's or the template's account has that as its result.
 
+pub mod progress;
+pub mod queue;
+pub mod schedule;
+
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use reprise_lifecycle::id::{JobId, VideoId};
 use reprise_lifecycle::input::Input;
@@ -11,18 +16,20 @@ use reprise_lifecycle::media::PartFacts;
 use reprise_lifecycle::record::{CoverFacts, OutputFacts, WorkFailure, WorkResult};
 use reprise_lifecycle::time::Timestamp;
 use reprise_lifecycle::video::Task;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
+use self::progress::Progress;
+use self::queue::{NoSlot, Queue};
 use crate::api::template::rendition;
 use crate::api::urls::SNAPSHOT_INDEX;
 use crate::clock;
 use crate::driver::{Handle, Work};
 use crate::ffmpeg::error::{Failure, Fault};
-use crate::ffmpeg::plan::{AudioSource, Source, VideoSource};
+use crate::ffmpeg::plan::{AudioSource, PlanError, Source, VideoSource};
 use crate::ffmpeg::snapshot::SnapshotPlan;
 use crate::ffmpeg::template::{Rendition, VideoCodec};
 use crate::ffmpeg::tools::Tools;
-use crate::ffmpeg::transcode::{self, Snapshots, TranscodeJob, transcode};
+use crate::ffmpeg::transcode::{self, Snapshots, TranscodeJob, TranscodeReport, transcode};
 use crate::files::{self, Files};
 
 /// The vendor's code for media that cannot be processed.
@@ -34,12 +41,17 @@ const BAD_TEMPLATE: &str = "InvalidParameter.Template";
 /// Threads of one ffmpeg; with one process for every two cores, ingest keeps its share.
 const THREADS: u32 = 2;
 
+/// The vendor's default.
+const DEFAULT_PRIORITY: u8 = 6;
+
 /// Runs jobs, a bounded number at a time.
 #[derive(Debug)]
 pub struct Jobs {
     files: Arc<Files>,
     tools: Tools,
-    slots: Semaphore,
+    queue: Queue,
+    progress: Progress,
+    encoded_frames: AtomicU64,
 }
 
 /// One rendition to be made.
@@ -68,20 +80,43 @@ impl Jobs {
     pub fn new(files: Arc<Files>, tools: Tools, workers: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = if workers == 0 { (cores / 2).max(1) } else { workers };
-        Self { files, tools, slots: Semaphore::new(workers) }
+        Self {
+            files,
+            tools,
+            queue: Queue::new(workers),
+            progress: Progress::default(),
+            encoded_frames: AtomicU64::new(0),
+        }
+    }
+
+    /// The line in which all work for ffmpeg waits for its slot.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// How far running jobs are.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Pictures encoded for renditions since the server started.
+    pub fn encoded_frames(&self) -> u64 {
+        self.encoded_frames.load(Ordering::Relaxed)
     }
 
     /// Makes what a video's task still lacks.
     pub async fn process(&self, work: &Work, handle: &Handle, video: &VideoId) {
         let Some(known) = work.broadcast.videos.get(video) else { return };
         let (Some(task), Some(facts)) = (known.task(), &known.facts) else { return };
-        let slot = tokio::select! {
-            slot = self.slots.acquire() => slot,
-            () = work.cancel.cancelled() => return,
+        let slot = self.queue.acquire(work.broadcast.tenant.as_str(), DEFAULT_PRIORITY, &work.cancel).await;
+        let _slot = match slot {
+            Ok(slot) => slot,
+            Err(NoSlot::Cancelled) => return,
+            Err(full @ NoSlot::Full(_)) => {
+                tracing::warn!(video.id = %video, reason = %full, "a task waits outside the queue; it is tried again");
+                return;
+            }
         };
-        if slot.is_err() {
-            return;
-        }
         let name = format!("{video}-{}", work.effect_id.record);
         let attempt = Attempt { work, handle, video, name, started_at: clock::now() };
         let open = attempt.open(task).await;
@@ -109,8 +144,7 @@ impl Jobs {
             threads: THREADS,
             limits: None,
         };
-        let (progress, _) = watch::channel(0);
-        let report = match transcode(&self.tools, &job, &attempt.work.cancel, &progress).await {
+        let report = match self.encode(&job, attempt, open).await {
             Ok(report) => report,
             Err(error) => {
                 let failure = WorkFailure { code: BAD_TEMPLATE.to_owned(), message: error.to_string() };
@@ -126,6 +160,27 @@ impl Jobs {
             let result = report.snapshots.map(|taken| self.covered(attempt, &work_dir, job, taken));
             attempt.cover(job, result.unwrap_or_else(|| Told::Result(WorkResult::Failed(no_picture())))).await;
         }
+    }
+
+    /// Runs ffmpeg and shows how far it is.
+    async fn encode(
+        &self,
+        job: &TranscodeJob,
+        attempt: &Attempt<'_>,
+        open: &Open,
+    ) -> Result<TranscodeReport, PlanError> {
+        let tracked = self.progress.track(open.wanted.iter().map(|wanted| &wanted.job));
+        let (progress, mut seen) = watch::channel(0);
+        let encoding = transcode(&self.tools, job, &attempt.work.cancel, &progress);
+        tokio::pin!(encoding);
+        let report = loop {
+            tokio::select! {
+                report = &mut encoding => break report?,
+                Ok(()) = seen.changed() => tracked.set(*seen.borrow_and_update()),
+            }
+        };
+        self.encoded_frames.fetch_add(report.encoded_frames, Ordering::Relaxed);
+        Ok(report)
     }
 
     fn published(
