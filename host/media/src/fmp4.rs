@@ -21,6 +21,7 @@ use crate::timeline::TimelinePosition;
 pub mod fragment;
 pub mod index;
 pub mod init;
+pub mod retime;
 pub mod scan;
 pub mod trailer;
 
@@ -30,6 +31,7 @@ pub(crate) mod readback;
 pub use fragment::{Fragmenter, Sample};
 pub use index::{FragmentIndex, IndexError};
 pub use init::{InitSegment, init_segment, read_tracks};
+pub use retime::{RetimeError, TrackClock, clocks, retime};
 pub use scan::{Scan, scan};
 pub use trailer::TRAILER_BYTES;
 
