@@ -9,6 +9,7 @@
 //! ties them together.
 
 pub mod error;
+pub mod join;
 pub mod limits;
 pub mod plan;
 pub mod probe;
@@ -21,6 +22,7 @@ pub mod tools;
 pub mod transcode;
 
 pub use error::{Failure, Fault, Reason};
+pub use join::{JoinInput, JoinTracks, join_mp4};
 pub use limits::Limits;
 pub use plan::{AudioSource, Plan, PlanError, Refusal, Source, VideoSource};
 pub use probe::{AudioFacts, MediaFacts, VideoFacts};
@@ -29,4 +31,6 @@ pub use template::{
     AudioCodec, AudioSettings, Container, H264Profile, PixelFormat, Preset, Rendition, Track, VideoCodec, VideoSettings,
 };
 pub use tools::{Tools, ToolsError};
-pub use transcode::{OutputFacts, OutputFile, OutputResult, Snapshots, TranscodeJob, TranscodeReport, transcode};
+pub use transcode::{
+    OutputFacts, OutputFile, OutputResult, Snapshots, TranscodeJob, TranscodeReport, transcode, transcode_piped,
+};

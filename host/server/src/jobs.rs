@@ -2,8 +2,10 @@
 //! told to the driver with a result of its own. A job that fails on the host's account tells nothing and is
 //! tried again; one that fails on the media's or the template's account has that as its result.
 
+pub mod joining;
 pub mod progress;
 pub mod queue;
+mod reuse;
 pub mod schedule;
 
 use std::path::Path;

@@ -228,26 +228,9 @@ impl Run<'_> {
     }
 
     async fn output(&self, planned: &PlannedOutput) -> Result<OutputFacts, Failure> {
-        let files = outputs::files(&self.job.work_dir, planned).await?;
-        let size_bytes = files.iter().map(|file| file.size_bytes).sum();
-        let form = match planned.directory {
-            Some(_) => Form::Hls,
-            None => Form::Mp4,
-        };
-        let media =
-            probe::probe(self.tools, &self.job.work_dir, Path::new(&planned.entry), form, size_bytes, self.cancel)
-                .await?;
-        let has = (media.video.is_some(), media.audio.is_some());
-        if has != (planned.video, planned.audio) || media.duration_ms == 0 {
-            let found = format!(
-                "{} ms, {} video, {} audio",
-                media.duration_ms,
-                if has.0 { "with" } else { "no" },
-                if has.1 { "with" } else { "no" },
-            );
-            return Err(Reason::BadOutput { found }.into());
-        }
-        Ok(OutputFacts { entry: planned.entry.clone(), files, media })
+        let has = (planned.video, planned.audio);
+        let directory = planned.directory.as_deref();
+        inspect(self.tools, &self.job.work_dir, directory, &planned.entry, has, self.cancel).await
     }
 
     async fn pictures(&self, planned: &PlannedSnapshots) -> Result<Snapshots, Failure> {
@@ -271,6 +254,35 @@ impl TranscodeReport {
         self.outputs.sort_by_key(|output| place(&output.key));
         self
     }
+}
+
+/// Looks at an output that stands in `work_dir`: a file, or a playlist in a folder. `expected` says whether it must have
+/// a picture and whether it must have sound.
+///
+/// # Errors
+/// When it is not what was expected, or cannot be looked at.
+pub async fn inspect(
+    tools: &Tools,
+    work_dir: &Path,
+    directory: Option<&str>,
+    entry: &str,
+    expected: (bool, bool),
+    cancel: &CancellationToken,
+) -> Result<OutputFacts, Failure> {
+    let files = outputs::files(work_dir, directory, entry).await?;
+    let size_bytes = files.iter().map(|file| file.size_bytes).sum();
+    let form = match directory {
+        Some(_) => Form::Hls,
+        None => Form::Mp4,
+    };
+    let media = probe::probe(tools, work_dir, Path::new(entry), form, size_bytes, cancel).await?;
+    let has = (media.video.is_some(), media.audio.is_some());
+    if has != expected || media.duration_ms == 0 {
+        let with = |there| if there { "with" } else { "no" };
+        let found = format!("{} ms, {} video, {} audio", media.duration_ms, with(has.0), with(has.1));
+        return Err(Reason::BadOutput { found }.into());
+    }
+    Ok(OutputFacts { entry: entry.to_owned(), files, media })
 }
 
 fn all_failed(plan: &Plan, failure: &Failure) -> TranscodeReport {

@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests: what cannot be prepared fails the test")]
 
 mod clip;
+mod join;
 mod sandbox;
 mod transcode;
