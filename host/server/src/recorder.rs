@@ -6,6 +6,7 @@
 
 mod abandoned;
 mod file;
+mod growing;
 mod task;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use reprise_media::rtmp::{Media, Metadata};
 use reprise_media::track::{AudioConfig, Tracks, VideoConfig};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+pub use self::growing::{GrowingPart, Synced, Watcher};
 use crate::driver::{self, Joined};
 use crate::files::Files;
 use crate::watermark::Watermarks;
@@ -34,6 +36,7 @@ pub struct Recorders {
     driver: driver::Handle,
     files: Arc<Files>,
     watermarks: Arc<Watermarks>,
+    watcher: Option<Arc<dyn Watcher>>,
 }
 
 /// What goes to a recorder.
@@ -54,7 +57,13 @@ pub struct Recorder {
 impl Recorders {
     /// Recorders that write below `files`.
     pub fn new(driver: driver::Handle, files: Arc<Files>, watermarks: Arc<Watermarks>) -> Self {
-        Self { driver, files, watermarks }
+        Self { driver, files, watermarks, watcher: None }
+    }
+
+    /// The same recorders, with somebody who hears of each part while it is written.
+    #[must_use]
+    pub fn watched(self, watcher: Arc<dyn Watcher>) -> Self {
+        Self { watcher: Some(watcher), ..self }
     }
 
     /// Starts the recorder of a publisher that has its place.
