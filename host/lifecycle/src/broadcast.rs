@@ -3,19 +3,25 @@
 
 mod composing;
 mod processing;
+mod producing;
 mod publishing;
 mod recording;
+mod removing;
+mod submitting;
 
 use std::collections::BTreeMap;
 
 use crate::effect::Effect;
-use crate::id::{BroadcastId, EffectId, Epoch, PartIndex, RecordSeq, TenantId, VideoId};
+use crate::id::{BroadcastId, EffectId, Epoch, JobId, PartIndex, RecordSeq, TaskId, TenantId, VideoId};
 use crate::input::Input;
 use crate::media::{AudioTrack, PartFacts, VideoTrack};
-use crate::question::{Hook, PartSummary, StreamKey};
+use crate::question::{PartSummary, StreamKey};
 use crate::record::{EndCause, Opening, Record, RecordRules, Subject};
 use crate::time::Timestamp;
-use crate::video::{Stage, Video};
+use crate::video::Video;
+use crate::work::{ProduceOpening, Request};
+
+pub use self::submitting::{CANCELLED, MAX_REQUESTS};
 
 /// Breaks kept as single entries; a stream that flaps more often has its later breaks added to the last one.
 pub const MAX_BREAKS: usize = 10_000;
@@ -30,8 +36,12 @@ pub enum Publishing {
     },
     /// It is gone and may come back.
     Broken {
-        /// Since when.
+        /// Since when: the break window runs from here.
         since: Timestamp,
+        /// Wall clock of its last media; earlier than `since` where the server died meanwhile.
+        from: Timestamp,
+        /// Where the broadcast's timeline stood, as far as it is known.
+        media_ms: Option<u64>,
     },
     /// Nobody may join any more.
     Over {
@@ -49,10 +59,12 @@ pub enum Publishing {
 /// A stretch of wall clock without a publisher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Break {
-    /// When the publisher left.
+    /// When the publisher's last media came.
     pub from: Timestamp,
     /// When it came back.
     pub to: Timestamp,
+    /// Where on the broadcast's timeline, as far as it is known.
+    pub media_ms: Option<u64>,
 }
 
 /// How far a part is.
@@ -99,8 +111,8 @@ pub enum Compose {
     Skipped,
 }
 
-/// Why an input gives no records. `AlreadyLive` and `Over` are answers for a publisher; `Impossible` is a
-/// bug somewhere: it is counted and logged, and fatal in tests.
+/// Why an input gives no records. `AlreadyLive` and `Over` are answers for a publisher, `Unfit` is one for the tenant;
+/// `Impossible` is a bug somewhere: it is counted and logged, and fatal in tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
     /// The stream has a publisher.
@@ -109,6 +121,9 @@ pub enum Rejected {
     /// The broadcast is over; a new one must be opened.
     #[error("the broadcast is over")]
     Over,
+    /// The tenant asked for what this video's state forbids.
+    #[error("{0}")]
+    Unfit(&'static str),
     /// No correct server sends this.
     #[error("impossible input: {0}")]
     Impossible(&'static str),
@@ -157,12 +172,19 @@ pub struct Broadcast {
     pub videos: BTreeMap<VideoId, Video>,
     /// Whether and how the parts are joined.
     pub compose: Compose,
+    /// What is made, where this is the production of an edited video and nobody ever published.
+    pub production: Option<ProduceOpening>,
 }
 
 impl Broadcast {
     /// The records that begin a broadcast with its first publisher.
     pub fn open(opening: Opening, client: String, now: Timestamp) -> Vec<Record> {
         vec![Record::Opened { opening, at: now }, Record::PublisherJoined { epoch: 1, client, at: now }]
+    }
+
+    /// The record that begins the production of an edited video.
+    pub fn produce(opening: ProduceOpening, now: Timestamp) -> Vec<Record> {
+        vec![Record::ProduceOpened { opening, at: now }]
     }
 
     /// Folds a whole journal. An empty one is no broadcast.
@@ -174,10 +196,11 @@ impl Broadcast {
         let Some(first) = records.next() else {
             return Ok(None);
         };
-        let Record::Opened { opening, at } = first else {
-            return Err(Corrupt { seq: 0, why: "the first record does not open the broadcast" });
+        let mut broadcast = match first {
+            Record::Opened { opening, at } => Self::born(id, opening, *at),
+            Record::ProduceOpened { opening, at } => producing::born(id, opening, *at),
+            _ => return Err(Corrupt { seq: 0, why: "the first record does not open the broadcast" }),
         };
-        let mut broadcast = Self::born(id, opening, *at);
         for record in records {
             broadcast.apply(record)?;
         }
@@ -194,13 +217,14 @@ impl Broadcast {
             rules: opening.rules.clone(),
             started_at: at,
             next_seq: 1,
-            publishing: Publishing::Broken { since: at },
+            publishing: Publishing::Broken { since: at, from: at, media_ms: None },
             epoch: 0,
             publisher: None,
             breaks: Vec::new(),
             parts: Vec::new(),
             videos: BTreeMap::new(),
             compose: Compose::NotYet,
+            production: None,
         }
     }
 
@@ -211,7 +235,9 @@ impl Broadcast {
     pub fn step(&self, input: &Input, now: Timestamp) -> Result<Vec<Record>, Rejected> {
         match input {
             Input::PublishAsked { client } => publishing::asked(self, client, now),
-            Input::PublisherGone { epoch, cause } => Ok(publishing::gone(self, *epoch, *cause, now)),
+            Input::PublisherGone { epoch, cause, media_ms, last_media_at } => {
+                Ok(publishing::gone(self, *epoch, *cause, (*media_ms, *last_media_at), now))
+            }
             Input::End { cause } => Ok(publishing::end(self, *cause, now)),
             Input::Tick => Ok(publishing::tick(self, now)),
             Input::PartOpening { epoch, video, audio, first_ms } => {
@@ -225,7 +251,24 @@ impl Broadcast {
                 Ok(processing::output(self, video, job, result, *started_at, now))
             }
             Input::CoverFinished { video, job, result } => Ok(processing::cover(self, video, job, result, now)),
+            Input::ComposeLinked { effect, facts } => composing::linked(self, *effect, facts, now),
             Input::ComposeFinished { effect, result } => Ok(composing::finished(self, *effect, result, now)),
+            Input::TaskAsked { video, task, plan, request } => submitting::task(self, video, task, plan, request, now),
+            Input::TaskCancelled { video, task } => Ok(submitting::cancel(self, video, task, now)),
+            Input::PicturesAsked { video, job, plan, request } => {
+                submitting::pictures(self, video, job, plan, request, now)
+            }
+            Input::PicturesFinished { video, job, result } => {
+                Ok(submitting::pictures_finished(self, video, job, result, now))
+            }
+            Input::AnalysisAsked { video, job, kind, request } => {
+                submitting::analysis(self, video, job, *kind, request, now)
+            }
+            Input::AnalysisFinished { video, job, result } => {
+                submitting::analysis_finished(self, video, job, result, now)
+            }
+            Input::Remove { video, what } => removing::asked(self, video, what, now),
+            Input::Discarded { effect } => Ok(removing::discarded(self, *effect, now)),
         }
     }
 
@@ -239,11 +282,13 @@ impl Broadcast {
         let seq = self.next_seq;
         let corrupt = |why| Corrupt { seq, why };
         match record {
-            Record::Opened { .. } => return Err(corrupt("opened twice")),
+            Record::Opened { .. } | Record::ProduceOpened { .. } => return Err(corrupt("opened twice")),
             Record::PublisherJoined { epoch, client, at } => {
                 publishing::apply_joined(self, *epoch, client, *at).map_err(corrupt)?
             }
-            Record::PublisherLeft { epoch, at, .. } => publishing::apply_left(self, *epoch, *at).map_err(corrupt)?,
+            Record::PublisherLeft { epoch, media_ms, last_media_at, at, .. } => {
+                publishing::apply_left(self, *epoch, (*media_ms, *last_media_at), *at).map_err(corrupt)?;
+            }
             Record::Ended { cause, at } => publishing::apply_ended(self, *cause, *at, seq).map_err(corrupt)?,
             Record::PartOpened { part, video, audio, first_ms, at } => {
                 recording::apply_opened(self, *part, video.as_ref(), audio.as_ref(), *first_ms, *at)
@@ -265,7 +310,29 @@ impl Broadcast {
             Record::CoverFinished { video, job, result, .. } => {
                 processing::apply_cover(self, video, job, result).map_err(corrupt)?;
             }
+            Record::ComposeLinked { facts, .. } => composing::apply_linked(self, facts).map_err(corrupt)?,
             Record::ComposeFinished { result, .. } => composing::apply_finished(self, result, seq).map_err(corrupt)?,
+            Record::TaskOpened { video, task, plan, request, at } => {
+                submitting::apply_task(self, video, (task, seq), plan, request, *at).map_err(corrupt)?;
+            }
+            Record::PicturesAsked { video, job, plan, request, at } => {
+                submitting::apply_pictures(self, video, (job, seq), plan, request, *at).map_err(corrupt)?;
+            }
+            Record::PicturesFinished { video, job, result, .. } => {
+                submitting::apply_pictures_finished(self, video, job, result).map_err(corrupt)?;
+            }
+            Record::AnalysisAsked { video, job, kind, request, at } => {
+                submitting::apply_analysis(self, video, (job, seq), *kind, request, *at).map_err(corrupt)?;
+            }
+            Record::AnalysisFinished { video, job, result, at } => {
+                submitting::apply_analysis_finished(self, video, job, result, *at).map_err(corrupt)?;
+            }
+            Record::Removed { video, what, .. } => {
+                removing::apply_removed(self, video, what, seq).map_err(corrupt)?;
+            }
+            Record::Discarded { video, record, .. } => {
+                removing::apply_discarded(self, video, *record).map_err(corrupt)?;
+            }
         }
         self.next_seq += 1;
         composing::after(self);
@@ -288,23 +355,20 @@ impl Broadcast {
             }
             composing::outstanding(self, *record, &mut effects);
         }
-        for video in self.videos.values() {
-            if let Stage::Deciding(record) = video.stage {
-                let subject = Subject::Video(video.id.clone());
-                let ask = Effect::Ask { hook: Hook::TemplateGroup, subject };
-                effects.insert(EffectId { record, ordinal: 0 }, ask);
-            }
-            if let Some(id) = video.open_task() {
-                effects.insert(id, Effect::Process { video: video.id.clone() });
-            }
+        producing::outstanding(self, &mut effects);
+        for video in self.videos.values().filter(|video| !video.removed) {
+            processing::outstanding(video, &mut effects);
         }
+        removing::outstanding(self, &mut effects);
         effects
     }
 
     /// When `Tick` has something to say, if nothing else happens.
     pub fn wake_at(&self) -> Option<Timestamp> {
         match self.publishing {
-            Publishing::Broken { since } => Some(since.plus_ms(i64::try_from(self.rules.break_ms).unwrap_or(i64::MAX))),
+            Publishing::Broken { since, .. } => {
+                Some(since.plus_ms(i64::try_from(self.rules.break_ms).unwrap_or(i64::MAX)))
+            }
             Publishing::Live { .. } | Publishing::Over { .. } => None,
         }
     }
@@ -314,6 +378,16 @@ impl Broadcast {
         let last = self.parts.last()?;
         let index = PartIndex::try_from(self.parts.len() - 1).ok()?;
         (last.state == PartState::Open).then_some(index)
+    }
+
+    /// What came with the request behind a rendition's job.
+    pub fn request_of_job(&self, job: &JobId) -> Option<&Request> {
+        self.videos.values().find_map(|video| video.task_of_job(job)).map(|task| &task.request)
+    }
+
+    /// What came with the request behind a task.
+    pub fn request_of_task(&self, task: &TaskId) -> Option<&Request> {
+        self.videos.values().find_map(|video| video.task_by_id(task)).map(|task| &task.request)
     }
 
     /// Whether no publisher may join any more.
@@ -346,10 +420,19 @@ impl Broadcast {
                 gap_ms: self.gap_ms(before, *ended_at),
                 video: facts.video.clone(),
                 audio: facts.audio.clone(),
+                facts: self.videos.get(&VideoId::of_part(&self.id, index)).and_then(Video::media_facts).cloned(),
             });
             before = *ended_at;
         }
         summaries
+    }
+
+    /// The closed parts that a compose may use: those that nobody took away.
+    pub fn composable_parts(&self) -> Vec<PartSummary> {
+        let there = |part: &PartSummary| {
+            self.videos.get(&part.video_id).is_some_and(|video| !video.removed && !video.source_removed)
+        };
+        self.part_summaries().into_iter().filter(there).collect()
     }
 
     /// Wall-clock milliseconds without a publisher between two times.

@@ -4,10 +4,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::broadcast::Broadcast;
-use crate::id::{EventId, JobId, RecordSeq, TaskId, VideoId};
+use crate::id::{EventId, JobId, PartIndex, RecordSeq, TaskId, VideoId};
 use crate::media::PartFacts;
-use crate::record::{CoverFacts, OutputFacts, Record, Resolution, Subject, Template, WorkFailure, WorkResult};
+use crate::record::{
+    CoverFacts, EndCause, OutputFacts, Record, Resolution, Subject, Template, WorkFailure, WorkResult,
+};
 use crate::time::Timestamp;
+use crate::work::{AnalysisKind, AnalysisResult, PictureFacts, PicturesPlan, Removal, Request, Trigger};
 
 /// One rendition as an event tells it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +25,9 @@ pub struct StreamReport {
     pub started_at: Timestamp,
     /// When it ended.
     pub finished_at: Timestamp,
+    /// Text that came with the request.
+    #[serde(default)]
+    pub extend: Option<String>,
 }
 
 /// What the tenant is told.
@@ -61,9 +67,50 @@ pub enum Told {
         streams: Vec<StreamReport>,
         /// Why there is none.
         failure: Option<WorkFailure>,
+        /// Text that came with the request.
+        #[serde(default)]
+        extend: Option<String>,
     },
     /// The merge failed after it began.
     ComposeFailed(WorkFailure),
+    /// Pictures that were asked for were taken, or not.
+    PicturesTaken {
+        /// The job.
+        job: JobId,
+        /// Which.
+        plan: PicturesPlan,
+        /// What became of it.
+        result: WorkResult<Vec<PictureFacts>>,
+        /// What came with the request.
+        request: Request,
+    },
+    /// An analysis that was asked for ended.
+    AnalysisDone {
+        /// The job.
+        job: JobId,
+        /// What was looked for.
+        kind: AnalysisKind,
+        /// What became of it.
+        result: WorkResult<AnalysisResult>,
+        /// What came with the request.
+        request: Request,
+    },
+    /// The edited video of a project is there, or never will be.
+    ProduceFinished {
+        /// The project.
+        project: String,
+        /// Why there is none.
+        failure: Option<WorkFailure>,
+        /// Text that came with the request.
+        extend: Option<String>,
+    },
+    /// A video, or something of it, was taken away.
+    Removed {
+        /// What.
+        what: Removal,
+    },
+    /// Recording ended on the server's account: the disk is full.
+    RecordingStopped,
 }
 
 impl Told {
@@ -78,6 +125,11 @@ impl Told {
             Self::StreamTranscoded(_) => "stream-transcoded",
             Self::TaskComplete { .. } => "task-complete",
             Self::ComposeFailed(_) => "compose-failed",
+            Self::PicturesTaken { .. } => "pictures-taken",
+            Self::AnalysisDone { .. } => "analysis-done",
+            Self::ProduceFinished { .. } => "produce-finished",
+            Self::Removed { .. } => "removed",
+            Self::RecordingStopped => "recording-stopped",
         }
     }
 }
@@ -131,15 +183,14 @@ fn told(after: &Broadcast, record: &Record) -> Vec<(VideoId, Told)> {
         Record::CoverFinished { video, job, result, .. } => {
             vec![(video.clone(), Told::CoverTaken { job: job.clone(), result: result.clone() })]
         }
-        Record::ComposeFinished { result, .. } => {
-            let video = VideoId::of_compose(&after.id);
-            match result {
-                WorkResult::Done(facts) => vec![
-                    (video.clone(), Told::SourceComplete { bytes: facts.bytes }),
-                    (video, Told::Analysed(facts.clone())),
-                ],
-                WorkResult::Failed(failure) => vec![(video, Told::ComposeFailed(failure.clone()))],
-            }
+        Record::ComposeFinished { result, .. } => source_made(after, result),
+        Record::PicturesFinished { video, job, result, .. } => pictures_taken(after, video, job, result),
+        Record::AnalysisFinished { video, job, result, .. } => analysis_done(after, video, job, result),
+        Record::Removed { video, what, .. } => vec![(video.clone(), Told::Removed { what: what.clone() })],
+        Record::Ended { cause: EndCause::Storage, .. } => {
+            // There may be no video yet, and what was recorded becomes one with an event of its own.
+            let part = after.parts.len().saturating_sub(1).try_into().unwrap_or(PartIndex::MAX);
+            vec![(VideoId::of_part(&after.id, part), Told::RecordingStopped)]
         }
         Record::Opened { .. }
         | Record::PublisherJoined { .. }
@@ -147,8 +198,75 @@ fn told(after: &Broadcast, record: &Record) -> Vec<(VideoId, Told)> {
         | Record::PartOpened { .. }
         | Record::PartDropped { .. }
         | Record::Ended { .. }
-        | Record::Decided { .. } => Vec::new(),
+        | Record::Decided { .. }
+        | Record::ComposeLinked { .. }
+        | Record::ProduceOpened { .. }
+        | Record::TaskOpened { .. }
+        | Record::PicturesAsked { .. }
+        | Record::AnalysisAsked { .. }
+        | Record::Discarded { .. } => Vec::new(),
     }
+}
+
+fn source_made(after: &Broadcast, result: &WorkResult<PartFacts>) -> Vec<(VideoId, Told)> {
+    let mut told = Vec::new();
+    let video = match &after.production {
+        Some(opening) => {
+            let video = VideoId::of_edit(&after.id);
+            let failure = match result {
+                WorkResult::Done(_) => None,
+                WorkResult::Failed(failure) => Some(failure.clone()),
+            };
+            let (project, extend) = (opening.project.clone(), opening.request.extend.clone());
+            told.push((video.clone(), Told::ProduceFinished { project, failure, extend }));
+            video
+        }
+        None => VideoId::of_compose(&after.id),
+    };
+    match result {
+        WorkResult::Done(facts) => {
+            told.push((video.clone(), Told::SourceComplete { bytes: facts.bytes }));
+            told.push((video, Told::Analysed(facts.clone())));
+        }
+        WorkResult::Failed(failure) if after.production.is_none() => {
+            told.push((video, Told::ComposeFailed(failure.clone())));
+        }
+        WorkResult::Failed(_) => {}
+    }
+    told
+}
+
+fn pictures_taken(
+    after: &Broadcast,
+    video: &VideoId,
+    job: &JobId,
+    result: &WorkResult<Vec<PictureFacts>>,
+) -> Vec<(VideoId, Told)> {
+    let asked = after.videos.get(video).and_then(|video| video.pictures.iter().find(|asked| &asked.job == job));
+    let told = asked.map(|asked| Told::PicturesTaken {
+        job: job.clone(),
+        plan: asked.plan.clone(),
+        result: result.clone(),
+        request: asked.request.clone(),
+    });
+    told.map(|told| (video.clone(), told)).into_iter().collect()
+}
+
+/// An analysis that the record rules called for tells nobody: the compose question carries it.
+fn analysis_done(
+    after: &Broadcast,
+    video: &VideoId,
+    job: &JobId,
+    result: &WorkResult<AnalysisResult>,
+) -> Vec<(VideoId, Told)> {
+    let asked = after.videos.get(video).and_then(|video| video.analyses.iter().find(|asked| &asked.job == job));
+    let told = asked.filter(|asked| asked.trigger == Trigger::Manual).map(|asked| Told::AnalysisDone {
+        job: job.clone(),
+        kind: asked.kind,
+        result: result.clone(),
+        request: asked.request.clone(),
+    });
+    told.map(|told| (video.clone(), told)).into_iter().collect()
 }
 
 fn rejected() -> Told {
@@ -159,11 +277,12 @@ fn rejected() -> Told {
             code: "PolicyRejected".to_owned(),
             message: "the template-group policy failed and its binding rejects then; the recording is kept".to_owned(),
         }),
+        extend: None,
     }
 }
 
 fn output_finished(after: &Broadcast, video: &VideoId, job: &JobId) -> Vec<(VideoId, Told)> {
-    let Some(task) = after.videos.get(video).and_then(|video| video.task()) else {
+    let Some(task) = after.videos.get(video).and_then(|video| video.task_of_job(job)) else {
         return Vec::new();
     };
     let reports: Vec<StreamReport> = task
@@ -177,6 +296,7 @@ fn output_finished(after: &Broadcast, video: &VideoId, job: &JobId) -> Vec<(Vide
                 result: finished.result.clone(),
                 started_at: finished.started_at,
                 finished_at: finished.at,
+                extend: task.request.extend.clone(),
             })
         })
         .collect();
@@ -186,7 +306,8 @@ fn output_finished(after: &Broadcast, video: &VideoId, job: &JobId) -> Vec<(Vide
         .map(|report| (video.clone(), Told::StreamTranscoded(report.clone())))
         .collect();
     if task.outputs_finished() {
-        let whole = Told::TaskComplete { task: Some(task.id.clone()), streams: reports, failure: None };
+        let extend = task.request.extend.clone();
+        let whole = Told::TaskComplete { task: Some(task.id.clone()), streams: reports, failure: None, extend };
         told.push((video.clone(), whole));
     }
     told

@@ -132,6 +132,11 @@ impl VideoId {
     pub fn of_compose(broadcast: &BroadcastId) -> Self {
         Self(derive(&["video of compose", broadcast.as_str()]))
     }
+
+    /// The video that a production makes.
+    pub fn of_edit(production: &BroadcastId) -> Self {
+        Self(derive(&["video of edit", production.as_str()]))
+    }
 }
 
 impl TaskId {
@@ -145,6 +150,11 @@ impl JobId {
     /// Job number `ordinal` of a task.
     pub fn derived(task: &TaskId, ordinal: u32) -> Self {
         Self(derive(&["job", task.as_str(), &ordinal.to_string()]))
+    }
+
+    /// The analysis that a part calls for by itself.
+    pub fn of_analysis(video: &VideoId) -> Self {
+        Self(derive(&["analysis", video.as_str()]))
     }
 
     /// The stream that is the source itself has an id too, so that it can be named like any other.

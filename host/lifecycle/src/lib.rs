@@ -32,8 +32,7 @@
 //!         cycle_ms: 3_600_000,
 //!         break_ms: 180_000,
 //!         group: GroupId::no_transcode(),
-//!         auto_compose: false,
-//!         compose_group: None,
+//!         ..RecordRules::default()
 //!     },
 //! };
 //! let mut journal = Broadcast::open(opening, "198.51.100.7".into(), Timestamp(0));
@@ -41,7 +40,7 @@
 //!
 //! // The publisher leaves; nobody comes back within the break window, so the broadcast is over.
 //! for (input, now) in [
-//!     (Input::PublisherGone { epoch: 1, cause: LeaveCause::Unpublished }, Timestamp(60_000)),
+//!     (Input::gone(1, LeaveCause::Unpublished), Timestamp(60_000)),
 //!     (Input::Tick, Timestamp(240_000)),
 //! ] {
 //!     for record in broadcast.step(&input, now).expect("both inputs fit") {
@@ -68,3 +67,4 @@ pub mod replay;
 pub mod retry;
 pub mod time;
 pub mod video;
+pub mod work;

@@ -48,6 +48,36 @@ pub struct PartFacts {
     pub audio: Option<AudioTrack>,
 }
 
+/// A stretch of a video.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// Its begin in milliseconds from the video's own begin.
+    pub from_ms: u64,
+    /// Its end.
+    pub to_ms: u64,
+}
+
+/// What an analysis found in a video. Times are milliseconds from the video's own begin.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MediaFacts {
+    /// Where nothing is heard.
+    pub silences: Vec<Stretch>,
+    /// Where the picture is black.
+    pub blacks: Vec<Stretch>,
+    /// Where the picture stands still.
+    pub freezes: Vec<Stretch>,
+    /// Where a new scene begins.
+    pub scenes_ms: Vec<u64>,
+    /// Integrated loudness (EBU R 128) in LUFS; absent without sound.
+    pub loudness_lufs: Option<f64>,
+    /// The highest true peak in dBFS.
+    pub true_peak_dbfs: Option<f64>,
+    /// Loudness range in LU.
+    pub loudness_range_lu: Option<f64>,
+    /// A picture that stands well for the whole.
+    pub cover_ms: Option<u64>,
+}
+
 impl VideoTrack {
     /// The same track with a frame rate that can be written down.
     pub(crate) fn recordable(&self) -> Self {

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{BroadcastId, PartIndex, VideoId};
-use crate::media::{AudioTrack, VideoTrack};
+use crate::media::{AudioTrack, MediaFacts, VideoTrack};
 use crate::time::Timestamp;
 
 /// A named point at which a policy is asked.
@@ -88,6 +88,9 @@ pub struct PartSummary {
     pub video: Option<VideoTrack>,
     /// The sound, if there is any.
     pub audio: Option<AudioTrack>,
+    /// What an analysis found in it, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<MediaFacts>,
 }
 
 /// A template group the tenant owns, offered for choice.

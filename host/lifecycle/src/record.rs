@@ -5,10 +5,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::decision::Decision;
-use crate::id::{Epoch, GroupId, JobId, PartIndex, TemplateId, TenantId, VideoId};
+use crate::id::{Epoch, GroupId, JobId, PartIndex, RecordSeq, TaskId, TemplateId, TenantId, VideoId};
 use crate::media::{AudioTrack, PartFacts, VideoTrack, recordable_fps};
-use crate::question::{ComposePlan, StreamKey};
+use crate::question::{ComposePlan, GapRule, StreamKey};
 use crate::time::Timestamp;
+use crate::work::{AnalysisKind, AnalysisResult, PictureFacts, PicturesPlan, ProduceOpening, Removal, Request};
 
 /// The version written beside each record; raised when a reader must convert older ones.
 pub const VERSION: u32 = 1;
@@ -26,6 +27,36 @@ pub struct RecordRules {
     pub auto_compose: bool,
     /// The template group of the composed video; [`GroupId::no_transcode`] is compose only.
     pub compose_group: Option<GroupId>,
+    /// What viewers of the composed video see where the publisher was gone.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub gaps: GapRule,
+    /// Whether each part is analysed, and the compose question waits for what is found.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub analyse: bool,
+    /// Days after which a part's video is removed; 0 keeps it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub retention_days: u32,
+}
+
+/// What is as it would be by default is not written, so that a journal reads as it did before the field was there.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// The vendor's defaults, storing only.
+impl Default for RecordRules {
+    fn default() -> Self {
+        Self {
+            cycle_ms: 3_600_000,
+            break_ms: 180_000,
+            group: GroupId::no_transcode(),
+            auto_compose: false,
+            compose_group: None,
+            gaps: GapRule::Cut,
+            analyse: false,
+            retention_days: 0,
+        }
+    }
 }
 
 /// What a broadcast is born with.
@@ -59,6 +90,8 @@ pub enum LeaveCause {
     ServerStopped,
     /// It was sent away.
     Dropped,
+    /// It is still connected, but recording was stopped by command.
+    RecordingStopped,
 }
 
 /// Why a part ended.
@@ -83,6 +116,12 @@ pub enum EndCause {
     Forbidden,
     /// The server is stopping for good and closes what it holds.
     Shutdown,
+    /// Recording was ended by command.
+    Stopped,
+    /// The disk ran out of room.
+    Storage,
+    /// It never had a publisher: it is the production of an edited video.
+    Produced,
 }
 
 /// One encoding setting, frozen when it was chosen: a later change of the template changes later videos.
@@ -238,6 +277,12 @@ pub enum Record {
         epoch: Epoch,
         /// Why.
         cause: LeaveCause,
+        /// Where the broadcast's timeline stood, as far as it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        media_ms: Option<u64>,
+        /// Wall clock of its last media, where that is earlier than the record: the server died meanwhile.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_media_at: Option<Timestamp>,
         /// When.
         at: Timestamp,
     },
@@ -316,10 +361,104 @@ pub enum Record {
         /// When.
         at: Timestamp,
     },
-    /// The composed video's source is there, or never will be.
+    /// The composed video plays, as an index over its parts; its own file is still to come.
+    ComposeLinked {
+        /// What it holds.
+        facts: PartFacts,
+        /// When.
+        at: Timestamp,
+    },
+    /// The composed or edited video's source is there, or never will be.
     ComposeFinished {
         /// What it holds.
         result: WorkResult<PartFacts>,
+        /// When.
+        at: Timestamp,
+    },
+    /// The production of an edited video began. Always the first record of its journal, and only the first.
+    ProduceOpened {
+        /// What it was born with.
+        opening: ProduceOpening,
+        /// When.
+        at: Timestamp,
+    },
+    /// The tenant asks for renditions.
+    TaskOpened {
+        /// The video.
+        video: VideoId,
+        /// The task's id, drawn by who asked.
+        task: TaskId,
+        /// What is done.
+        plan: TaskPlan,
+        /// What came with the request.
+        request: Request,
+        /// When.
+        at: Timestamp,
+    },
+    /// The tenant asks for pictures.
+    PicturesAsked {
+        /// The video.
+        video: VideoId,
+        /// The job's id, drawn by who asked.
+        job: JobId,
+        /// Which.
+        plan: PicturesPlan,
+        /// What came with the request.
+        request: Request,
+        /// When.
+        at: Timestamp,
+    },
+    /// Pictures that were asked for are there, or never will be.
+    PicturesFinished {
+        /// The video.
+        video: VideoId,
+        /// The job.
+        job: JobId,
+        /// What became of it.
+        result: WorkResult<Vec<PictureFacts>>,
+        /// When.
+        at: Timestamp,
+    },
+    /// The tenant asks what is in a video.
+    AnalysisAsked {
+        /// The video.
+        video: VideoId,
+        /// The job's id, drawn by who asked.
+        job: JobId,
+        /// What is looked for.
+        #[serde(rename = "analysis")]
+        kind: AnalysisKind,
+        /// What came with the request.
+        request: Request,
+        /// When.
+        at: Timestamp,
+    },
+    /// An analysis ended.
+    AnalysisFinished {
+        /// The video.
+        video: VideoId,
+        /// The job.
+        job: JobId,
+        /// What became of it.
+        result: WorkResult<AnalysisResult>,
+        /// When.
+        at: Timestamp,
+    },
+    /// A video, or something of it, is gone for everybody; its files are yet to go.
+    Removed {
+        /// The video.
+        video: VideoId,
+        /// What of it.
+        what: Removal,
+        /// When.
+        at: Timestamp,
+    },
+    /// The files of a removal are gone.
+    Discarded {
+        /// The video.
+        video: VideoId,
+        /// The record that removed it.
+        record: RecordSeq,
         /// When.
         at: Timestamp,
     },
@@ -339,7 +478,16 @@ impl Record {
             | Self::Decided { at, .. }
             | Self::OutputFinished { at, .. }
             | Self::CoverFinished { at, .. }
-            | Self::ComposeFinished { at, .. } => *at,
+            | Self::ComposeLinked { at, .. }
+            | Self::ComposeFinished { at, .. }
+            | Self::ProduceOpened { at, .. }
+            | Self::TaskOpened { at, .. }
+            | Self::PicturesAsked { at, .. }
+            | Self::PicturesFinished { at, .. }
+            | Self::AnalysisAsked { at, .. }
+            | Self::AnalysisFinished { at, .. }
+            | Self::Removed { at, .. }
+            | Self::Discarded { at, .. } => *at,
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::question::{Answer, CallbackAnswer, ComposeAnswer, ComposePlan, Templa
 use crate::record::{CloseCause, EndCause, LeaveCause, Opening, Record, Resolution, Subject, TaskPlan, WorkResult};
 use crate::time::Timestamp;
 use crate::video::{Source, Stage, Status, Task, Video};
+use crate::work::{AnalysisResult, PictureFacts, Removal};
 
 /// Text from outside is quoted up to this many characters; a guest's message must not bury the journal.
 const MAX_QUOTED_CHARS: usize = 200;
@@ -50,7 +51,7 @@ pub fn describe(broadcast: &Broadcast) -> String {
     let mut text = String::new();
     let publishing = match broadcast.publishing {
         Publishing::Live { epoch } => format!("live with publisher {epoch}"),
-        Publishing::Broken { since: at } => {
+        Publishing::Broken { since: at, .. } => {
             format!("without a publisher since {}", since(broadcast.started_at, at))
         }
         Publishing::Over { cause, lingering, .. } => match lingering {
@@ -83,9 +84,13 @@ pub fn describe(broadcast: &Broadcast) -> String {
             describe_video(&mut text, "its video", video);
         }
     }
-    let composed = broadcast.videos.get(&VideoId::of_compose(&broadcast.id));
-    if composed.is_some() {
-        describe_video(&mut text, "the composed video", composed);
+    for (name, id) in [
+        ("the composed video", VideoId::of_compose(&broadcast.id)),
+        ("the edited video", VideoId::of_edit(&broadcast.id)),
+    ] {
+        if let Some(video) = broadcast.videos.get(&id) {
+            describe_video(&mut text, name, Some(video));
+        }
     }
     text
 }
@@ -107,12 +112,18 @@ fn describe_video(text: &mut String, name: &str, video: Option<&Video>) {
         return;
     };
     let _ = write!(text, "  {name} {} is {}", plain(video.id.as_str()), status(video));
-    let Some(task) = video.task() else {
-        text.push('\n');
-        return;
-    };
-    let _ = writeln!(text, ", group {}", plain(task.group.as_str()));
-    describe_task(text, task);
+    if video.removed {
+        let _ = write!(text, ", removed");
+    }
+    match video.task() {
+        Some(task) => {
+            let _ = writeln!(text, ", group {}", plain(task.group.as_str()));
+        }
+        None => text.push('\n'),
+    }
+    for task in &video.tasks {
+        describe_task(text, task);
+    }
 }
 
 fn describe_task(text: &mut String, task: &Task) {
@@ -156,8 +167,8 @@ fn words(after: &Broadcast, record: &Record) -> String {
         Record::PartDropped { part, .. } => format!("part {part} is dropped: nothing was recorded"),
         Record::Decided { subject, decision, resolution, .. } => decided(after, subject, decision, resolution),
         Record::OutputFinished { video, job, result, .. } => {
-            let task = after.videos.get(video).and_then(Video::task);
-            let output = task.and_then(|task| task.outputs.iter().find(|it| &it.job == job));
+            let task = after.videos.get(video).and_then(|video| video.task_of_job(job));
+            let output = task.and_then(|task| task.output(job));
             let template = output.map_or("?", |output| output.template.id.as_str());
             let result = result_words(result, |facts| {
                 format!("{} bytes, {} kbit/s, {}", facts.bytes, facts.bitrate_kbps, plain(&facts.file))
@@ -168,9 +179,60 @@ fn words(after: &Broadcast, record: &Record) -> String {
             let result = result_words(result, |facts| format!("{} pictures", facts.count));
             format!("{}, cover: {result}", video_name(after, video))
         }
+        Record::ComposeLinked { facts, .. } => format!("the composed video plays: {}", media(facts)),
         Record::ComposeFinished { result, .. } => {
-            format!("the composed video's source: {}", result_words(result, media))
+            let which = if after.production.is_some() { "edited" } else { "composed" };
+            format!("the {which} video's source: {}", result_words(result, media))
         }
+        Record::ProduceOpened { opening, .. } => format!(
+            "the production of project {} of tenant {} is opened, group {}",
+            plain(&opening.project),
+            plain(opening.tenant.as_str()),
+            plain(opening.group.as_str())
+        ),
+        Record::TaskOpened { video, plan, request, .. } => {
+            format!("{} is asked for, priority {}: {}", video_name(after, video), request.priority, task_words(plan))
+        }
+        Record::PicturesAsked { video, plan, .. } => {
+            format!("{}, pictures are asked for: {:?}", video_name(after, video), plan.kind)
+        }
+        Record::PicturesFinished { video, result, .. } => {
+            let count = |pictures: &Vec<PictureFacts>| {
+                format!("{} pictures", pictures.iter().map(|facts| u64::from(facts.count)).sum::<u64>())
+            };
+            format!("{}, pictures: {}", video_name(after, video), result_words(result, count))
+        }
+        Record::AnalysisAsked { video, kind, .. } => {
+            format!("{}, an analysis is asked for: {kind:?}", video_name(after, video))
+        }
+        Record::AnalysisFinished { video, result, .. } => {
+            format!("{}, analysis: {}", video_name(after, video), result_words(result, found))
+        }
+        Record::Removed { video, what, .. } => format!("{}: {} is removed", video_name(after, video), removal(what)),
+        Record::Discarded { video, record, .. } => {
+            format!("{}: the files of record {record} are gone", video_name(after, video))
+        }
+    }
+}
+
+fn found(result: &AnalysisResult) -> String {
+    match result {
+        AnalysisResult::Facts(facts) => format!(
+            "{} silences, {} blacks, {} freezes, {} scenes",
+            facts.silences.len(),
+            facts.blacks.len(),
+            facts.freezes.len(),
+            facts.scenes_ms.len()
+        ),
+        AnalysisResult::Fingerprint { duplicates, .. } => format!("{} duplicates", duplicates.len()),
+    }
+}
+
+fn removal(what: &Removal) -> String {
+    match what {
+        Removal::Video => "all of it".to_owned(),
+        Removal::Source => "its source".to_owned(),
+        Removal::Streams(jobs) => format!("{} of its renditions", jobs.len()),
     }
 }
 
@@ -279,6 +341,7 @@ fn video_name(broadcast: &Broadcast, id: &VideoId) -> String {
     match broadcast.videos.get(id).map(|video| video.source) {
         Some(Source::Part(index)) => format!("part {index}'s video"),
         Some(Source::Compose) => "the composed video".to_owned(),
+        Some(Source::Edit) => "the edited video".to_owned(),
         None => format!("video {}", plain(id.as_str())),
     }
 }
@@ -335,6 +398,7 @@ fn leave_cause(cause: LeaveCause) -> &'static str {
         LeaveCause::Storage => "the disk could not take its media",
         LeaveCause::ServerStopped => "the server stopped",
         LeaveCause::Dropped => "it was sent away",
+        LeaveCause::RecordingStopped => "recording was stopped by command",
     }
 }
 
@@ -351,6 +415,9 @@ fn end_cause(cause: EndCause) -> &'static str {
         EndCause::BreakWindow => "nobody came back",
         EndCause::Forbidden => "forbidden",
         EndCause::Shutdown => "the server stops for good",
+        EndCause::Stopped => "recording was ended by command",
+        EndCause::Storage => "the disk ran out of room",
+        EndCause::Produced => "it never had a publisher",
     }
 }
 
@@ -400,7 +467,13 @@ mod tests {
 
     #[test]
     fn a_record_that_does_not_fit_ends_the_explanation() {
-        let left = Record::PublisherLeft { epoch: 1, cause: LeaveCause::Disconnected, at: Timestamp(0) };
+        let left = Record::PublisherLeft {
+            epoch: 1,
+            cause: LeaveCause::Disconnected,
+            media_ms: None,
+            last_media_at: None,
+            at: Timestamp(0),
+        };
         assert_eq!(
             explain(&BroadcastId::new("b1"), [&left, &left]),
             "   0  record 0 does not continue the journal: the first record does not open the broadcast\n"

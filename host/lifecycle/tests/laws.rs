@@ -17,6 +17,7 @@ use reprise_lifecycle::broadcast::Broadcast;
 use reprise_lifecycle::record::Record;
 use reprise_lifecycle::replay;
 use reprise_lifecycle::video::Source;
+use reprise_lifecycle::work::Removal;
 
 use world::end::End;
 use world::life::{Life, fold};
@@ -126,7 +127,7 @@ proptest! {
 fn the_world_spares_nothing() {
     let mut runner = TestRunner::deterministic();
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    for _ in 0..300 {
+    for _ in 0..800 {
         let script = scripts().new_tree(&mut runner).unwrap().current();
         let mut life = script.play();
         life.finish(0, 1);
@@ -157,6 +158,19 @@ fn the_world_spares_nothing() {
         "output_finished false",
         "cover_finished true",
         "cover_finished false",
+        "compose_linked",
+        "produce_opened",
+        "task_opened",
+        "pictures_asked",
+        "pictures_finished true",
+        "pictures_finished false",
+        "analysis_asked",
+        "analysis_finished true",
+        "analysis_finished false",
+        "removed video",
+        "removed source",
+        "removed streams",
+        "discarded",
         "compose_finished true",
         "compose_finished false",
         "Stored, composed false",
@@ -194,5 +208,18 @@ fn kind(record: &Record) -> String {
         Record::ComposeFinished { result, .. } => {
             format!("compose_finished {}", result.done().is_some())
         }
+        Record::ComposeLinked { .. } => "compose_linked".to_owned(),
+        Record::ProduceOpened { .. } => "produce_opened".to_owned(),
+        Record::TaskOpened { .. } => "task_opened".to_owned(),
+        Record::PicturesAsked { .. } => "pictures_asked".to_owned(),
+        Record::PicturesFinished { result, .. } => format!("pictures_finished {}", result.done().is_some()),
+        Record::AnalysisAsked { .. } => "analysis_asked".to_owned(),
+        Record::AnalysisFinished { result, .. } => format!("analysis_finished {}", result.done().is_some()),
+        Record::Removed { what, .. } => match what {
+            Removal::Video => "removed video".to_owned(),
+            Removal::Source => "removed source".to_owned(),
+            Removal::Streams(_) => "removed streams".to_owned(),
+        },
+        Record::Discarded { .. } => "discarded".to_owned(),
     }
 }

@@ -38,6 +38,8 @@ use tokio::sync::{Mutex, Semaphore};
 pub use self::replay::Rate;
 use self::urls::MediaUrls;
 use crate::delivery::address::Guard;
+use crate::driver;
+use crate::jobs::progress::Progress;
 use crate::store::Store;
 use crate::store::tenants::Tenant;
 
@@ -61,6 +63,8 @@ pub struct Settings {
     pub rate: Rate,
     /// Which addresses callbacks may go to.
     pub callback_guard: Guard,
+    /// How far running jobs are.
+    pub progress: Progress,
 }
 
 impl Settings {
@@ -72,6 +76,7 @@ impl Settings {
             media_base_url: media_base_url.into(),
             rate: Rate::default(),
             callback_guard: Guard::default(),
+            progress: Progress::default(),
         }
     }
 }
@@ -79,6 +84,7 @@ impl Settings {
 /// Everything the API works with.
 pub struct Context {
     store: Store,
+    driver: driver::Handle,
     clock: Clock,
     settings: Settings,
     urls: MediaUrls,
@@ -89,11 +95,20 @@ pub struct Context {
 }
 
 impl Context {
-    /// The API over this catalogue.
-    pub fn new(store: Store, clock: Clock, settings: Settings) -> Self {
+    /// The API over this catalogue; what changes a video goes to the driver.
+    pub fn new(store: Store, driver: driver::Handle, clock: Clock, settings: Settings) -> Self {
         let urls = MediaUrls::new(&settings.media_base_url);
         let guard = replay::Guard::new(settings.rate);
-        Self { store, clock, settings, urls, guard, slots: Semaphore::new(MAX_IN_FLIGHT), groups: Mutex::new(()) }
+        Self {
+            store,
+            driver,
+            clock,
+            settings,
+            urls,
+            guard,
+            slots: Semaphore::new(MAX_IN_FLIGHT),
+            groups: Mutex::new(()),
+        }
     }
 
     fn now(&self) -> Timestamp {
@@ -117,6 +132,11 @@ pub struct Call<'a> {
 impl Call<'_> {
     fn store(&self) -> &Store {
         &self.context.store
+    }
+
+    /// Who writes journals.
+    fn driver(&self) -> &driver::Handle {
+        &self.context.driver
     }
 
     fn tenant(&self) -> &str {

@@ -21,6 +21,8 @@ use crate::driver::{self, Driver};
 use crate::files::Files;
 use crate::http::{self, Health};
 use crate::ingest::{self, Ingest, Publishers};
+use crate::jobs::following::{Following, Guess};
+use crate::jobs::progress::Progress;
 use crate::jobs::{self, Jobs};
 use crate::perform::Performer;
 use crate::playback::{self, Playback};
@@ -41,6 +43,7 @@ pub struct App {
     router: axum::Router,
     ingest: Ingest,
     driver: Driver,
+    following: Option<Following>,
     worker: Worker<Store>,
     shaper: Shaper,
     store: Store,
@@ -88,13 +91,24 @@ impl App {
         let (publishers, watermarks) = (Arc::new(Publishers::default()), Arc::new(Watermarks::default()));
         let (to_shape, to_deliver) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (handle, inbox) = driver::inbox();
-        let recorders = Recorders::new(handle.clone(), Arc::clone(&files), Arc::clone(&watermarks));
+        let guess = Guess { store: store.clone(), policies: Arc::clone(&policies) };
+        let slots = jobs::following_slots(&config.jobs);
+        let following =
+            (slots > 0).then(|| Following::new(Arc::clone(&files), tools.clone(), guess, slots, stop.clone()));
+        let mut recorders = Recorders::new(handle.clone(), Arc::clone(&files), Arc::clone(&watermarks));
+        if let Some(following) = &following {
+            recorders = recorders.watched(Arc::new(following.clone()));
+        }
+        let progress = Progress::default();
+        let workers = config.jobs.workers;
+        let jobs = Jobs::new(Arc::clone(&files), tools, store.clone(), workers, progress.clone(), following.clone());
+        let jobs = Arc::new(jobs);
         let performer = Performer {
             driver: handle.clone(),
             publishers: Arc::clone(&publishers),
             recorders: recorders.clone(),
             policies: Arc::clone(&policies),
-            jobs: Arc::new(Jobs::new(Arc::clone(&files), tools, config.jobs.workers)),
+            jobs: Arc::clone(&jobs),
         };
         let context = driver::Context {
             store: store.clone(),
@@ -126,6 +140,7 @@ impl App {
                 files: Arc::clone(&files),
                 publishers: Arc::clone(&publishers),
                 deliveries: worker.counters(),
+                jobs,
             },
             stopping: stop.clone(),
         };
@@ -133,9 +148,10 @@ impl App {
             min_cycle_seconds: config.limits.min_cycle_seconds,
             min_break_seconds: config.limits.min_break_seconds,
             callback_guard: guard,
+            progress: progress.clone(),
             ..api::Settings::new(&media_base)
         };
-        let vendor = api::Context::new(store.clone(), Arc::new(clock::now), settings);
+        let vendor = api::Context::new(store.clone(), handle.clone(), Arc::new(clock::now), settings);
         let rest = rest::State {
             store: store.clone(),
             watermarks: Arc::clone(&watermarks),
@@ -143,6 +159,8 @@ impl App {
             admin_token: keys.admin_token,
             public_url: public_url.clone(),
             due: Arc::clone(&to_deliver),
+            driver: handle.clone(),
+            progress,
         };
         let playback = Playback::new(store.clone(), Arc::clone(&files), &public_url, clock::now);
         let router = http::health(Arc::new(health))
@@ -158,7 +176,7 @@ impl App {
             limits: config.limits.clone(),
         };
         let shaper = Shaper { store: store.clone(), policies, wake: to_shape, shaped: to_deliver };
-        Ok(Self { stop, http, rtmp, router, ingest, driver, worker, shaper, store })
+        Ok(Self { stop, http, rtmp, router, ingest, driver, following, worker, shaper, store })
     }
 
     /// The HTTP address.
@@ -185,6 +203,9 @@ impl App {
         wait("ingest", rtmp).await;
         drained.cancel();
         wait("driver", driver).await;
+        if let Some(following) = self.following {
+            following.ended().await;
+        }
         delivered.cancel();
         wait("shaper", shaper).await;
         wait("callbacks", worker).await;

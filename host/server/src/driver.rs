@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::handle::Message;
-pub use self::handle::{Handle, Joined, OpenPart, PublishRefused, Refused};
+pub use self::handle::{Handle, Joined, OpenPart, Produced, PublishRefused, Refused};
 use self::running::Running;
 pub use self::running::{Perform, Work};
 use crate::api::urls::MediaUrls;
@@ -161,7 +161,7 @@ impl Driver {
                 reprise_lifecycle::broadcast::Publishing::Broken { .. } => None,
             })
             .map(|(id, epoch)| {
-                let gone = Input::PublisherGone { epoch, cause: LeaveCause::ServerStopped };
+                let gone = Input::gone(epoch, LeaveCause::ServerStopped);
                 Message::Input { broadcast: id, input: Box::new(gone), question: None, reply: None }
             })
             .collect();

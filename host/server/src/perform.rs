@@ -52,14 +52,24 @@ impl Performer {
             }
             Effect::ClosePart { part } => self.recorders.close_abandoned(&broadcast, *part).await,
             Effect::Ask { subject, .. } => self.ask(&work, subject).await,
-            Effect::Process { video } => self.jobs.process(&work, &self.driver, video).await,
-            Effect::Compose { .. } => {
-                let failure = WorkFailure {
-                    code: "UnsupportedOperation".to_owned(),
-                    message: "this version does not compose; no decision of it asks for one".to_owned(),
-                };
-                let input = Input::ComposeFinished { effect: work.effect_id, result: WorkResult::Failed(failure) };
+            Effect::Process { video, task } => self.jobs.process(&work, &self.driver, video, task).await,
+            Effect::Compose { .. } | Effect::Produce { .. } => {
+                let input =
+                    Input::ComposeFinished { effect: work.effect_id, result: WorkResult::Failed(unsupported()) };
                 log_refused(self.driver.job_input(&broadcast.id, input).await);
+            }
+            Effect::Pictures { video, job, .. } => {
+                let (video, job) = (video.clone(), job.clone());
+                let input = Input::PicturesFinished { video, job, result: WorkResult::Failed(unsupported()) };
+                log_refused(self.driver.job_input(&broadcast.id, input).await);
+            }
+            Effect::Analyse { video, job, .. } => {
+                let (video, job) = (video.clone(), job.clone());
+                let input = Input::AnalysisFinished { video, job, result: WorkResult::Failed(unsupported()) };
+                log_refused(self.driver.job_input(&broadcast.id, input).await);
+            }
+            Effect::Discard { .. } => {
+                log_refused(self.driver.job_input(&broadcast.id, Input::Discarded { effect: work.effect_id }).await);
             }
         }
     }
@@ -89,6 +99,13 @@ impl Performer {
                 tracing::error!(broadcast.id = %broadcast.id, error = %error, "a question could not be asked; trying again")
             }
         }
+    }
+}
+
+fn unsupported() -> WorkFailure {
+    WorkFailure {
+        code: "UnsupportedOperation".to_owned(),
+        message: "this version does not do it; no action of it asks for it".to_owned(),
     }
 }
 

@@ -145,7 +145,7 @@ fn tracks_of(tracks: &Tracks) -> (Option<facts::VideoTrack>, Option<facts::Audio
 }
 
 /// A whole part as the journal tells it. A track that was declared but never came is none.
-fn facts_of(part: &PartFacts) -> facts::PartFacts {
+pub(crate) fn facts_of(part: &PartFacts) -> facts::PartFacts {
     let video = part.tracks.video.as_ref().filter(|_| part.has_video());
     let audio = part.tracks.audio.as_ref().filter(|_| part.has_audio());
     facts::PartFacts {

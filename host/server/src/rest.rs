@@ -23,6 +23,7 @@ mod extract;
 mod form;
 mod names;
 mod plugins;
+mod tasks;
 mod tenants;
 mod videos;
 
@@ -35,6 +36,8 @@ use tokio::sync::{Notify, Semaphore};
 
 use self::error::Error;
 use crate::api::urls::MediaUrls;
+use crate::driver;
+use crate::jobs::progress::Progress;
 use crate::policies::Policies;
 use crate::store::Store;
 use crate::watermark::Watermarks;
@@ -59,6 +62,10 @@ pub struct State {
     pub public_url: String,
     /// Rung when deliveries were made due again.
     pub due: Arc<Notify>,
+    /// Takes what tenants ask for.
+    pub driver: driver::Handle,
+    /// How far running jobs are.
+    pub progress: Progress,
 }
 
 impl std::fmt::Debug for State {
@@ -75,6 +82,8 @@ struct Shared {
     admin_token: SecretString,
     urls: MediaUrls,
     due: Arc<Notify>,
+    driver: driver::Handle,
+    progress: Progress,
     uploads: Semaphore,
 }
 
@@ -87,6 +96,8 @@ pub fn router(state: State) -> Router {
         policies: state.policies,
         admin_token: state.admin_token,
         due: state.due,
+        driver: state.driver,
+        progress: state.progress,
         uploads: Semaphore::new(UPLOADS),
     });
     let (routes, _) = document::routes().split_for_parts();

@@ -15,6 +15,7 @@ mod projection;
 mod queue;
 pub mod record_configs;
 pub mod seal;
+pub mod sessions;
 pub mod template_groups;
 pub mod tenants;
 pub mod videos;

@@ -1,6 +1,7 @@
 //! A world for tests of the HTTP surfaces: a catalogue and a data folder of its own, filled through the same core and
 //! the same store calls as in a running server.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -18,8 +19,11 @@ use reprise_lifecycle::record::{
 };
 use reprise_lifecycle::time::Timestamp;
 use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use crate::api::urls::MediaUrls;
+use crate::driver::{self, Driver};
 use crate::files::Files;
 use crate::store::Store;
 use crate::store::decisions::LoggedDecision;
@@ -34,6 +38,25 @@ pub(crate) const NOON_S: i64 = 1_798_761_600;
 
 pub(crate) fn noon() -> Timestamp {
     Timestamp(NOON_S * 1000)
+}
+
+/// No callback policy is bound.
+#[derive(Debug)]
+struct NoShapes;
+
+impl driver::Shapes for NoShapes {
+    fn shapes(&self, _: &str, _: &StreamKey) -> bool {
+        false
+    }
+}
+
+/// Work that is never done: tests look at what was recorded.
+struct Idle;
+
+impl driver::Perform for Idle {
+    fn perform(&self, work: driver::Work) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move { work.cancel.cancelled().await })
+    }
 }
 
 /// The catalogue and the data folder.
@@ -55,6 +78,21 @@ impl World {
         let files = Arc::new(Files::open(dir.path()).unwrap());
         let store = Store::open(&files.catalogue(), Seal::from_key([7; 32])).await.unwrap();
         Self { store, files, dir }
+    }
+
+    /// A driver that writes this catalogue's journals and performs nothing. It ends with its last handle.
+    pub(crate) async fn driver(&self) -> driver::Handle {
+        let (handle, inbox) = driver::inbox();
+        let context = driver::Context {
+            store: self.store.clone(),
+            urls: MediaUrls::new("http://vod.example.org/media"),
+            publishers_per_tenant: 100,
+            shapes: Arc::new(NoShapes),
+            committed: Vec::new(),
+        };
+        let driver = Driver::load(context, handle.clone(), inbox, Arc::new(Idle)).await.unwrap();
+        tokio::spawn(driver.run(CancellationToken::new()));
+        handle
     }
 
     /// A tenant `name` with the keys `<name>-push`, `<name>-play` and the access key `AK<name>` / `<name>-secret`.
@@ -101,8 +139,7 @@ impl World {
                 cycle_ms: 300_000,
                 break_ms: 60_000,
                 group: GroupId::new("g1"),
-                auto_compose: false,
-                compose_group: None,
+                ..RecordRules::default()
             },
         };
         let records = Broadcast::open(opening, "203.0.113.9:4711".to_owned(), noon());
@@ -166,6 +203,7 @@ impl Life<'_> {
             kind: "FileUploadComplete",
             at: noon().0,
             body: format!("{{\"VideoId\":\"{video}\"}}"),
+            callback: None,
         };
         self.put_all(Input::PartClosed { part, facts, cause: CloseCause::Cycle }, vec![event], Vec::new()).await;
         video

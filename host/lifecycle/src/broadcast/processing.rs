@@ -1,11 +1,35 @@
 //! Videos: the verdict on the template group, then a result for each rendition and for the cover.
 
+use std::collections::BTreeMap;
+
 use super::{Broadcast, Publishing, Rejected};
 use crate::decision::Decision;
+use crate::effect::Effect;
 use crate::id::{EffectId, JobId, RecordSeq, VideoId};
+use crate::question::Hook;
 use crate::record::{CoverFacts, OutputFacts, Record, Resolution, Subject, WorkResult};
 use crate::time::Timestamp;
-use crate::video::{Finished, Stage};
+use crate::video::{Finished, Stage, Video};
+
+/// The work on a video that is there.
+pub(super) fn outstanding(video: &Video, effects: &mut BTreeMap<EffectId, Effect>) {
+    if let Stage::Deciding(record) = video.stage {
+        let ask = Effect::Ask { hook: Hook::TemplateGroup, subject: Subject::Video(video.id.clone()) };
+        effects.insert(EffectId { record, ordinal: 0 }, ask);
+    }
+    for task in video.tasks.iter().filter(|task| task.is_open()) {
+        let process = Effect::Process { video: video.id.clone(), task: task.id.clone() };
+        effects.insert(EffectId { record: task.record, ordinal: 0 }, process);
+    }
+    for wanted in video.pictures.iter().filter(|pictures| pictures.result.is_none()) {
+        let (video, job, plan) = (video.id.clone(), wanted.job.clone(), wanted.plan.clone());
+        effects.insert(EffectId { record: wanted.record, ordinal: 0 }, Effect::Pictures { video, job, plan });
+    }
+    for wanted in video.analyses.iter().filter(|analysis| analysis.result.is_none()) {
+        let (video, job) = (video.id.clone(), wanted.job.clone());
+        effects.insert(wanted.effect, Effect::Analyse { video, job, kind: wanted.kind });
+    }
+}
 
 pub(super) fn verdict(
     broadcast: &Broadcast,
@@ -37,7 +61,7 @@ fn asked_about(broadcast: &Broadcast, effect: EffectId) -> Option<Subject> {
         return Some(Subject::Compose);
     }
     let waiting = |stage: &Stage| *stage == Stage::Deciding(effect.record) && effect.ordinal == 0;
-    let video = broadcast.videos.values().find(|video| waiting(&video.stage))?;
+    let video = broadcast.videos.values().find(|video| !video.removed && waiting(&video.stage))?;
     Some(Subject::Video(video.id.clone()))
 }
 
@@ -52,8 +76,9 @@ pub(super) fn output(
     let waiting = broadcast
         .videos
         .get(video)
-        .and_then(|video| video.task())
-        .is_some_and(|task| task.outputs.iter().any(|output| &output.job == job && output.finished.is_none()));
+        .filter(|video| !video.removed)
+        .and_then(|video| video.task_of_job(job)?.output(job))
+        .is_some_and(|output| output.finished.is_none());
     if !waiting {
         return Vec::new();
     }
@@ -76,6 +101,7 @@ pub(super) fn cover(
     let waiting = broadcast
         .videos
         .get(video)
+        .filter(|video| !video.removed)
         .and_then(|video| video.task())
         .and_then(|task| task.cover.as_ref())
         .is_some_and(|cover| &cover.job == job && cover.result.is_none());
@@ -97,7 +123,10 @@ pub(super) fn apply_decided(
         return Err("a decision about a video that has one");
     }
     match resolution {
-        Resolution::Process(plan) => video.plan(seq, plan, at),
+        Resolution::Process(plan) => {
+            let request = broadcast.production.as_ref().map(|opening| opening.request.clone());
+            video.plan(seq, plan, request.unwrap_or_default(), at);
+        }
         Resolution::Nothing => video.stage = Stage::Rejected,
         Resolution::Compose { .. } => return Err("a video cannot be composed"),
     }
@@ -112,9 +141,9 @@ pub(super) fn apply_output(
     started_at: Timestamp,
     at: Timestamp,
 ) -> Result<(), &'static str> {
-    let task = broadcast.videos.get_mut(video).and_then(|video| video.task_mut());
-    let output = task
-        .and_then(|task| task.outputs.iter_mut().find(|output| &output.job == job))
+    let tasks = broadcast.videos.get_mut(video).map(|video| &mut video.tasks);
+    let output = tasks
+        .and_then(|tasks| tasks.iter_mut().flat_map(|task| &mut task.outputs).find(|output| &output.job == job))
         .ok_or("a result for an unknown rendition")?;
     if output.finished.is_some() {
         return Err("a second result for a rendition");
@@ -129,10 +158,9 @@ pub(super) fn apply_cover(
     job: &JobId,
     result: &WorkResult<CoverFacts>,
 ) -> Result<(), &'static str> {
-    let task = broadcast.videos.get_mut(video).and_then(|video| video.task_mut());
-    let cover = task
-        .and_then(|task| task.cover.as_mut())
-        .filter(|cover| &cover.job == job)
+    let tasks = broadcast.videos.get_mut(video).map(|video| &mut video.tasks);
+    let cover = tasks
+        .and_then(|tasks| tasks.iter_mut().filter_map(|task| task.cover.as_mut()).find(|cover| &cover.job == job))
         .ok_or("a result for an unknown cover")?;
     if cover.result.is_some() {
         return Err("a second result for a cover");

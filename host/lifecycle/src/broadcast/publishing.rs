@@ -19,13 +19,28 @@ pub(super) fn asked(broadcast: &Broadcast, client: &str, now: Timestamp) -> Resu
     }
 }
 
-pub(super) fn gone(broadcast: &Broadcast, epoch: Epoch, cause: LeaveCause, now: Timestamp) -> Vec<Record> {
+/// Where the publisher stood when it left, as far as it is known: the broadcast's timeline, and the wall clock of its
+/// last media.
+type Stood = (Option<u64>, Option<Timestamp>);
+
+pub(super) fn gone(
+    broadcast: &Broadcast,
+    epoch: Epoch,
+    cause: LeaveCause,
+    (media_ms, last_media_at): Stood,
+    now: Timestamp,
+) -> Vec<Record> {
     let connected = match broadcast.publishing {
         Publishing::Live { epoch } => Some(epoch),
         Publishing::Over { lingering, .. } => lingering,
         Publishing::Broken { .. } => None,
     };
-    if connected == Some(epoch) { vec![Record::PublisherLeft { epoch, cause, at: now }] } else { Vec::new() }
+    if connected != Some(epoch) {
+        return Vec::new();
+    }
+    // A clock that was set back, or a file from elsewhere, must not make a break begin after its leave.
+    let last_media_at = last_media_at.filter(|at| *at < now);
+    vec![Record::PublisherLeft { epoch, cause, media_ms, last_media_at, at: now }]
 }
 
 pub(super) fn end(broadcast: &Broadcast, cause: EndCause, now: Timestamp) -> Vec<Record> {
@@ -50,7 +65,7 @@ pub(super) fn apply_joined(
     client: &str,
     at: Timestamp,
 ) -> Result<(), &'static str> {
-    let Publishing::Broken { since } = broadcast.publishing else {
+    let Publishing::Broken { from, media_ms, .. } = broadcast.publishing else {
         return Err("a publisher joins a broadcast that has one, or that is over");
     };
     if broadcast.epoch.checked_add(1) != Some(epoch) {
@@ -60,9 +75,10 @@ pub(super) fn apply_joined(
         note_break(
             broadcast,
             Break {
-                from: since,
+                from,
                 // The wall clock may have been set back meanwhile; a break is never shorter than nothing.
-                to: at.max(since),
+                to: at.max(from),
+                media_ms,
             },
         );
     }
@@ -80,10 +96,18 @@ fn note_break(broadcast: &mut Broadcast, gap: Break) {
     }
 }
 
-pub(super) fn apply_left(broadcast: &mut Broadcast, epoch: Epoch, at: Timestamp) -> Result<(), &'static str> {
+pub(super) fn apply_left(
+    broadcast: &mut Broadcast,
+    epoch: Epoch,
+    (media_ms, last_media_at): Stood,
+    at: Timestamp,
+) -> Result<(), &'static str> {
     match &mut broadcast.publishing {
         Publishing::Live { epoch: live } if *live == epoch => {
-            broadcast.publishing = Publishing::Broken { since: at };
+            // Before its publisher joined nothing of it was recorded, whatever a file's time says.
+            let joined_at = broadcast.publisher.as_ref().map_or(at, |(_, joined_at)| *joined_at);
+            let from = last_media_at.map_or(at, |last| last.max(joined_at));
+            broadcast.publishing = Publishing::Broken { since: at, from, media_ms };
         }
         Publishing::Over { lingering, .. } if *lingering == Some(epoch) => *lingering = None,
         Publishing::Live { .. } | Publishing::Broken { .. } | Publishing::Over { .. } => {

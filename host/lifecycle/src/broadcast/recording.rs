@@ -1,11 +1,16 @@
 //! Parts: one is open at most, each is closed once, and a closed one is a video.
 
 use super::{Broadcast, Part, PartState, Publishing, Rejected};
-use crate::id::{Epoch, PartIndex, RecordSeq, VideoId};
+use crate::id::{EffectId, Epoch, JobId, PartIndex, RecordSeq, VideoId};
 use crate::media::{AudioTrack, PartFacts, VideoTrack};
 use crate::record::{CloseCause, Record};
 use crate::time::Timestamp;
-use crate::video::{Source, Video};
+use crate::video::{Analysis, Source, Video};
+use crate::work::{AnalysisKind, Request, Trigger};
+
+/// The ordinal of a part's analysis among the effects of the record that closed it; the question about its template
+/// group comes first.
+const ANALYSE: u32 = 1;
 
 pub(super) fn opening(
     broadcast: &Broadcast,
@@ -102,7 +107,18 @@ pub(super) fn apply_closed(
 ) -> Result<(), &'static str> {
     set_state(broadcast, part, PartState::Closed { facts: facts.clone(), ended_at })?;
     let id = VideoId::of_part(&broadcast.id, part);
-    let video = Video::stored(id.clone(), Source::Part(part), facts.clone(), seq, at);
+    let mut video = Video::stored(id.clone(), Source::Part(part), facts.clone(), seq, at);
+    if broadcast.rules.analyse {
+        video.analyses.push(Analysis {
+            job: JobId::of_analysis(&id),
+            kind: AnalysisKind::Facts,
+            trigger: Trigger::Auto,
+            request: Request::default(),
+            effect: EffectId { record: seq, ordinal: ANALYSE },
+            result: None,
+            created_at: at,
+        });
+    }
     broadcast.videos.insert(id, video);
     Ok(())
 }

@@ -4,9 +4,9 @@
 use reprise_lifecycle::broadcast::{Broadcast, PartState};
 use reprise_lifecycle::decision::{Applied, Decision, Failure, FailureKind, Provenance, Verdict};
 use reprise_lifecycle::effect::Effect;
-use reprise_lifecycle::id::{BroadcastId, EffectId, GroupId, JobId, PartIndex, TemplateId, TenantId, VideoId};
+use reprise_lifecycle::id::{BroadcastId, EffectId, GroupId, JobId, PartIndex, TaskId, TemplateId, TenantId, VideoId};
 use reprise_lifecycle::input::Input;
-use reprise_lifecycle::media::{AudioTrack, PartFacts, VideoTrack};
+use reprise_lifecycle::media::{AudioTrack, MediaFacts, PartFacts, Stretch, VideoTrack};
 use reprise_lifecycle::question::{
     Answer, ComposeAnswer, ComposePlan, GapRule, Hook, PartRange, StreamKey, TemplateGroupAnswer,
 };
@@ -16,15 +16,33 @@ use reprise_lifecycle::record::{
 };
 use reprise_lifecycle::time::Timestamp;
 use reprise_lifecycle::video::Task;
+use reprise_lifecycle::work::{
+    AnalysisKind, AnalysisResult, PictureFacts, PictureKind, PicturesPlan, ProduceOpening, Removal, Request,
+};
 
 /// Everything outside of one broadcast.
 #[derive(Clone, Debug)]
 pub(crate) struct Answers {
     pub(crate) seed: u64,
     pub(crate) rules: RecordRules,
+    pub(crate) is_production: bool,
 }
 
 impl Answers {
+    /// What an edited video is born with, where this life is the production of one.
+    pub(crate) fn production(&self) -> Option<ProduceOpening> {
+        self.is_production.then(|| ProduceOpening {
+            tenant: TenantId::new("acme"),
+            project: "p-1\n".to_owned(),
+            timeline: "{}".to_owned(),
+            title: "cut".to_owned(),
+            description: String::new(),
+            metadata: "{}".to_owned(),
+            group: GroupId::new("g-two"),
+            request: Request { priority: 3, extend: Some("{\"x\":1}".to_owned()), callback: None },
+        })
+    }
+
     pub(crate) fn id(&self) -> BroadcastId {
         BroadcastId::new(format!("{:032x}", self.seed))
     }
@@ -114,19 +132,51 @@ impl Answers {
     /// All inputs that performing `effect` gives, in their order.
     pub(crate) fn perform(&self, broadcast: &Broadcast, id: EffectId, effect: &Effect, now: Timestamp) -> Vec<Input> {
         match effect {
-            Effect::DropPublisher { epoch } => vec![Input::PublisherGone { epoch: *epoch, cause: LeaveCause::Dropped }],
+            Effect::DropPublisher { epoch } => vec![Input::gone(*epoch, LeaveCause::Dropped)],
             Effect::ClosePart { part } => vec![self.closed(*part, CloseCause::Ended)],
             Effect::Ask { subject, .. } => vec![match subject {
                 Subject::Video(video) => self.template_group(id, video),
                 Subject::Compose => self.compose_rules(id, broadcast),
             }],
-            Effect::Process { video } => {
-                let task = broadcast.videos.get(video).and_then(|video| video.task());
+            Effect::Process { video, task } => {
+                let task = broadcast.videos.get(video).and_then(|video| video.task_by_id(task));
                 task.map_or_else(Vec::new, |task| self.process(video, task, now))
             }
             Effect::Compose { video, plan } => {
-                vec![Input::ComposeFinished { effect: id, result: self.composed(video, plan) }]
+                let result = self.composed(video, plan);
+                let linked = Input::ComposeLinked { effect: id, facts: self.composed_facts(plan) };
+                vec![linked, Input::ComposeFinished { effect: id, result }]
             }
+            Effect::Produce { video } => {
+                let done = self.draw("produced", video.as_str(), 3) > 0;
+                let result = if done { WorkResult::Done(self.facts(0)) } else { WorkResult::Failed(failure()) };
+                vec![Input::ComposeFinished { effect: id, result }]
+            }
+            Effect::Pictures { video, job, plan } => vec![Input::PicturesFinished {
+                video: video.clone(),
+                job: job.clone(),
+                result: match self.draw("pictures", job.as_str(), 3) {
+                    0 => WorkResult::Failed(failure()),
+                    _ => WorkResult::Done(vec![PictureFacts {
+                        kind: plan.kind,
+                        pattern: "p-{SnapshotCount}.jpg".to_owned(),
+                        count: 3,
+                    }]),
+                },
+            }],
+            Effect::Analyse { video, job, kind } => vec![Input::AnalysisFinished {
+                video: video.clone(),
+                job: job.clone(),
+                result: match (self.draw("analysis", job.as_str(), 3), kind) {
+                    (0, _) => WorkResult::Failed(failure()),
+                    (_, AnalysisKind::Facts) => WorkResult::Done(AnalysisResult::Facts(self.media_facts(job))),
+                    (_, AnalysisKind::Fingerprint) => WorkResult::Done(AnalysisResult::Fingerprint {
+                        file: "signature.xml".to_owned(),
+                        duplicates: Vec::new(),
+                    }),
+                },
+            }],
+            Effect::Discard { .. } => vec![Input::Discarded { effect: id }],
         }
     }
 
@@ -202,11 +252,55 @@ impl Answers {
         if self.draw("composed", video.as_str(), 3) == 0 {
             return WorkResult::Failed(failure());
         }
+        WorkResult::Done(self.composed_facts(plan))
+    }
+
+    fn composed_facts(&self, plan: &ComposePlan) -> PartFacts {
         let parts = plan.ranges.iter().map(|range| self.facts(range.index));
-        WorkResult::Done(PartFacts {
-            first_ms: 0,
-            duration_ms: parts.map(|part| part.duration_ms).sum(),
-            ..self.facts(0)
+        PartFacts { first_ms: 0, duration_ms: parts.map(|part| part.duration_ms).sum(), ..self.facts(0) }
+    }
+
+    /// Levels as they are measured, with the numbers that JSON cannot say among them.
+    fn media_facts(&self, job: &JobId) -> MediaFacts {
+        let level = match self.draw("level", job.as_str(), 4) {
+            0 => f64::NEG_INFINITY,
+            1 => f64::NAN,
+            2 => -0.000_01,
+            _ => -23.123_456_789,
+        };
+        MediaFacts {
+            silences: vec![Stretch { from_ms: 10, to_ms: 2_000 }],
+            loudness_lufs: Some(level),
+            ..MediaFacts::default()
+        }
+    }
+
+    /// Something that a tenant asks of one of the videos there are.
+    pub(crate) fn request(&self, broadcast: &Broadcast, pick: u64) -> Option<Input> {
+        let at = usize::try_from(pick / 16).unwrap_or(0) % broadcast.videos.len().max(1);
+        let video = broadcast.videos.values().nth(at)?;
+        let fresh = format!("{pick:032x}");
+        let (id, request) = (video.id.clone(), Request { priority: 9, ..Request::default() });
+        let jobs = video.tasks.iter().flat_map(|task| &task.outputs).map(|output| output.job.clone());
+        Some(match pick % 16 {
+            0..=3 => Input::TaskAsked {
+                video: id,
+                task: TaskId::new(fresh),
+                plan: TaskPlan { group: GroupId::new("g-hand"), templates: vec![template("hand")], cover: false },
+                request,
+            },
+            4 => Input::TaskCancelled { task: video.tasks.last()?.id.clone(), video: id },
+            5..=7 => {
+                let plan = PicturesPlan { kind: PictureKind::Sprite, settings: "{}".to_owned() };
+                Input::PicturesAsked { video: id, job: JobId::new(fresh), plan, request }
+            }
+            8..=10 => {
+                let kind = if pick.is_multiple_of(2) { AnalysisKind::Facts } else { AnalysisKind::Fingerprint };
+                Input::AnalysisAsked { video: id, job: JobId::new(fresh), kind, request }
+            }
+            11 => Input::Remove { video: id, what: Removal::Source },
+            12..=14 => Input::Remove { what: Removal::Streams(jobs.collect()), video: id },
+            _ => Input::Remove { video: id, what: Removal::Video },
         })
     }
 
@@ -264,7 +358,10 @@ pub(crate) fn nonsense(answers: &Answers, broadcast: &Broadcast, pick: u64) -> I
     let task = broadcast.videos.get(&video).and_then(|video| video.task());
     let job =
         task.and_then(|task| task.outputs.first()).map_or_else(|| JobId::new("none"), |output| output.job.clone());
-    match pick % 6 {
+    match pick % 9 {
+        6 => Input::ComposeLinked { effect, facts: answers.facts(0) },
+        7 => Input::Discarded { effect },
+        8 => Input::AnalysisFinished { video, job, result: WorkResult::Failed(failure()) },
         0 => answers.template_group(effect, &video),
         1 => answers.compose_rules(effect, broadcast),
         2 => Input::ComposeFinished { effect, result: WorkResult::Failed(failure()) },

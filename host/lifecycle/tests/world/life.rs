@@ -10,7 +10,8 @@ use reprise_lifecycle::id::{EffectId, EventId, RecordSeq, VideoId};
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::record::{LeaveCause, Record, Subject};
 use reprise_lifecycle::time::Timestamp;
-use reprise_lifecycle::video::{Source, Status};
+use reprise_lifecycle::video::{Source, Status, Video};
+use reprise_lifecycle::work::Removal;
 
 use super::answers::{Answers, closed_parts};
 
@@ -41,7 +42,10 @@ pub(crate) struct Life {
 
 impl Life {
     pub(crate) fn begin(answers: Answers, now: Timestamp) -> Self {
-        let journal = Broadcast::open(answers.opening(), "198.51.100.7".to_owned(), now);
+        let journal = match answers.production() {
+            Some(opening) => Broadcast::produce(opening, now),
+            None => Broadcast::open(answers.opening(), "198.51.100.7".to_owned(), now),
+        };
         Self::resume(answers, journal, now)
     }
 
@@ -162,7 +166,8 @@ impl Life {
             }
         }
         let composed = it.videos.contains_key(&VideoId::of_compose(&it.id));
-        assert_eq!(it.videos.len(), closed_parts(it) + usize::from(composed));
+        let edited = it.production.is_some();
+        assert_eq!(it.videos.len(), closed_parts(it) + usize::from(composed) + usize::from(edited));
         assert!(it.breaks.iter().all(|gap| gap.from <= gap.to));
         assert_eq!(it.wake_at().is_some(), matches!(it.publishing, Publishing::Broken { .. }));
     }
@@ -182,7 +187,9 @@ impl Life {
     /// The publisher that the journal believes connected is reported gone.
     pub(crate) fn lose_publisher(&mut self) {
         if let Some(epoch) = connected(&self.broadcast) {
-            self.hear(&Input::PublisherGone { epoch, cause: LeaveCause::ServerStopped });
+            let last_media_at = Some(self.now.plus_ms(-1_500));
+            let (cause, media_ms) = (LeaveCause::ServerStopped, Some(7_000));
+            self.hear(&Input::PublisherGone { epoch, cause, media_ms, last_media_at });
         }
     }
 
@@ -234,11 +241,12 @@ impl Life {
     fn is_finished(&self) {
         let it = &self.broadcast;
         assert!(it.is_settled(), "no effect, nothing to wait for, not settled");
-        for video in it.videos.values() {
+        for video in it.videos.values().filter(|video| !video.removed) {
             let terminal =
                 matches!(video.status(), Status::Stored | Status::Ready | Status::Failed | Status::ProduceFailed);
             assert!(terminal && video.is_settled(), "{video:?}");
         }
+        assert!(it.videos.values().all(Video::is_settled), "a removed video with something to do");
         let asked = Input::PublishAsked { client: "203.0.113.9".to_owned() };
         assert_eq!(it.step(&asked, self.now), Err(Rejected::Over));
         let unique: BTreeSet<&EventId> = self.told.iter().collect();
@@ -285,8 +293,24 @@ fn closes(record: &Record, effect: &Effect) -> bool {
         (Record::Decided { subject, .. }, Effect::Ask { subject: asked, .. }) => subject == asked,
         (
             Record::OutputFinished { video, .. } | Record::CoverFinished { video, .. },
-            Effect::Process { video: processed },
+            Effect::Process { video: processed, .. },
         ) => video == processed,
+        (Record::PicturesFinished { job, .. }, Effect::Pictures { job: taken, .. })
+        | (Record::AnalysisFinished { job, .. }, Effect::Analyse { job: taken, .. }) => job == taken,
+        (Record::Discarded { .. }, Effect::Discard { .. }) => true,
+        // Nothing more is done for what is gone.
+        (
+            Record::Removed { video, what: Removal::Video, .. },
+            Effect::Process { video: of, .. }
+            | Effect::Pictures { video: of, .. }
+            | Effect::Analyse { video: of, .. }
+            | Effect::Compose { video: of, .. }
+            | Effect::Produce { video: of }
+            | Effect::Ask { subject: Subject::Video(of), .. },
+        ) => video == of,
+        // Without a part there is nothing to compose.
+        (Record::Removed { .. }, Effect::Ask { subject: Subject::Compose, .. }) => true,
+        (Record::ComposeFinished { .. }, Effect::Produce { .. }) => true,
         (Record::ComposeFinished { .. }, Effect::Compose { .. }) => true,
         _ => false,
     }
@@ -299,7 +323,13 @@ fn calls_for(record: &Record, effect: &Effect) -> bool {
         (Record::PartClosed { .. } | Record::ComposeFinished { .. }, Effect::Ask { subject, .. }) => {
             *subject != Subject::Compose
         }
-        (Record::Decided { subject, .. }, Effect::Process { video }) => *subject == Subject::Video(video.clone()),
+        (Record::Decided { subject, .. }, Effect::Process { video, .. }) => *subject == Subject::Video(video.clone()),
+        (Record::TaskOpened { task: opened, .. }, Effect::Process { task, .. }) => opened == task,
+        (Record::PicturesAsked { job: asked, .. }, Effect::Pictures { job, .. })
+        | (Record::AnalysisAsked { job: asked, .. }, Effect::Analyse { job, .. }) => asked == job,
+        (Record::PartClosed { .. }, Effect::Analyse { .. }) => true,
+        (Record::Removed { video, .. }, Effect::Discard { video: of, .. }) => video == of,
+        (Record::ProduceOpened { .. }, Effect::Produce { .. }) => true,
         (Record::Decided { subject, .. }, Effect::Compose { .. }) => *subject == Subject::Compose,
         _ => false,
     }

@@ -1,6 +1,7 @@
 //! What happens to a broadcast from outside, as proptest draws it.
 
 use proptest::prelude::*;
+use reprise_lifecycle::broadcast::Rejected;
 use reprise_lifecycle::id::GroupId;
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::record::{CloseCause, EndCause, LeaveCause, RecordRules};
@@ -39,6 +40,8 @@ pub(crate) enum Act {
     Again { pick: usize },
     /// An older publisher's connection speaks up.
     Stale { epochs_ago: u32 },
+    /// A tenant asks something of a video, or takes it away.
+    Request { pick: u64 },
     /// Something that no correct outside says.
     Nonsense { pick: u64 },
     /// The process dies.
@@ -83,7 +86,7 @@ impl Act {
             }
             Self::Leave(cause) => {
                 if let Some(epoch) = connected(&life.broadcast) {
-                    life.hear(&Input::PublisherGone { epoch, cause });
+                    life.hear(&Input::gone(epoch, cause));
                 }
             }
             Self::Open => open(life),
@@ -99,6 +102,13 @@ impl Act {
             Self::Work { pick, arrive } => life.perform(pick, arrive),
             Self::Again { pick } => again(life, pick),
             Self::Stale { epochs_ago } => stale(life, epochs_ago),
+            Self::Request { pick } => {
+                let Some(input) = life.answers.request(&life.broadcast, pick) else { return };
+                match life.try_hear(&input) {
+                    Ok(_) | Err(Rejected::Unfit(_)) => {}
+                    Err(why) => panic!("{why}: {input:?}"),
+                }
+            }
             Self::Nonsense { pick } => {
                 let input = nonsense(&life.answers, &life.broadcast, pick);
                 // Some of it fits by chance; the laws hold either way. It is not said again: it may have been about
@@ -151,12 +161,24 @@ fn again(life: &mut Life, pick: usize) {
     let input = life.said[pick % life.said.len()].clone();
     let fresh = match &input {
         // These are requests, not reports: said later they are new ones.
-        Input::PublishAsked { .. } | Input::PartOpening { .. } | Input::Tick | Input::End { .. } => true,
+        Input::PublishAsked { .. }
+        | Input::PartOpening { .. }
+        | Input::Tick
+        | Input::End { .. }
+        | Input::TaskAsked { .. }
+        | Input::TaskCancelled { .. }
+        | Input::PicturesAsked { .. }
+        | Input::AnalysisAsked { .. }
+        | Input::Remove { .. } => true,
         Input::PublisherGone { .. }
         | Input::PartClosed { .. }
         | Input::VerdictGiven { .. }
         | Input::OutputFinished { .. }
         | Input::CoverFinished { .. }
+        | Input::PicturesFinished { .. }
+        | Input::AnalysisFinished { .. }
+        | Input::Discarded { .. }
+        | Input::ComposeLinked { .. }
         | Input::ComposeFinished { .. } => false,
     };
     let records = match life.try_hear(&input) {
@@ -174,10 +196,8 @@ fn stale(life: &mut Life, epochs_ago: u32) {
         return;
     };
     let (video, audio) = life.answers.tracks(0);
-    let inputs = [
-        Input::PublisherGone { epoch, cause: LeaveCause::Disconnected },
-        Input::PartOpening { epoch, video, audio, first_ms: 0 },
-    ];
+    let inputs =
+        [Input::gone(epoch, LeaveCause::Disconnected), Input::PartOpening { epoch, video, audio, first_ms: 0 }];
     for input in inputs {
         assert_eq!(life.hear(&input), 0, "an older publisher is heard");
     }
@@ -195,7 +215,12 @@ pub(crate) fn hostile_scripts() -> impl Strategy<Value = Script> {
 }
 
 fn scripts_of(acts: BoxedStrategy<Act>) -> impl Strategy<Value = Script> {
-    let answers = (any::<u64>(), rules()).prop_map(|(seed, rules)| Answers { seed, rules });
+    // One life in six is the production of an edited video: nobody publishes, all else is the same.
+    let answers = (any::<u64>(), rules(), 0..6_u8).prop_map(|(seed, rules, edit)| Answers {
+        seed,
+        rules,
+        is_production: edit == 0,
+    });
     let acts = prop::collection::vec(acts, 0..60);
     (answers, acts).prop_map(|(answers, acts)| Script { answers, acts })
 }
@@ -207,12 +232,14 @@ fn rules() -> impl Strategy<Value = RecordRules> {
         1 => Just(1),
         1 => Just(u64::MAX),
     ];
-    (breaks, any::<bool>(), any::<bool>()).prop_map(|(break_ms, auto_compose, group)| RecordRules {
+    let switches = (any::<bool>(), any::<bool>(), any::<bool>());
+    (breaks, switches).prop_map(|(break_ms, (auto_compose, group, analyse))| RecordRules {
         cycle_ms: 10_000,
         break_ms,
-        group: GroupId::no_transcode(),
         auto_compose,
         compose_group: group.then(|| GroupId::new("g-two")),
+        analyse,
+        ..RecordRules::default()
     })
 }
 
@@ -222,9 +249,10 @@ fn acts() -> impl Strategy<Value = Act> {
         LeaveCause::Disconnected,
         LeaveCause::Refused,
         LeaveCause::Storage,
+        LeaveCause::RecordingStopped,
     ]);
     let close = prop::sample::select(vec![CloseCause::Cycle, CloseCause::CodecChanged]);
-    let end = prop::sample::select(vec![EndCause::Forbidden, EndCause::Shutdown]);
+    let end = prop::sample::select(vec![EndCause::Forbidden, EndCause::Shutdown, EndCause::Storage, EndCause::Stopped]);
     prop_oneof![
         6 => (0..12_000_u32).prop_map(|ms| Act::Wait { ms }),
         2 => (0..20_000_u32).prop_map(|ms| Act::Oversleep { ms }),
@@ -238,6 +266,7 @@ fn acts() -> impl Strategy<Value = Act> {
         10 => (any::<usize>(), 0..5_usize).prop_map(|(pick, arrive)| Act::Work { pick, arrive }),
         4 => any::<usize>().prop_map(|pick| Act::Again { pick }),
         1 => (1..3_u32).prop_map(|epochs_ago| Act::Stale { epochs_ago }),
+        6 => any::<u64>().prop_map(|pick| Act::Request { pick }),
         2 => Just(Act::Restart),
         2 => Just(Act::DieNext),
     ]

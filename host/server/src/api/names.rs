@@ -2,6 +2,7 @@
 //! both are spelled out in one table.
 
 use reprise_lifecycle::event::Told;
+use reprise_lifecycle::work::AnalysisKind;
 
 /// The application every object belongs to; the vendor's default one.
 pub const DEFAULT_APP_ID: &str = "app-1000000";
@@ -85,7 +86,12 @@ pub fn event_type(told: &Told) -> &'static str {
         Told::CoverTaken { .. } => "SnapshotComplete",
         Told::StreamTranscoded(_) => "StreamTranscodeComplete",
         Told::TaskComplete { .. } => "TranscodeComplete",
-        Told::ComposeFailed(_) => "ProduceMediaComplete",
+        Told::ComposeFailed(_) | Told::ProduceFinished { .. } => "ProduceMediaComplete",
+        Told::PicturesTaken { .. } => "SnapshotComplete",
+        Told::AnalysisDone { kind: AnalysisKind::Fingerprint, .. } => "AIMediaDNAComplete",
+        Told::AnalysisDone { kind: AnalysisKind::Facts, .. } => "AIMediaAnalysisComplete",
+        Told::Removed { .. } => "DeleteMediaComplete",
+        Told::RecordingStopped => "LiveRecordError",
     }
 }
 

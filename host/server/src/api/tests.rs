@@ -31,13 +31,13 @@ impl Api {
             world.tenant(tenant).await;
         }
         let clock = Arc::new(AtomicI64::new(noon().0));
-        let router = serve(&world, &clock);
+        let router = serve(&world, &clock).await;
         Self { world, router, clock }
     }
 
     /// The same catalogue after a restart: whatever was only in memory is gone.
-    fn restart(&mut self) {
-        self.router = serve(&self.world, &self.clock);
+    async fn restart(&mut self) {
+        self.router = serve(&self.world, &self.clock).await;
     }
 
     fn now(&self) -> Timestamp {
@@ -45,12 +45,12 @@ impl Api {
     }
 }
 
-fn serve(world: &World, clock: &Arc<AtomicI64>) -> Router {
+async fn serve(world: &World, clock: &Arc<AtomicI64>) -> Router {
     let settings = Settings {
         callback_guard: Guard::new(vec!["127.0.0.0/8".parse().unwrap()]),
         ..Settings::new("http://vod.example.org/media")
     };
     let clock = Arc::clone(clock);
     let clock = Arc::new(move || Timestamp(clock.load(Ordering::Relaxed)));
-    router(Arc::new(Context::new(world.store.clone(), clock, settings)))
+    router(Arc::new(Context::new(world.store.clone(), world.driver().await, clock, settings)))
 }

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use reprise_lifecycle::broadcast::{Broadcast, PartState, Publishing, Rejected};
-use reprise_lifecycle::event::events;
+use reprise_lifecycle::event::{Told, events};
 use reprise_lifecycle::id::{BroadcastId, EffectId, RecordSeq, VideoId};
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::record::{Opening, Record, Subject};
 use reprise_lifecycle::time::Timestamp;
+use reprise_lifecycle::work::ProduceOpening;
 use tokio::sync::oneshot;
 
-use super::handle::{Joined, Message, OpenPart, PublishRefused, Refused, Taken};
+use super::handle::{Joined, Message, OpenPart, Produced, PublishRefused, Refused, Taken};
 use super::{Driver, fresh_id, turn_time};
 use crate::api::events::{EventContext, body};
 use crate::store::decisions::LoggedDecision;
@@ -30,6 +31,7 @@ struct Change {
 enum Waiting {
     Publisher(oneshot::Sender<Result<Joined, PublishRefused>>, Box<Joined>),
     Teller(oneshot::Sender<Result<Taken, Refused>>, Taken),
+    Editor(oneshot::Sender<Result<Produced, Refused>>, Produced),
 }
 
 #[derive(Default)]
@@ -107,6 +109,10 @@ impl Driver {
                     Err(refused) => drop(reply.send(Err(refused))),
                 }
             }
+            Message::Produce { opening, reply } => match self.produce(turn, *opening, now) {
+                Some(produced) => turn.waiting.push(Waiting::Editor(reply, produced)),
+                None => drop(reply.send(Err(Refused::Unavailable))),
+            },
             Message::WorkEnded { broadcast, effect } => turn.ended.push((broadcast, effect)),
             Message::Breaks { broadcast, reply } => {
                 let breaks = self.live.get(&broadcast).map(|broadcast| broadcast.breaks.clone());
@@ -172,7 +178,7 @@ impl Driver {
                 Ok(())
             }
             Err(Rejected::AlreadyLive) => Err(PublishRefused::AlreadyLive),
-            Err(Rejected::Over | Rejected::Impossible(_)) => Err(PublishRefused::Unavailable),
+            Err(Rejected::Over | Rejected::Unfit(_) | Rejected::Impossible(_)) => Err(PublishRefused::Unavailable),
         }
     }
 
@@ -183,14 +189,21 @@ impl Driver {
         client: String,
         now: Timestamp,
     ) -> Result<BroadcastId, PublishRefused> {
-        let id = fresh_id().ok_or(PublishRefused::Unavailable)?;
-        let records = Broadcast::open(opening, client, now);
-        let Ok(Some(broadcast)) = Broadcast::fold(id.clone(), &records) else {
-            return Err(PublishRefused::Unavailable);
-        };
+        self.begin(turn, Broadcast::open(opening, client, now)).ok_or(PublishRefused::Unavailable)
+    }
+
+    fn produce(&mut self, turn: &mut Turn, opening: ProduceOpening, now: Timestamp) -> Option<Produced> {
+        let broadcast = self.begin(turn, Broadcast::produce(opening, now))?;
+        Some(Produced { video: VideoId::of_edit(&broadcast), broadcast })
+    }
+
+    /// Begins a journal with these records.
+    fn begin(&mut self, turn: &mut Turn, records: Vec<Record>) -> Option<BroadcastId> {
+        let id = fresh_id()?;
+        let broadcast = Broadcast::fold(id.clone(), &records).ok().flatten()?;
         self.live.insert(id.clone(), broadcast);
         turn.changes.insert(id.clone(), Change { records, ..Change::default() });
-        Ok(id)
+        Some(id)
     }
 
     fn input(
@@ -213,6 +226,7 @@ impl Driver {
                 self.fold_in(turn, id, records, question);
                 Ok(Taken { opened })
             }
+            Err(Rejected::Unfit(why)) => Err(Refused::Unfit(why)),
             Err(rejected) => {
                 tracing::error!(broadcast.id = %id, ?input, error = %rejected, "an impossible input");
                 Err(Refused::Impossible)
@@ -243,6 +257,7 @@ impl Driver {
                     kind,
                     at: event.at.0,
                     body: body.to_string(),
+                    callback: callback_of(broadcast, &event.told),
                 });
             }
             if let Record::Decided { subject, decision, at, .. } = &record {
@@ -273,11 +288,32 @@ fn joined(broadcast: &Broadcast) -> Option<Joined> {
     })
 }
 
+/// Where the events of work that was asked for go, if the request named a receiver of its own.
+fn callback_of(broadcast: &Broadcast, told: &Told) -> Option<String> {
+    let request = match told {
+        Told::PicturesTaken { request, .. } | Told::AnalysisDone { request, .. } => Some(request),
+        Told::StreamTranscoded(report) => broadcast.request_of_job(&report.job),
+        Told::TaskComplete { task: Some(task), .. } => broadcast.request_of_task(task),
+        Told::ProduceFinished { .. } => broadcast.production.as_ref().map(|opening| &opening.request),
+        Told::PartRecorded { .. }
+        | Told::ComposeStarted
+        | Told::SourceComplete { .. }
+        | Told::Analysed(_)
+        | Told::CoverTaken { .. }
+        | Told::TaskComplete { task: None, .. }
+        | Told::ComposeFailed(_)
+        | Told::Removed { .. }
+        | Told::RecordingStopped => None,
+    };
+    request.and_then(|request| request.callback.clone())
+}
+
 impl Waiting {
     fn succeed(self) {
         match self {
             Self::Publisher(reply, joined) => drop(reply.send(Ok(*joined))),
             Self::Teller(reply, taken) => drop(reply.send(Ok(taken))),
+            Self::Editor(reply, produced) => drop(reply.send(Ok(produced))),
         }
     }
 
@@ -285,6 +321,7 @@ impl Waiting {
         match self {
             Self::Publisher(reply, _) => drop(reply.send(Err(PublishRefused::Unavailable))),
             Self::Teller(reply, _) => drop(reply.send(Err(Refused::Unavailable))),
+            Self::Editor(reply, _) => drop(reply.send(Err(Refused::Unavailable))),
         }
     }
 }

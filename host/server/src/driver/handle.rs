@@ -6,6 +6,7 @@ use reprise_lifecycle::id::{BroadcastId, EffectId, Epoch, PartIndex, VideoId};
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::media::{AudioTrack, PartFacts, VideoTrack};
 use reprise_lifecycle::record::{CloseCause, EndCause, LeaveCause, Opening, RecordRules, Resolution};
+use reprise_lifecycle::work::ProduceOpening;
 use tokio::sync::{mpsc, oneshot};
 
 /// A publisher's place in a broadcast, committed.
@@ -49,12 +50,24 @@ pub enum PublishRefused {
 /// Why an input was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
+    /// The tenant asked for what the video's state forbids.
+    #[error("{0}")]
+    Unfit(&'static str),
     /// The core said that no correct server sends this.
     #[error("the broadcast cannot take this")]
     Impossible,
     /// The catalogue could not take the record, or the server is stopping; it may be told again.
     #[error("the catalogue cannot take a record now")]
     Unavailable,
+}
+
+/// A production's place, committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Produced {
+    /// Its journal.
+    pub broadcast: BroadcastId,
+    /// The video it makes.
+    pub video: VideoId,
 }
 
 /// What became of an input.
@@ -65,6 +78,10 @@ pub(super) struct Taken {
 }
 
 pub(super) enum Message {
+    Produce {
+        opening: Box<ProduceOpening>,
+        reply: oneshot::Sender<Result<Produced, Refused>>,
+    },
     Publish {
         opening: Box<Opening>,
         client: String,
@@ -157,7 +174,7 @@ impl Handle {
         epoch: Epoch,
         cause: LeaveCause,
     ) -> Result<(), Refused> {
-        self.input(broadcast, Input::PublisherGone { epoch, cause }).await.map(drop)
+        self.input(broadcast, Input::gone(epoch, cause)).await.map(drop)
     }
 
     /// Ends a broadcast.
@@ -190,6 +207,25 @@ impl Handle {
     /// When the record could not be committed.
     pub async fn job_input(&self, broadcast: &BroadcastId, input: Input) -> Result<(), Refused> {
         self.input(broadcast, input).await.map(drop)
+    }
+
+    /// Asks for something on behalf of a tenant: work, or a removal. Returns when it is recorded.
+    ///
+    /// # Errors
+    /// [`Refused::Unfit`] when the video's state forbids it; otherwise when the record could not be committed.
+    pub async fn submit(&self, broadcast: &BroadcastId, input: Input) -> Result<(), Refused> {
+        self.input(broadcast, input).await.map(drop)
+    }
+
+    /// Begins the production of an edited video.
+    ///
+    /// # Errors
+    /// When the record could not be committed.
+    pub async fn produce(&self, opening: ProduceOpening) -> Result<Produced, Refused> {
+        let (reply, answer) = oneshot::channel();
+        let message = Message::Produce { opening: Box::new(opening), reply };
+        self.inbox.send(message).await.map_err(|_| Refused::Unavailable)?;
+        answer.await.unwrap_or(Err(Refused::Unavailable))
     }
 
     /// The gap map of a broadcast in which something may still happen; `None` for any other.

@@ -119,17 +119,17 @@ pub fn plan(
     snapshots: Option<&SnapshotPlan>,
     threads: u32,
 ) -> Result<Plan, PlanError> {
-    planned(file_url(source), source, renditions, snapshots, threads)
+    planned(input, source, renditions, snapshots, threads)
 }
 
 /// Plans all `renditions` as one command that reads the source from its standard input, as it is being recorded. Of
 /// `source` only the tracks and what they are like have to be known.
 pub fn plan_piped(source: &Source, renditions: &[Rendition], threads: u32) -> Result<Plan, PlanError> {
-    planned("pipe:0".into(), source, renditions, None, threads)
+    planned(|args, _, threads| input_from(args, "pipe:0".into(), threads), source, renditions, None, threads)
 }
 
 fn planned(
-    url: OsString,
+    input: impl FnOnce(&mut Args, &Source, u32),
     source: &Source,
     renditions: &[Rendition],
     snapshots: Option<&SnapshotPlan>,
@@ -138,7 +138,7 @@ fn planned(
     check_names(renditions, snapshots)?;
     let threads = threads.clamp(1, MAX_THREADS);
     let mut args = Args::default();
-    input(&mut args, url, threads);
+    input(&mut args, source, threads);
     let mut plan = Plan { args: Vec::new(), outputs: Vec::new(), snapshots: None, refused: Vec::new() };
     for rendition in renditions {
         match output(&mut args, source, rendition, threads) {
@@ -189,9 +189,16 @@ fn check_names(renditions: &[Rendition], snapshots: Option<&SnapshotPlan>) -> Re
     Ok(())
 }
 
+/// The prefix keeps a colon in the path from being read as a protocol.
+fn input(args: &mut Args, source: &Source, threads: u32) {
+    let mut url = OsString::from("file:");
+    url.push(&source.path);
+    input_from(args, url, threads);
+}
+
 /// Everything up to and including the input. The demuxer is named, never guessed: a playlist in disguise would make
 /// ffmpeg open other files. Its level prefixes make stderr readable to [`super::error`].
-fn input(args: &mut Args, url: OsString, threads: u32) {
+fn input_from(args: &mut Args, url: OsString, threads: u32) {
     args.flags(&["-hide_banner", "-nostdin", "-y", "-nostats"]);
     args.pair("-loglevel", "level+info");
     args.pair("-progress", "pipe:1");
@@ -205,13 +212,6 @@ fn input(args: &mut Args, url: OsString, threads: u32) {
     args.pair("-f", "mov");
     args.0.push("-i".into());
     args.0.push(url);
-}
-
-/// The prefix keeps a colon in the path from being read as a protocol.
-fn file_url(source: &Source) -> OsString {
-    let mut url = OsString::from("file:");
-    url.push(&source.path);
-    url
 }
 
 fn output(args: &mut Args, source: &Source, rendition: &Rendition, threads: u32) -> Result<PlannedOutput, Refusal> {

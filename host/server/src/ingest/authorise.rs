@@ -112,6 +112,7 @@ fn opening(tenant: &Tenant, domain: String, request: &PublishRequest, config: &R
             group: GroupId::new(config.group_id.clone()),
             auto_compose: config.auto_compose,
             compose_group: config.compose_group_id.clone().map(GroupId::new),
+            ..RecordRules::default()
         },
     }
 }

@@ -330,8 +330,7 @@ impl Follower {
                 return None;
             }
         };
-        let job =
-            TranscodeJob { source, work_dir, renditions, snapshots: None, threads: THREADS, limits: None };
+        let job = TranscodeJob { source, work_dir, renditions, snapshots: None, threads: THREADS, limits: None };
         let (lengths, whole) = (self.lengths.clone(), self.whole.clone());
         let fed = |stdin| feed(tokio::fs::File::from_std(file), lengths, whole, stdin);
         let report = transcode_piped(&shared.tools, &job, &self.unwanted, written_ms, fed).await;

@@ -5,7 +5,7 @@ use reprise_lifecycle::broadcast::{Broadcast, Compose, PartState};
 use reprise_lifecycle::id::VideoId;
 use reprise_lifecycle::media::PartFacts;
 use reprise_lifecycle::question::{ComposePlan, GapRule};
-use reprise_lifecycle::record::{OutputFacts, Template, WorkResult};
+use reprise_lifecycle::record::{OutputFacts, Template};
 use reprise_lifecycle::video::{Output, Stage};
 
 /// One part, whole.
@@ -52,11 +52,11 @@ fn parts_of(broadcast: &Broadcast, plan: &ComposePlan) -> Option<Vec<WholePart>>
 
 /// What a part's video has for `template`: the same settings as they were frozen, whatever the template is called.
 pub(super) fn offer(broadcast: &Broadcast, part: &VideoId, template: &Template) -> Offer {
-    let Some(video) = broadcast.videos.get(part) else { return Offer::Missing };
+    let Some(video) = broadcast.videos.get(part).filter(|video| !video.removed) else { return Offer::Missing };
     if matches!(video.stage, Stage::Deciding(_)) {
         return Offer::Pending;
     }
-    let outputs = video.task().into_iter().flat_map(|task| &task.outputs);
+    let outputs = video.tasks.iter().flat_map(|task| &task.outputs).filter(|output| !output.removed);
     let matching: Vec<&Output> = outputs.filter(|output| is_same(&output.template, template)).collect();
     let done = matching.iter().find_map(|output| output.finished.as_ref().and_then(|end| end.result.done()));
     match done {

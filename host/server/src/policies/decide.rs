@@ -1,16 +1,19 @@
 //! What a verdict comes to at each hook, resolved against the tenant's configuration.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use reprise_lifecycle::broadcast::Broadcast;
+use reprise_lifecycle::broadcast::{Broadcast, Compose};
 use reprise_lifecycle::decision::{Applied, Decision, Verdict};
 use reprise_lifecycle::id::{GroupId, VideoId};
 use reprise_lifecycle::question::{
-    Answer, CallbackAnswer, CallbackQuestion, ComposeQuestion, Hook, Origin, Question, StreamKey, TemplateGroupAnswer,
-    TemplateGroupQuestion,
+    Answer, CallbackAnswer, CallbackQuestion, ComposeAnswer, ComposePlan, ComposeQuestion, GapRule, Hook, Origin,
+    PartRange, PartSummary, Question, StreamKey, TemplateGroupAnswer, TemplateGroupQuestion,
 };
 use reprise_lifecycle::record::{Resolution, TaskPlan};
 use reprise_lifecycle::time::Timestamp;
+use reprise_lifecycle::video::{Source, Video};
+use sha2::{Digest, Sha256};
 
 use super::Policies;
 use crate::store;
@@ -38,6 +41,12 @@ impl Policies {
         video: &VideoId,
     ) -> store::Result<Option<Decided<Resolution>>> {
         let tenant = broadcast.tenant.as_str();
+        match broadcast.videos.get(video) {
+            Some(video) if !matches!(video.source, Source::Part(_)) => {
+                return self.named_group(broadcast, video).await.map(Some);
+            }
+            _ => {}
+        }
         let summary = broadcast.part_summaries().into_iter().find(|part| &part.video_id == video);
         let Some(part) = summary else { return Ok(None) };
         let has_picture = part.video.is_some();
@@ -70,8 +79,7 @@ impl Policies {
         Ok(Some(Decided { question: asked.question, decision, outcome }))
     }
 
-    /// Whether and how a broadcast's parts are composed. No record config can ask for it yet, so no policy is
-    /// asked either: the static configuration applies, and that is recorded.
+    /// Whether and how a broadcast's parts are composed: what the policy says, or else the record config.
     ///
     /// # Errors
     /// When the catalogue cannot be read; asking again is right then.
@@ -80,23 +88,62 @@ impl Policies {
         broadcast: &Broadcast,
         ended_at: Timestamp,
     ) -> store::Result<Decided<Resolution>> {
+        let tenant = broadcast.tenant.as_str();
+        let parts = broadcast.composable_parts();
+        let by_default = whole(&parts, broadcast.rules.gaps);
+        let lengths: BTreeMap<u32, u64> = parts.iter().map(|part| (part.index, part.duration_ms)).collect();
         let question = Question::ComposeRules(ComposeQuestion {
             origin: origin(broadcast),
             ended_at,
-            parts: broadcast.part_summaries(),
+            parts,
             default_compose: broadcast.rules.auto_compose,
             default_group: broadcast.rules.compose_group.as_ref().map(ToString::to_string),
-            groups: self.store.group_choices(broadcast.tenant.as_str()).await?,
+            groups: self.store.group_choices(tenant).await?,
         });
-        let text = serde_json::to_string(&question).unwrap_or_else(|_| "null".to_owned());
-        let asked = super::Asked {
-            question: text,
+        let asked = self.ask(tenant, Some(&broadcast.stream), &question).await;
+        let by_default = broadcast.rules.auto_compose.then_some(by_default);
+        let (applied, plan) = match &asked.verdict {
+            Verdict::Answered(Answer::ComposeRules(ComposeAnswer::Compose(plan))) => {
+                (Applied::Answer, Some(plan.clone()))
+            }
+            Verdict::Answered(Answer::ComposeRules(ComposeAnswer::Skip)) => (Applied::Answer, None),
+            Verdict::Answered(_) | Verdict::NoPolicy => (Applied::Default, by_default),
+            Verdict::Failed(_) => match asked.applied_on_failure() {
+                Applied::Rejected => (Applied::Rejected, None),
+                applied => (applied, by_default),
+            },
+        };
+        let outcome = match plan.filter(|plan| is_long_enough(plan, &lengths)) {
+            Some(plan) => Resolution::Compose { plan },
+            None => Resolution::Nothing,
+        };
+        let decision = asked.decision(&question, applied);
+        Ok(Decided { question: asked.question, decision, outcome })
+    }
+
+    /// What a composed or edited video is processed with. Nobody is asked: the compose policy, the record config or
+    /// the editor named the group already.
+    ///
+    /// # Errors
+    /// When the catalogue cannot be read; asking again is right then.
+    pub async fn named_group(&self, broadcast: &Broadcast, video: &Video) -> store::Result<Decided<Resolution>> {
+        let planned = match (&broadcast.compose, &broadcast.production) {
+            (_, Some(opening)) => Some(opening.group.clone()),
+            (Compose::Planned(plan, _), None) => plan.group.clone().map(GroupId::new),
+            (Compose::NotYet | Compose::Deciding | Compose::Skipped, None) => None,
+        };
+        let group = planned.or_else(|| broadcast.rules.compose_group.clone()).unwrap_or_else(GroupId::no_transcode);
+        let templates = self.store.templates(broadcast.tenant.as_str(), &group).await?;
+        let cover = video.facts.as_ref().is_some_and(|facts| facts.video.is_some());
+        let question = "null".to_owned();
+        let decision = Decision {
+            hook: Hook::TemplateGroup,
+            question_digest: hex::encode(Sha256::digest(question.as_bytes())),
             verdict: Verdict::NoPolicy,
-            failure_policy: reprise_lifecycle::decision::FailurePolicy::Fallback,
+            applied: Applied::Default,
             provenance: None,
         };
-        let decision = asked.decision(&question, Applied::Default);
-        Ok(Decided { question: asked.question, decision, outcome: Resolution::Nothing })
+        Ok(Decided { question, decision, outcome: Resolution::Process(TaskPlan { group, templates, cover }) })
     }
 
     /// What an event looks like when it is sent.
@@ -121,6 +168,21 @@ impl Policies {
         debug_assert_eq!(decision.hook, Hook::Callback);
         Decided { question: asked.question, decision, outcome }
     }
+}
+
+/// What the vendor does: all parts, whole and in order.
+fn whole(parts: &[PartSummary], gaps: GapRule) -> ComposePlan {
+    let ranges = parts.iter().map(|part| PartRange { index: part.index, from_ms: 0, to_ms: None }).collect();
+    ComposePlan { ranges, gaps, min_duration_ms: 0, title: None, group: None }
+}
+
+fn is_long_enough(plan: &ComposePlan, lengths: &BTreeMap<u32, u64>) -> bool {
+    let length = |range: &PartRange| {
+        let to_ms = range.to_ms.or_else(|| lengths.get(&range.index).copied()).unwrap_or(0);
+        to_ms.saturating_sub(range.from_ms)
+    };
+    let total = plan.ranges.iter().map(length).fold(0_u64, u64::saturating_add);
+    !plan.ranges.is_empty() && total >= plan.min_duration_ms
 }
 
 fn origin(broadcast: &Broadcast) -> Origin {

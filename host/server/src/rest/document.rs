@@ -10,7 +10,7 @@ use utoipa::{Modify, OpenApi as _};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Shared, broadcasts, decisions, deliveries, events, plugins, tenants, videos};
+use super::{Shared, broadcasts, decisions, deliveries, events, plugins, tasks, tenants, videos};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -48,6 +48,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(broadcasts::show))
         .routes(routes!(videos::list))
         .routes(routes!(videos::show))
+        .routes(routes!(tasks::cancel))
         .routes(routes!(decisions::list))
         .routes(routes!(events::list))
         .routes(routes!(events::show))

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use super::{State, router};
 use crate::config::Config;
+use crate::jobs::progress::Progress;
 use crate::policies::Policies;
 use crate::testkit::{Answered, World, ask};
 use crate::watermark::Watermarks;
@@ -26,6 +27,7 @@ struct Desk {
     router: Router,
     watermarks: Arc<Watermarks>,
     due: Arc<Notify>,
+    progress: Progress,
 }
 
 impl Desk {
@@ -33,6 +35,7 @@ impl Desk {
         let world = World::new().await;
         let config = Config::parse("").unwrap();
         let policies = Policies::new(&config.policies, world.store.clone(), Arc::clone(&world.files), [9; 32]).unwrap();
+        let progress = Progress::default();
         let (watermarks, due) = (Arc::new(Watermarks::default()), Arc::new(Notify::new()));
         let router = router(State {
             store: world.store.clone(),
@@ -41,8 +44,10 @@ impl Desk {
             admin_token: SecretString::from(ADMIN),
             public_url: "http://vod.example".to_owned(),
             due: Arc::clone(&due),
+            driver: world.driver().await,
+            progress: progress.clone(),
         });
-        Self { world, router, watermarks, due }
+        Self { world, router, watermarks, due, progress }
     }
 
     async fn as_token(&self, token: &str, method: Method, path: &str, body: &str) -> Answered {

@@ -24,6 +24,8 @@ pub struct OutboxEvent {
     pub at: i64,
     /// One JSON object.
     pub body: String,
+    /// The receiver that the request behind it named instead of the tenant's.
+    pub callback: Option<String>,
 }
 
 /// A delivery that waits for a callback policy.
@@ -100,7 +102,8 @@ pub(super) async fn write(
             .bind(&event.id)
             .bind(tenant)
             .bind(app_id)
-            .bind(url)
+            // The vendor's rule: a request's own receiver replaces one that is configured and wants the event.
+            .bind(event.callback.as_ref().unwrap_or(&url))
             .bind(phase)
             .bind(write_json("delivery state", &State::new(Timestamp(event.at)))?)
             .bind((!shape).then_some(event.at))

@@ -1,10 +1,11 @@
 //! Read models: rows for listings, written from the folded broadcast in the transaction of its records. They
 //! hold nothing that the journals do not, and could be made again from them.
 
-use reprise_lifecycle::broadcast::{Broadcast, PartState, Publishing};
-use reprise_lifecycle::id::VideoId;
+use reprise_lifecycle::broadcast::{Broadcast, Compose, PartState, Publishing};
+use reprise_lifecycle::id::{JobId, VideoId};
 use reprise_lifecycle::record::{Record, Subject, WorkResult};
 use reprise_lifecycle::video::{Source, Status, Task, Video};
+use reprise_lifecycle::work::{PictureKind, Trigger};
 use sqlx::{Sqlite, Transaction};
 
 use super::{Result, write_json};
@@ -20,8 +21,10 @@ pub(super) async fn write(
     touched.sort();
     touched.dedup();
     for id in touched {
-        if let Some(row) = after.videos.get(&id) {
-            video(transaction, after, row, at).await?;
+        match after.videos.get(&id) {
+            Some(row) if row.removed => forget(transaction, row).await?,
+            Some(row) => video(transaction, after, row, at).await?,
+            None => {}
         }
     }
     Ok(())
@@ -33,14 +36,24 @@ fn video_of(after: &Broadcast, record: &Record) -> Option<VideoId> {
         Record::Decided { subject: Subject::Video(video), .. }
         | Record::OutputFinished { video, .. }
         | Record::CoverFinished { video, .. } => Some(video.clone()),
-        Record::Decided { subject: Subject::Compose, .. } | Record::ComposeFinished { .. } => {
+        Record::Decided { subject: Subject::Compose, .. } | Record::ComposeLinked { .. } => {
             Some(VideoId::of_compose(&after.id))
         }
+        Record::ProduceOpened { .. } => Some(VideoId::of_edit(&after.id)),
+        Record::ComposeFinished { .. } if after.production.is_some() => Some(VideoId::of_edit(&after.id)),
+        Record::ComposeFinished { .. } => Some(VideoId::of_compose(&after.id)),
+        Record::TaskOpened { video, .. }
+        | Record::PicturesFinished { video, .. }
+        | Record::AnalysisFinished { video, .. }
+        | Record::Removed { video, .. } => Some(video.clone()),
         Record::Opened { .. }
         | Record::PublisherJoined { .. }
         | Record::PublisherLeft { .. }
         | Record::PartOpened { .. }
         | Record::PartDropped { .. }
+        | Record::PicturesAsked { .. }
+        | Record::AnalysisAsked { .. }
+        | Record::Discarded { .. }
         | Record::Ended { .. } => None,
     }
 }
@@ -102,7 +115,9 @@ async fn video(transaction: &mut Transaction<'_, Sqlite>, after: &Broadcast, vid
             (Some(i64::from(index)), part.map(|part| part.started_at.0), end)
         }
         Source::Compose => (None, Some(after.started_at.0), None),
+        Source::Edit => (None, None, None),
     };
+    let words = Words::of(after, video);
     let facts = video.facts.as_ref().map(|facts| write_json("part facts", facts)).transpose()?;
     let cover = video
         .task()
@@ -112,10 +127,13 @@ async fn video(transaction: &mut Transaction<'_, Sqlite>, after: &Broadcast, vid
         .map(|cover| cover.pattern.replace("{SnapshotCount}", &format!("{:05}", cover.cover)));
     sqlx::query(
         "INSERT INTO videos (id, tenant, broadcast, part, domain, app, stream, play_domain, title, description, status, \
-         group_id, record_start, record_end, facts, duration_ms, bytes, cover_file, created_at, modified_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) \
-         ON CONFLICT (id) DO UPDATE SET status = ?11, group_id = ?12, record_end = ?14, facts = ?15, duration_ms = ?16, \
-         bytes = ?17, cover_file = coalesce(?18, cover_file), modified_at = ?20",
+         group_id, record_start, record_end, facts, duration_ms, bytes, cover_file, created_at, modified_at, source, \
+         project, playable, source_deleted, retain_until, analysis) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, \
+         ?23, ?24, ?25, ?26) \
+         ON CONFLICT (id) DO UPDATE SET status = ?11, group_id = coalesce(?12, group_id), record_end = ?14, facts = ?15, \
+         duration_ms = ?16, bytes = ?17, cover_file = coalesce(?18, cover_file), modified_at = ?20, playable = ?23, \
+         source_deleted = ?24, analysis = coalesce(?26, analysis)",
     )
     .bind(video.id.as_str())
     .bind(after.tenant.as_str())
@@ -125,8 +143,8 @@ async fn video(transaction: &mut Transaction<'_, Sqlite>, after: &Broadcast, vid
     .bind(&after.stream.app)
     .bind(&after.stream.name)
     .bind(&after.play_domain)
-    .bind(&after.stream.name)
-    .bind(format!("{}|{}|{}", after.stream.name, after.stream.app, after.play_domain))
+    .bind(words.title)
+    .bind(words.description)
     .bind(status_word(video.status()))
     .bind(video.task().map(|task| task.group.as_str()))
     .bind(start)
@@ -137,11 +155,110 @@ async fn video(transaction: &mut Transaction<'_, Sqlite>, after: &Broadcast, vid
     .bind(cover)
     .bind(video.created_at.0)
     .bind(at)
+    .bind(words.source)
+    .bind(after.production.as_ref().map(|opening| opening.project.as_str()))
+    .bind(video.facts.is_some() && !video.source_removed)
+    .bind(video.source_removed)
+    .bind(retain_until(after, video))
+    .bind(video.media_facts().map(|facts| write_json("media facts", facts)).transpose()?)
     .execute(&mut **transaction)
     .await?;
-    if let Some(task) = video.task() {
+    for task in &video.tasks {
         write_task(transaction, after, video, task).await?;
     }
+    for pictures in &video.pictures {
+        if let Some(WorkResult::Done(series)) = &pictures.result {
+            for facts in series {
+                let row =
+                    Series { kind: pictures_word(facts.kind), pattern: &facts.pattern, count: facts.count, cover: 1 };
+                write_series(transaction, after, video, &pictures.job, &row, pictures.created_at.0).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How a video is named until its tenant says otherwise.
+struct Words<'a> {
+    source: &'static str,
+    title: &'a str,
+    description: String,
+}
+
+impl<'a> Words<'a> {
+    fn of(after: &'a Broadcast, video: &Video) -> Self {
+        let stream = &after.stream;
+        let description = format!("{}|{}|{}", stream.name, stream.app, after.play_domain);
+        match (video.source, &after.compose, &after.production) {
+            (Source::Edit, _, Some(opening)) => {
+                Self { source: "edit", title: &opening.title, description: opening.description.clone() }
+            }
+            (Source::Compose, Compose::Planned(plan, _), _) => {
+                Self { source: "compose", title: plan.title.as_deref().unwrap_or(&stream.name), description }
+            }
+            (Source::Part(_), ..) => Self { source: "part", title: &stream.name, description },
+            (Source::Compose, ..) => Self { source: "compose", title: &stream.name, description },
+            (Source::Edit, ..) => Self { source: "edit", title: "", description: String::new() },
+        }
+    }
+}
+
+const DAY_MS: i64 = 86_400_000;
+
+/// When a part's video is removed by its record config.
+fn retain_until(after: &Broadcast, video: &Video) -> Option<i64> {
+    let days = i64::from(after.rules.retention_days);
+    let is_part = matches!(video.source, Source::Part(_));
+    (days > 0 && is_part).then(|| video.created_at.0.saturating_add(days.saturating_mul(DAY_MS)))
+}
+
+/// A removed video is in no listing any more.
+async fn forget(transaction: &mut Transaction<'_, Sqlite>, video: &Video) -> Result<()> {
+    for table in ["snapshots", "jobs", "tasks"] {
+        sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table} WHERE video = ?")))
+            .bind(video.id.as_str())
+            .execute(&mut **transaction)
+            .await?;
+    }
+    sqlx::query("DELETE FROM videos WHERE id = ?").bind(video.id.as_str()).execute(&mut **transaction).await?;
+    Ok(())
+}
+
+/// A series of pictures as its row tells it.
+struct Series<'a> {
+    kind: &'static str,
+    pattern: &'a str,
+    count: u32,
+    cover: u32,
+}
+
+/// The read model's word for a kind of pictures: the vendor's, since listings select by it.
+fn pictures_word(kind: PictureKind) -> &'static str {
+    crate::api::events::snapshot_type(kind)
+}
+
+async fn write_series(
+    transaction: &mut Transaction<'_, Sqlite>,
+    after: &Broadcast,
+    video: &Video,
+    job: &JobId,
+    series: &Series<'_>,
+    at: i64,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO snapshots (job, tenant, video, kind, pattern, count, cover, created_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
+    )
+    .bind(job.as_str())
+    .bind(after.tenant.as_str())
+    .bind(video.id.as_str())
+    .bind(series.kind)
+    .bind(series.pattern)
+    .bind(series.count)
+    .bind(series.cover)
+    .bind(at)
+    .execute(&mut **transaction)
+    .await?;
     Ok(())
 }
 
@@ -155,8 +272,8 @@ async fn write_task(
         let done = task.outputs_finished();
         let completed = task.outputs.iter().filter_map(|output| output.finished.as_ref()).map(|end| end.at.0).max();
         sqlx::query(
-            "INSERT INTO tasks (id, tenant, video, group_id, trigger_kind, status, created_at, completed_at) \
-             VALUES (?1, ?2, ?3, ?4, 'Auto', ?5, ?6, ?7) \
+            "INSERT INTO tasks (id, tenant, video, group_id, trigger_kind, status, created_at, completed_at, priority) \
+             VALUES (?1, ?2, ?3, ?4, ?8, ?5, ?6, ?7, ?9) \
              ON CONFLICT (id) DO UPDATE SET status = ?5, completed_at = ?7",
         )
         .bind(task.id.as_str())
@@ -166,12 +283,19 @@ async fn write_task(
         .bind(task_status(task))
         .bind(task.created_at.0)
         .bind(completed.filter(|_| done))
+        .bind(match task.trigger {
+            Trigger::Auto => "Auto",
+            Trigger::Manual => "Manual",
+        })
+        .bind(task.request.priority)
         .execute(&mut **transaction)
         .await?;
     }
     for (ordinal, output) in (0_i64..).zip(&task.outputs) {
         let finished = output.finished.as_ref();
         let (status, facts, failure) = match finished.map(|finished| &finished.result) {
+            // What was taken away keeps its place in its task, but nothing of it plays.
+            Some(WorkResult::Done(_)) if output.removed => ("TranscodeSuccess", None, None),
             None => ("Transcoding", None, None),
             Some(WorkResult::Done(facts)) => ("TranscodeSuccess", Some(write_json("output facts", facts)?), None),
             Some(WorkResult::Failed(failure)) => ("TranscodeFail", None, Some(failure)),
@@ -201,19 +325,13 @@ async fn write_task(
     if let Some(cover) = &task.cover
         && let Some(WorkResult::Done(facts)) = &cover.result
     {
-        sqlx::query(
-            "INSERT INTO snapshots (job, tenant, video, kind, pattern, count, cover, created_at) \
-             VALUES (?1, ?2, ?3, 'CoverSnapshot', ?4, ?5, ?6, ?7) ON CONFLICT (job) DO NOTHING",
-        )
-        .bind(cover.job.as_str())
-        .bind(after.tenant.as_str())
-        .bind(video.id.as_str())
-        .bind(&facts.pattern)
-        .bind(facts.count)
-        .bind(facts.cover)
-        .bind(task.created_at.0)
-        .execute(&mut **transaction)
-        .await?;
+        let row = Series {
+            kind: pictures_word(PictureKind::Cover),
+            pattern: &facts.pattern,
+            count: facts.count,
+            cover: facts.cover,
+        };
+        write_series(transaction, after, video, &cover.job, &row, task.created_at.0).await?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::question::{Hook, PartSummary, StreamKey};
 use crate::record::{CloseCause, LeaveCause, Opening, Record, RecordRules, Resolution, Subject};
 use crate::replay;
 use crate::video::Source;
+use crate::work::{Removal, Trigger};
 
 /// A broadcast and the journal it is the fold of.
 pub(super) struct Flow {
@@ -172,7 +173,19 @@ impl Flow {
                 assert_eq!(*hook, Hook::TemplateGroup);
                 format!("ask about {}", self.video(video))
             }
-            Effect::Process { video } => format!("process {}", self.video(video)),
+            Effect::Process { video, task } => {
+                let task = self.broadcast.videos[video].task_by_id(task).expect("a task of its video");
+                let by_hand = if task.trigger == Trigger::Manual { " by hand" } else { "" };
+                format!("process {}{by_hand}", self.video(video))
+            }
+            Effect::Pictures { video, plan, .. } => format!("take {:?} pictures of {}", plan.kind, self.video(video)),
+            Effect::Analyse { video, kind, .. } => format!("look for {kind:?} in {}", self.video(video)),
+            Effect::Produce { video } => format!("produce {}", self.video(video)),
+            Effect::Discard { video, what } => match what {
+                Removal::Video => format!("discard {}", self.video(video)),
+                Removal::Source => format!("discard the source of {}", self.video(video)),
+                Removal::Streams(jobs) => format!("discard {} renditions of {}", jobs.len(), self.video(video)),
+            },
             Effect::Compose { video, plan } => {
                 format!("compose {} of {} parts", self.video(video), plan.ranges.len())
             }
@@ -183,6 +196,7 @@ impl Flow {
         match self.broadcast.videos[id].source {
             Source::Part(part) => format!("part {part}'s video"),
             Source::Compose => "the composed video".to_owned(),
+            Source::Edit => "the edited video".to_owned(),
         }
     }
 }

@@ -21,13 +21,7 @@ pub(super) fn store_only() -> RecordRules {
 }
 
 pub(super) fn with_group(group: &str) -> RecordRules {
-    RecordRules {
-        cycle_ms: 10_000,
-        break_ms: 180_000,
-        group: GroupId::new(group),
-        auto_compose: false,
-        compose_group: None,
-    }
+    RecordRules { cycle_ms: 10_000, group: GroupId::new(group), ..RecordRules::default() }
 }
 
 pub(super) fn composing(group: &str) -> RecordRules {
@@ -39,7 +33,7 @@ pub(super) fn asked() -> Input {
 }
 
 pub(super) fn gone(epoch: u32, cause: LeaveCause) -> Input {
-    Input::PublisherGone { epoch, cause }
+    Input::gone(epoch, cause)
 }
 
 pub(super) fn end(cause: EndCause) -> Input {

@@ -5,4 +5,5 @@ pub(super) mod links;
 pub(super) mod paging;
 pub(super) mod rules;
 pub(super) mod tasks;
+pub(super) mod user_data;
 pub(super) mod videos;

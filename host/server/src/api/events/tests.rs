@@ -178,6 +178,7 @@ fn report(job: &str, definition: &str, result: WorkResult<OutputFacts>) -> Strea
         result,
         started_at: at(20 * 60 + 12),
         finished_at: at(21 * 60 + 39),
+        extend: None,
     }
 }
 
@@ -253,7 +254,7 @@ fn a_task_succeeds_if_any_stream_does() {
         "StartTime": "2027-01-01T00:20:12Z", "FinishTime": "2027-01-01T00:21:39Z",
         "FileUrl": format!("http://vod.example.org/{SEGMENT}/1c9d0e4f5a6b7c8d-ld.m3u8")
     });
-    let task = |streams| Told::TaskComplete { task: Some(TaskId::new("task")), streams, failure: None };
+    let task = |streams| Told::TaskComplete { task: Some(TaskId::new("task")), streams, failure: None, extend: None };
     let expected = |status: &str, infos: Value| {
         json!({
             "EventTime": "2027-01-01T00:22:05Z", "EventType": "TranscodeComplete", "VideoId": SEGMENT,
@@ -271,7 +272,7 @@ fn a_task_that_a_policys_failure_forbids() {
     check(
         SEGMENT,
         at(0),
-        Told::TaskComplete { task: None, streams: vec![], failure: Some(failure) },
+        Told::TaskComplete { task: None, streams: vec![], failure: Some(failure), extend: None },
         json!({
             "EventTime": "2027-01-01T00:00:00Z", "EventType": "TranscodeComplete", "VideoId": SEGMENT,
             "Status": "fail", "ErrorCode": "PolicyRejected", "ErrorMessage": "the policy failed", "StreamInfos": []

@@ -77,7 +77,7 @@ async fn a_request_serves_once_and_a_wrong_one_uses_nothing_up() {
 
     let changes = api.ask(VOD, "AddTranscodeTemplateGroup", &[("Name", "once")]);
     assert_eq!(api.v1(&changes).await.status, 200);
-    api.restart();
+    api.restart().await;
     assert_eq!(refusal(&api.v1(&changes).await).1, "SignatureNonceUsed");
     let groups = api.good(VOD, LIST, &[]).await["TranscodeTemplateGroupList"].as_array().unwrap().len();
     assert_eq!(groups, 2, "the built-in group and one more");

@@ -98,14 +98,10 @@ async fn a_broadcast_shows_its_parts_gaps_and_watermark() {
     let fresh = desk.get("/v1/tenants/acme/broadcasts/b1").await;
     assert_eq!((&fresh["publishing"], &fresh["watermark_ms"]), (&json!("live"), &Value::Null));
     let video = life.part(0).await;
-    life.put(Input::PublisherGone { epoch: 1, cause: LeaveCause::Disconnected }).await;
+    life.put(Input::gone(1, LeaveCause::Disconnected)).await;
     life.put(Input::PublishAsked { client: "203.0.113.9:4712".to_owned() }).await;
     life.put(Input::PartOpening { epoch: 2, video: None, audio: None, first_ms: 10_000 }).await;
-    desk.world
-        .broadcast("acme", "b2")
-        .await
-        .put(Input::PublisherGone { epoch: 1, cause: LeaveCause::Unpublished })
-        .await;
+    desk.world.broadcast("acme", "b2").await.put(Input::gone(1, LeaveCause::Unpublished)).await;
 
     let shown = desk.get("/v1/tenants/acme/broadcasts/b1").await;
     assert_eq!((&shown["reconnects"], &shown["parts"], &shown["settled"]), (&json!(1), &json!(2), &json!(false)));
