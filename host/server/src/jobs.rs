@@ -60,6 +60,9 @@ pub struct Jobs {
     progress: Progress,
     following: Option<Following>,
     encoded_frames: AtomicU64,
+    /// Renditions that were made while their part was recorded, and those joined from parts'.
+    followed: AtomicU64,
+    joined: AtomicU64,
     /// Rung when a job may have ended, for tasks that wait for those of others.
     ended: Notify,
 }
@@ -94,6 +97,8 @@ impl Jobs {
             progress,
             following,
             encoded_frames: AtomicU64::new(0),
+            followed: AtomicU64::new(0),
+            joined: AtomicU64::new(0),
             ended: Notify::new(),
         }
     }
@@ -107,6 +112,11 @@ impl Jobs {
     pub fn encoded_frames(&self) -> u64 {
         let followed = self.following.as_ref().map_or(0, Following::encoded_frames);
         self.encoded_frames.load(Ordering::Relaxed) + followed
+    }
+
+    /// Renditions that were not encoded when they were asked for, by what made that possible.
+    pub fn reused(&self) -> [(&'static str, u64); 2] {
+        [("followed", self.followed.load(Ordering::Relaxed)), ("joined", self.joined.load(Ordering::Relaxed))]
     }
 
     /// Makes what a task of a video still lacks.
@@ -162,7 +172,10 @@ impl Jobs {
             };
             match self.published(attempt, prepared.attempt(), &wanted, Ok(facts.clone())) {
                 Told::Nothing => open.wanted.push(wanted),
-                told => attempt.output(&wanted.job, told).await,
+                told => {
+                    self.followed.fetch_add(1, Ordering::Relaxed);
+                    attempt.output(&wanted.job, told).await;
+                }
             }
         }
     }

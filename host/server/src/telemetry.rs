@@ -69,6 +69,11 @@ impl Metrics {
             "Pictures encoded for renditions",
             ConstCounter::new(self.jobs.encoded_frames()),
         );
+        for (how, count) in self.jobs.reused() {
+            let labelled = registry.sub_registry_with_labels([("how".into(), how.into())].into_iter());
+            let help = "Renditions that were there already, by what made them";
+            labelled.register("renditions_reused", help, ConstCounter::new(count));
+        }
         let now = clock::now();
         if let Ok((due, oldest)) = self.store.outbox_depth(now).await {
             let age_ms = oldest.map_or(0, |oldest| now.0.saturating_sub(oldest).max(0));

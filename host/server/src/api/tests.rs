@@ -5,6 +5,7 @@ mod gateway;
 mod live;
 mod media;
 mod settings;
+mod transcoding;
 mod wire;
 
 use std::sync::Arc;

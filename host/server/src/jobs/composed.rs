@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use reprise_lifecycle::broadcast::Broadcast;
@@ -47,7 +48,10 @@ impl Jobs {
             };
             match joined.map(|facts| self.published(attempt, &attempt.name, &wanted, Ok(facts))) {
                 None | Some(Told::Nothing) => open.wanted.push(wanted),
-                Some(told) => attempt.output(&wanted.job, told).await,
+                Some(told) => {
+                    self.joined.fetch_add(1, Ordering::Relaxed);
+                    attempt.output(&wanted.job, told).await;
+                }
             }
         }
         for part in made.folders {

@@ -3,6 +3,7 @@
 mod access;
 mod contract;
 mod resources;
+mod tasks;
 
 use std::sync::Arc;
 

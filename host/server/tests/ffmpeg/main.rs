@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests: what cannot be prepared fails the test")]
 
+mod broadcast;
 mod clip;
 mod join;
+mod piped;
 mod sandbox;
 mod transcode;
