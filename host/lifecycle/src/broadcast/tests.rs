@@ -9,3 +9,4 @@ mod inputs;
 mod processing;
 mod publishing;
 mod recording;
+mod requests;

@@ -38,8 +38,8 @@ pub(crate) fn part(index: u32) -> PartSummary {
         gap_ms: 0,
         video: None,
         audio: None,
+        facts: None,
     }
-    facts: None,
 }
 
 pub(crate) fn groups() -> Vec<GroupChoice> {

@@ -31,7 +31,10 @@ impl Flow {
             push_args: Vec::new(),
             rules,
         };
-        let journal = Broadcast::open(opening, "198.51.100.7".to_owned(), T0);
+        Self::from_journal(Broadcast::open(opening, "198.51.100.7".to_owned(), T0))
+    }
+
+    pub(super) fn from_journal(journal: Vec<Record>) -> Self {
         let broadcast = fold(&journal);
         Self { broadcast, journal }
     }

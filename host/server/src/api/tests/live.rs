@@ -92,6 +92,27 @@ async fn a_format_rule_replaces_the_single_values() {
 }
 
 #[tokio::test]
+async fn a_rule_composes_in_either_form() {
+    let api = Api::new().await;
+    let compose = [PLAY, APP, STORE_ONLY, ("AutoCompose", "on"), ("ComposeVodTranscodeGroupId", "VOD_NO_TRANSCODE")];
+    api.good(LIVE, ADD, &compose).await;
+    let rule = &rules(&api).await[0];
+    assert_eq!((&rule["AutoCompose"], &rule["ComposeVodTranscodeGroupId"]), (&json!("ON"), &json!("VOD_NO_TRANSCODE")));
+    let merged_only = [
+        PLAY,
+        APP,
+        ("RecordFormat.1.Format", "mp4"),
+        ("RecordFormat.1.ProcessTemplateId", "VOD_NO_TRANSCODE"),
+        ("RecordFormat.1.VideoProcess", "compose"),
+        ("RecordFormat.1.AutoCompose", "ON"),
+    ];
+    api.good(LIVE, UPDATE, &merged_only).await;
+    let rule = &rules(&api).await[0];
+    assert_eq!(rule["RecordFormatList"]["RecordFormat"][0]["VideoProcess"], "compose");
+    assert_eq!((&rule["AutoCompose"], &rule["VodTranscodeGroupId"]), (&json!("ON"), &json!("VOD_NO_TRANSCODE")));
+}
+
+#[tokio::test]
 async fn a_rule_that_cannot_be_is_refused_by_name() {
     let api = Api::new().await;
     let invalid = (400, "InvalidParameter");
@@ -115,10 +136,6 @@ async fn a_rule_that_cannot_be_is_refused_by_name() {
         (
             &[PLAY, APP, STORE_ONLY, ("AutoCompose", "ON"), ("ComposeVodTranscodeGroupId", "0123")],
             (404, "InvalidTranscodeTemplateGroup.NotFound"),
-        ),
-        (
-            &[PLAY, APP, STORE_ONLY, ("AutoCompose", "on"), ("ComposeVodTranscodeGroupId", "VOD_NO_TRANSCODE")],
-            not_offered,
         ),
         (&[PLAY, APP, STORE_ONLY, ("OnDemand", "7")], not_offered),
         (&[PLAY, APP, STORE_ONLY, ("RecordContent", "raw,transcode")], not_offered),

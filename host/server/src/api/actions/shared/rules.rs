@@ -1,6 +1,6 @@
 //! Record configs as the Live actions read and show them.
 
-use reprise_lifecycle::id::GroupId;
+use reprise_lifecycle::id::{GroupId, NO_TRANSCODE};
 use reprise_lifecycle::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -49,6 +49,24 @@ struct RecordFormat {
     group: String,
     slice_s: Option<i64>,
     tags: String,
+    /// What the template group processes: `origin` the cycle files, `compose` the merged one, or both.
+    #[serde(default = "origin")]
+    video_process: String,
+}
+
+fn origin() -> String {
+    "origin".to_owned()
+}
+
+impl RecordFormat {
+    /// The group of the cycle files, and that of the merged one.
+    fn groups(&self) -> (String, String) {
+        let group_of = |which: &str| {
+            let processed = commas(&self.video_process).contains(&which);
+            if processed { self.group.clone() } else { NO_TRANSCODE.to_owned() }
+        };
+        (group_of("origin"), group_of("compose"))
+    }
 }
 
 /// The key that the parameters name, which must lie in the tenant's play domain.
@@ -130,8 +148,11 @@ async fn apply(
     }
 
     match record_format(params, &mut not_offered)? {
-        Some(format) => {
-            config.group_id = format.group.clone();
+        Some((format, auto_compose)) => {
+            let (group, compose_group) = format.groups();
+            config.group_id = group;
+            config.auto_compose = auto_compose;
+            config.compose_group_id = auto_compose.then_some(compose_group);
             extra.record_format = Some(format);
         }
         None => {
@@ -139,7 +160,7 @@ async fn apply(
                 config.group_id = group.to_owned();
                 extra.record_format = None;
             }
-            compose(params, &mut config, &mut not_offered)?;
+            compose(params, &mut config)?;
         }
     }
     for group in [Some(&config.group_id), config.compose_group_id.as_ref()].into_iter().flatten() {
@@ -152,25 +173,22 @@ async fn apply(
     Ok(config)
 }
 
-fn compose(params: &Params, config: &mut RecordConfig, not_offered: &mut Vec<&str>) -> Result<(), Error> {
+fn compose(params: &Params, config: &mut RecordConfig) -> Result<(), Error> {
     if let Some(group) = params.get("ComposeVodTranscodeGroupId") {
         config.compose_group_id = Some(group.to_owned());
     }
     if let Some(switch) = params.choice("AutoCompose", &["ON", "OFF"])? {
         config.auto_compose = switch == "ON";
     }
-    if config.auto_compose {
-        if config.compose_group_id.is_none() {
-            return Err((&error::MISSING_COMPOSE_GROUP).into());
-        }
-        not_offered.push("AutoCompose=ON: composing a broadcast's parts is not offered in this version");
+    if config.auto_compose && config.compose_group_id.is_none() {
+        return Err((&error::MISSING_COMPOSE_GROUP).into());
     }
     Ok(())
 }
 
-/// The rule of `RecordFormat.N`. One rule whose parts are recorded as they are can be honoured, since a part plays
-/// in both containers; several, merged files, workflows and FLV cannot.
-fn record_format(params: &Params, not_offered: &mut Vec<&str>) -> Result<Option<RecordFormat>, Error> {
+/// The rule of `RecordFormat.N`, and whether it composes. One rule can be honoured, since a part plays in both
+/// containers; several, workflows and FLV cannot.
+fn record_format(params: &Params, not_offered: &mut Vec<&str>) -> Result<Option<(RecordFormat, bool)>, Error> {
     let formats = params.objects("RecordFormat")?;
     if formats.len() > 1 {
         not_offered.push("more than one RecordFormat: a part is recorded once and plays in both containers");
@@ -194,13 +212,13 @@ fn record_format(params: &Params, not_offered: &mut Vec<&str>) -> Result<Option<
     if given.choice("ProcessMethod", &["transcode", "workflow"])? == Some("workflow") {
         not_offered.push("ProcessMethod=workflow: recordings are processed with a template group");
     }
-    for process in commas(given.get("VideoProcess").unwrap_or_default()) {
-        if one_of(&given.name("VideoProcess"), process, &["origin", "compose"])? == "compose" {
-            not_offered.push("VideoProcess=compose: composing a broadcast's parts is not offered in this version");
-        }
-    }
-    if given.choice("AutoCompose", &["ON", "OFF"])? == Some("ON") {
-        not_offered.push("AutoCompose=ON: composing a broadcast's parts is not offered in this version");
+    let processes = commas(given.get("VideoProcess").unwrap_or("origin")).into_iter();
+    let processes: Result<Vec<&str>, Error> =
+        processes.map(|process| one_of(&given.name("VideoProcess"), process, &["origin", "compose"])).collect();
+    let video_process = processes?.join(",");
+    let auto_compose = given.choice("AutoCompose", &["ON", "OFF"])? == Some("ON");
+    if video_process.contains("compose") && !auto_compose {
+        return Err(Error::invalid(given.name("VideoProcess"), "compose needs AutoCompose to be ON"));
     }
     let group = given.get("ProcessTemplateId");
     let group =
@@ -209,13 +227,14 @@ fn record_format(params: &Params, not_offered: &mut Vec<&str>) -> Result<Option<
     if tags.len() > MAX_KEPT_BYTES {
         return Err(Error::invalid(given.name("Tags"), format!("it must be at most {MAX_KEPT_BYTES} bytes")));
     }
-    Ok(Some(RecordFormat { format: format.to_owned(), group: group.to_owned(), slice_s, tags: tags.to_owned() }))
+    let (format, group, tags) = (format.to_owned(), group.to_owned(), tags.to_owned());
+    Ok(Some((RecordFormat { format, group, slice_s, tags, video_process }, auto_compose)))
 }
 
 /// A rule as `DescribeLiveRecordVodConfigs` shows it.
 pub(crate) fn show(config: &RecordConfig) -> Value {
     let extra = extra(config);
-    let formats: Vec<Value> = extra.record_format.iter().map(show_format).collect();
+    let formats: Vec<Value> = extra.record_format.iter().map(|format| show_format(format, config)).collect();
     json!({
         "DomainName": config.domain,
         "AppName": config.app,
@@ -236,15 +255,15 @@ pub(crate) fn show(config: &RecordConfig) -> Value {
     })
 }
 
-fn show_format(format: &RecordFormat) -> Value {
+fn show_format(format: &RecordFormat, config: &RecordConfig) -> Value {
     json!({
-        "AutoCompose": "OFF",
+        "AutoCompose": if config.auto_compose { "ON" } else { "OFF" },
         "Format": format.format,
         "ProcessMethod": "transcode",
         "ProcessTemplateId": format.group,
         "SliceDuration": format.slice_s.unwrap_or(30),
         "Tags": format.tags,
-        "VideoProcess": "origin",
+        "VideoProcess": format.video_process,
     })
 }
 
