@@ -8,6 +8,7 @@ mod hostile;
 mod recording;
 mod recovery;
 mod sdk;
+mod transcoding;
 
 /// A runtime for one test.
 fn run(test: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {

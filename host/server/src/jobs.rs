@@ -18,12 +18,12 @@ pub mod schedule;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use reprise_lifecycle::id::{JobId, TaskId, VideoId};
 use reprise_lifecycle::media::PartFacts;
 use reprise_lifecycle::record::{CoverFacts, OutputFacts, WorkFailure, WorkResult};
 use tokio::sync::{Notify, watch};
-use tokio_util::sync::CancellationToken;
 
 use self::attempt::{Attempt, Open, Told, Wanted, gather, gathered, no_picture, output_facts, told_of};
 use self::following::Following;
@@ -46,6 +46,9 @@ const BAD_MEDIA: &str = "InvalidParameter.ResourceContentBad";
 
 /// The vendor's code for a template that cannot be applied.
 const BAD_TEMPLATE: &str = "InvalidParameter.Template";
+
+/// How late what others recorded may be seen, such as a decision about a part or a cancelled task: it rings nobody here.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Threads of one ffmpeg; with one process for every two cores, ingest keeps its share.
 const THREADS: u32 = 2;
@@ -196,8 +199,8 @@ impl Jobs {
             threads: THREADS,
             limits: None,
         };
-        let jobs = open.wanted.iter().map(|wanted| &wanted.job);
-        let report = match self.encode(&job, &attempt.work.cancel, jobs).await {
+        let jobs: Vec<&JobId> = open.wanted.iter().map(|wanted| &wanted.job).collect();
+        let report = match self.encode(attempt, &job, &jobs).await {
             Ok(report) => report,
             Err(error) => {
                 let failure = WorkFailure { code: BAD_TEMPLATE.to_owned(), message: error.to_string() };
@@ -215,25 +218,47 @@ impl Jobs {
         }
     }
 
-    /// Runs ffmpeg, counts what it encodes, and shows how far `jobs` are.
-    async fn encode<'a>(
+    /// Runs ffmpeg, counts what it encodes, and shows how far `jobs` are. It ends early when none of them is wanted any
+    /// more: cancelling a task leaves its covers to be taken, so the work as such goes on.
+    async fn encode(
         &self,
+        attempt: &Attempt<'_>,
         job: &TranscodeJob,
-        cancel: &CancellationToken,
-        jobs: impl IntoIterator<Item = &'a JobId>,
+        jobs: &[&JobId],
     ) -> Result<TranscodeReport, PlanError> {
-        let tracked = self.progress.track(jobs);
+        let tracked = self.progress.track(jobs.iter().copied());
         let (progress, mut seen) = watch::channel(0);
-        let encoding = transcode(&self.tools, job, cancel, &progress);
-        tokio::pin!(encoding);
+        let cancel = attempt.work.cancel.child_token();
+        let encoding = transcode(&self.tools, job, &cancel, &progress);
+        let unwanted = self.until_unwanted(attempt, jobs);
+        tokio::pin!(encoding, unwanted);
         let report = loop {
             tokio::select! {
                 report = &mut encoding => break report?,
                 Ok(()) = seen.changed() => tracked.set(*seen.borrow_and_update()),
+                () = &mut unwanted, if !cancel.is_cancelled() => cancel.cancel(),
             }
         };
         self.encoded_frames.fetch_add(report.encoded_frames, Ordering::Relaxed);
         Ok(report)
+    }
+
+    /// Returns when all of `jobs` have a result, which others than this attempt recorded.
+    async fn until_unwanted(&self, attempt: &Attempt<'_>, jobs: &[&JobId]) {
+        if jobs.is_empty() {
+            return std::future::pending().await;
+        }
+        let tenant = attempt.work.broadcast.tenant.as_str();
+        let mut left = jobs.iter();
+        let mut next = left.next();
+        while let Some(job) = next {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            match self.store.job(tenant, job.as_str()).await {
+                Ok(Some(row)) if row.completed_at.is_none() => {}
+                Ok(_) => next = left.next(),
+                Err(error) => tracing::warn!(job.id = %job, error = %error, "a job cannot be looked up"),
+            }
+        }
     }
 
     /// Moves an output from the folder of `made_in`, where it stands, to its video.

@@ -4,22 +4,19 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use reprise_lifecycle::broadcast::Broadcast;
+use reprise_lifecycle::id::JobId;
 use reprise_lifecycle::record::OutputFacts;
 use reprise_lifecycle::video::{Source as Origin, Video};
 
 use super::attempt::{Attempt, Open, Told, Wanted};
 use super::joining::{self, MOST_PARTS, Rendered};
 use super::reuse::{Offer, WholePart, offer, whole_parts};
-use super::{Jobs, THREADS, source};
+use super::{Jobs, LOOK_AGAIN, THREADS, source};
 use crate::ffmpeg::error::{Failure, Fault};
 use crate::ffmpeg::transcode::{self, TranscodeJob};
 use crate::files;
-
-/// How late a decision about a part may be seen: unlike the end of a job it rings nobody here.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What each part offers for each wanted rendition.
 struct Offers {
@@ -129,8 +126,8 @@ impl Jobs {
                 threads: THREADS,
                 limits: None,
             };
-            let jobs = lacking.iter().map(|wanted| &wanted.job);
-            let Ok(report) = self.encode(&job, &attempt.work.cancel, jobs).await else { continue };
+            let jobs: Vec<&JobId> = lacking.iter().map(|wanted| &wanted.job).collect();
+            let Ok(report) = self.encode(attempt, &job, &jobs).await else { continue };
             for (wanted, output) in lacking.into_iter().zip(report.outputs) {
                 match output.result {
                     Ok(facts) => {

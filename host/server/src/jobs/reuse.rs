@@ -70,3 +70,6 @@ fn is_same(one: &Template, other: &Template) -> bool {
     // The definition says whether tracks are copied, and the format which container there is; the rest is settings.
     (&one.settings, &one.definition, &one.format) == (&other.settings, &other.definition, &other.format)
 }
+
+#[cfg(test)]
+mod tests;
