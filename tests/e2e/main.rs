@@ -5,6 +5,7 @@ mod callbacks;
 mod decisions;
 mod demo;
 mod hostile;
+mod managing;
 mod recording;
 mod recovery;
 mod sdk;

@@ -21,7 +21,9 @@ use crate::timeline::TimelinePosition;
 pub mod fragment;
 pub mod index;
 pub mod init;
+pub mod rebase;
 pub mod retime;
+pub mod samples;
 pub mod scan;
 pub mod trailer;
 
@@ -31,7 +33,9 @@ pub(crate) mod readback;
 pub use fragment::{Fragmenter, Sample};
 pub use index::{FragmentIndex, IndexError};
 pub use init::{InitSegment, init_segment, read_tracks};
+pub use rebase::{Shift, TrackStarts, rebase, track_starts};
 pub use retime::{RetimeError, TrackClock, clocks, retime};
+pub use samples::{SampleReader, TimedSample};
 pub use scan::{Scan, scan};
 pub use trailer::TRAILER_BYTES;
 
@@ -123,4 +127,7 @@ pub enum BoxError {
     /// The init segment holds a track that is not ours.
     #[error("track is not one that this crate writes")]
     ForeignTrack,
+    /// The bytes are not those of the fragment that the index describes.
+    #[error("fragment is not the one that its index describes")]
+    ForeignFragment,
 }

@@ -9,6 +9,7 @@
 //! - [`timeline`] makes one continuous clock out of 32-bit timestamps that wrap, jump and stumble;
 //! - [`fmp4`] writes and reads back init segments, fragments and their checksummed trailers;
 //! - [`part`] is the state machine over all of them: media in, "open, append, close" out;
+//! - [`compose`] joins stretches of parts into one file without encoding;
 //! - [`hls`] describes recorded parts as playlists of byte ranges.
 //!
 //! What is absent on purpose: a clock, sockets, files, threads, async, tenants. Every length that a stranger
@@ -16,6 +17,7 @@
 //! crate panic. Media that the crate cannot record is a value that says so, because whoever holds the
 //! connection has to refuse the publisher.
 
+pub mod compose;
 pub mod flv;
 pub mod fmp4;
 pub mod hls;

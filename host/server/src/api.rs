@@ -19,9 +19,12 @@ mod envelope;
 pub mod error;
 pub mod events;
 pub mod names;
+mod outbox;
 mod params;
+mod pictures;
 mod replay;
 mod reply;
+mod search;
 mod signature;
 pub mod template;
 pub mod times;
@@ -35,6 +38,7 @@ use axum::routing::any;
 use reprise_lifecycle::time::Timestamp;
 use tokio::sync::{Mutex, Semaphore};
 
+pub use self::outbox::Outbox;
 pub use self::replay::Rate;
 use self::urls::MediaUrls;
 use crate::delivery::address::Guard;
@@ -88,6 +92,7 @@ pub struct Context {
     clock: Clock,
     settings: Settings,
     urls: MediaUrls,
+    outbox: Outbox,
     guard: replay::Guard,
     slots: Semaphore,
     /// Template groups are read, changed and written whole; two changes at once would lose one.
@@ -99,16 +104,14 @@ impl Context {
     pub fn new(store: Store, driver: driver::Handle, clock: Clock, settings: Settings) -> Self {
         let urls = MediaUrls::new(&settings.media_base_url);
         let guard = replay::Guard::new(settings.rate);
-        Self {
-            store,
-            driver,
-            clock,
-            settings,
-            urls,
-            guard,
-            slots: Semaphore::new(MAX_IN_FLIGHT),
-            groups: Mutex::new(()),
-        }
+        let (slots, groups, outbox) = (Semaphore::new(MAX_IN_FLIGHT), Mutex::new(()), Outbox::default());
+        Self { store, driver, clock, settings, urls, outbox, guard, slots, groups }
+    }
+
+    /// The same API with receivers that hear of events at once.
+    #[must_use]
+    pub fn with_outbox(self, outbox: Outbox) -> Self {
+        Self { outbox, ..self }
     }
 
     fn now(&self) -> Timestamp {

@@ -13,6 +13,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::urls::MediaUrls;
+use crate::compose::Composer;
+use crate::composing::Composing;
 use crate::config::Config;
 use crate::delivery::address::Guard;
 use crate::delivery::client::{Client, ClientConfig};
@@ -25,15 +27,17 @@ use crate::jobs::following::{Following, Guess};
 use crate::jobs::progress::Progress;
 use crate::jobs::{self, Jobs};
 use crate::perform::Performer;
+use crate::pictures::Pictures;
 use crate::playback::{self, Playback};
 use crate::policies::Policies;
 use crate::recorder::Recorders;
+use crate::removal::Sweeper;
 use crate::shaper::Shaper;
 use crate::store::Store;
 use crate::store::seal::Seal;
 use crate::telemetry::Metrics;
 use crate::watermark::Watermarks;
-use crate::{api, clock, rest};
+use crate::{api, clock, compose, rest};
 
 /// Every part, built and bound, not yet running.
 pub struct App {
@@ -46,6 +50,7 @@ pub struct App {
     following: Option<Following>,
     worker: Worker<Store>,
     shaper: Shaper,
+    sweeper: Sweeper,
     store: Store,
 }
 
@@ -101,14 +106,28 @@ impl App {
         }
         let progress = Progress::default();
         let workers = config.jobs.workers;
-        let jobs = Jobs::new(Arc::clone(&files), tools, store.clone(), workers, progress.clone(), following.clone());
+        let jobs =
+            Jobs::new(Arc::clone(&files), tools.clone(), store.clone(), workers, progress.clone(), following.clone());
         let jobs = Arc::new(jobs);
         let performer = Performer {
             driver: handle.clone(),
             publishers: Arc::clone(&publishers),
             recorders: recorders.clone(),
             policies: Arc::clone(&policies),
+            composing: Composing::new(
+                Arc::new(Composer::new(Arc::clone(&files), tools.clone(), jobs::THREADS)),
+                handle.clone(),
+            ),
+            pictures: Arc::new(Pictures::new(Arc::clone(&files), tools.clone(), jobs.queue().clone())),
+            files: Arc::clone(&files),
             jobs: Arc::clone(&jobs),
+        };
+        let sweeper = Sweeper {
+            store: store.clone(),
+            files: Arc::clone(&files),
+            driver: handle.clone(),
+            config: config.storage.clone(),
+            drop_links: Some(compose::drop_links),
         };
         let context = driver::Context {
             store: store.clone(),
@@ -151,7 +170,12 @@ impl App {
             progress: progress.clone(),
             ..api::Settings::new(&media_base)
         };
-        let vendor = api::Context::new(store.clone(), handle.clone(), Arc::new(clock::now), settings);
+        let outbox = api::Outbox {
+            shapes: Some(Arc::<Policies>::clone(&policies)),
+            committed: vec![Arc::clone(&to_shape), Arc::clone(&to_deliver)],
+        };
+        let vendor =
+            api::Context::new(store.clone(), handle.clone(), Arc::new(clock::now), settings).with_outbox(outbox);
         let rest = rest::State {
             store: store.clone(),
             watermarks: Arc::clone(&watermarks),
@@ -176,7 +200,7 @@ impl App {
             limits: config.limits.clone(),
         };
         let shaper = Shaper { store: store.clone(), policies, wake: to_shape, shaped: to_deliver };
-        Ok(Self { stop, http, rtmp, router, ingest, driver, following, worker, shaper, store })
+        Ok(Self { stop, http, rtmp, router, ingest, driver, following, worker, shaper, sweeper, store })
     }
 
     /// The HTTP address.
@@ -196,11 +220,13 @@ impl App {
         let http = tokio::spawn(self.http.run(self.router, delivered.clone()));
         let rtmp = tokio::spawn(self.rtmp.run(self.ingest, self.stop.clone()));
         let driver = tokio::spawn(self.driver.run(drained.clone()));
+        let sweeper = tokio::spawn(self.sweeper.run(self.stop.clone()));
         let shaper = tokio::spawn(self.shaper.run(delivered.clone()));
         let worker = tokio::spawn(self.worker.run(delivered.clone()));
         self.stop.cancelled().await;
         tracing::info!("stopping");
         wait("ingest", rtmp).await;
+        wait("sweeper", sweeper).await;
         drained.cancel();
         wait("driver", driver).await;
         if let Some(following) = self.following {

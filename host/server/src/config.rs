@@ -52,6 +52,8 @@ pub struct Config {
     pub public_url: String,
     /// Limits.
     pub limits: Limits,
+    /// What becomes of what is removed.
+    pub storage: Storage,
     /// ffmpeg.
     pub jobs: Jobs,
     /// Guests.
@@ -78,6 +80,16 @@ pub struct Limits {
     pub publishers_per_tenant: usize,
     /// Free disk below which publishers are refused.
     pub disk_reserve_mib: u64,
+}
+
+/// What becomes of what is removed.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Storage {
+    /// How long the files of what was removed stay in the trash.
+    pub trash_seconds: u64,
+    /// How often expired videos and old files are looked for.
+    pub sweep_seconds: u64,
 }
 
 /// How ffmpeg is run.
@@ -175,11 +187,12 @@ impl Config {
     pub fn check(&self) -> Result<(), Error> {
         let url = &self.public_url;
         let is_url = url.is_empty() || url.starts_with("http://") || url.starts_with("https://");
-        let checks: [(bool, &'static str, &'static str); 7] = [
+        let checks: [(bool, &'static str, &'static str); 8] = [
             (is_url, "public_url", "must begin with http:// or https://"),
             (self.limits.min_cycle_seconds >= 1, "limits.min_cycle_seconds", "must be at least 1"),
             (self.limits.min_break_seconds >= 1, "limits.min_break_seconds", "must be at least 1"),
             (self.limits.rtmp_connections >= 1, "limits.rtmp_connections", "must be at least 1"),
+            (self.storage.sweep_seconds >= 1, "storage.sweep_seconds", "must be at least 1"),
             (self.policies.concurrent >= 1, "policies.concurrent", "must be at least 1"),
             (self.policies.deadline_ms >= 1, "policies.deadline_ms", "must be at least 1"),
             (self.callbacks.timeout_ms >= 100, "callbacks.timeout_ms", "must be at least 100"),

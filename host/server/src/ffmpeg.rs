@@ -11,12 +11,14 @@
 pub mod error;
 pub mod join;
 pub mod limits;
+pub mod pictures;
 pub mod plan;
 pub mod probe;
 pub mod process;
 pub mod progress;
 pub mod sandbox;
 pub mod snapshot;
+pub mod stretch;
 pub mod template;
 pub mod tools;
 pub mod transcode;

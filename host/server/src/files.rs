@@ -7,6 +7,7 @@
 //! media/<video id>/source.mp4         the recording; source.index beside it once it is closed
 //! media/<video id>/<job id>/…         one rendition, or one series of pictures; appears by rename
 //! work/<attempt>/…                    one attempt of a job; swept at start
+//! trash/<time>-<video id>-<n>/…       what was removed, until its grace is over
 //! ```
 
 use std::io;
@@ -38,6 +39,7 @@ pub struct Files {
     dir: Dir,
     media: Dir,
     work: Dir,
+    trash: Dir,
     plugins: Dir,
     _lock: cap_std::fs::File,
 }
@@ -52,12 +54,13 @@ impl Files {
         let root = root.canonicalize()?;
         let dir = Dir::open_ambient_dir(&root, ambient_authority())?;
         let lock = lock(&dir)?;
-        for name in ["media", "work", "plugins", "plugins/cache"] {
+        for name in ["media", "work", "trash", "plugins", "plugins/cache"] {
             make_folder(&dir, name)?;
         }
         let (media, work, plugins) = (dir.open_dir("media")?, dir.open_dir("work")?, dir.open_dir("plugins")?);
+        let trash = dir.open_dir("trash")?;
         sync(&dir)?;
-        Ok(Self { root, dir, media, work, plugins, _lock: lock })
+        Ok(Self { root, dir, media, work, trash, plugins, _lock: lock })
     }
 
     /// The data folder's absolute path, for the programs that need one (SQLite, ffmpeg).
@@ -73,6 +76,11 @@ impl Files {
     /// All videos' folders.
     pub fn media(&self) -> &Dir {
         &self.media
+    }
+
+    /// What was removed and is yet to be deleted.
+    pub fn trash(&self) -> &Dir {
+        &self.trash
     }
 
     /// The plugins' folder.
@@ -144,14 +152,15 @@ impl Files {
     }
 
     /// Moves a finished folder from an attempt into its video's folder, synced before and after. One that is
-    /// there already came from an earlier attempt whose record was lost, and gives way.
+    /// there already came from an earlier attempt whose record was lost, and gives way. A video whose folder is not
+    /// there was removed meanwhile, and does not come back.
     ///
     /// # Errors
-    /// When a file cannot be synced or the folder cannot be moved.
+    /// When a file cannot be synced, the folder cannot be moved, or the video has none.
     pub fn publish(&self, attempt: &str, folder: &str, video: &VideoId, name: &str) -> io::Result<()> {
         let from = self.work.open_dir(attempt)?;
         sync_tree(&from.open_dir(folder)?)?;
-        let to = self.make_video(video)?;
+        let to = self.video(video)?;
         match to.remove_dir_all(name) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
@@ -275,6 +284,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let files = Files::open(dir.path()).unwrap();
         let video = VideoId::new("v1");
+        files.make_video(&video).unwrap();
         for text in ["first", "again"] {
             let work = files.fresh_work("a1").unwrap();
             std::fs::create_dir(work.join("job")).unwrap();
@@ -283,5 +293,16 @@ mod tests {
             let read = files.video(&video).unwrap().read_to_string("j1/index.m3u8").unwrap();
             assert_eq!(read, text);
         }
+    }
+
+    #[test]
+    fn a_removed_video_does_not_come_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = Files::open(dir.path()).unwrap();
+        let work = files.fresh_work("a1").unwrap();
+        std::fs::create_dir(work.join("job")).unwrap();
+        let error = files.publish("a1", "job", &VideoId::new("v1"), "j1").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(!dir.path().join("media/v1").exists());
     }
 }

@@ -51,7 +51,7 @@ const BAD_TEMPLATE: &str = "InvalidParameter.Template";
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Threads of one ffmpeg; with one process for every two cores, ingest keeps its share.
-const THREADS: u32 = 2;
+pub const THREADS: u32 = 2;
 
 /// Runs jobs, a bounded number at a time.
 #[derive(Debug)]
@@ -323,7 +323,7 @@ impl Jobs {
     }
 }
 
-fn source(path: &Path, facts: &PartFacts) -> Source {
+pub(crate) fn source(path: &Path, facts: &PartFacts) -> Source {
     Source {
         path: path.to_owned(),
         size_bytes: facts.bytes,

@@ -8,12 +8,15 @@ use reprise_lifecycle::effect::Effect;
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::record::{LeaveCause, Subject, WorkFailure, WorkResult};
 
-use crate::clock;
+use crate::composing::Composing;
 use crate::driver::{Handle, Perform, Work};
+use crate::files::Files;
 use crate::ingest::Publishers;
 use crate::jobs::Jobs;
+use crate::pictures::Pictures;
 use crate::policies::Policies;
 use crate::recorder::Recorders;
+use crate::{clock, removal};
 
 /// Everything that does work.
 #[derive(Clone, Debug)]
@@ -28,6 +31,12 @@ pub struct Performer {
     pub policies: Arc<Policies>,
     /// Runs ffmpeg.
     pub jobs: Arc<Jobs>,
+    /// Joins parts.
+    pub composing: Composing,
+    /// Takes pictures.
+    pub pictures: Arc<Pictures>,
+    /// Where what is removed lies.
+    pub files: Arc<Files>,
 }
 
 impl Perform for Performer {
@@ -53,24 +62,19 @@ impl Performer {
             Effect::ClosePart { part } => self.recorders.close_abandoned(&broadcast, *part).await,
             Effect::Ask { subject, .. } => self.ask(&work, subject).await,
             Effect::Process { video, task } => self.jobs.process(&work, &self.driver, video, task).await,
-            Effect::Compose { .. } | Effect::Produce { .. } => {
+            Effect::Compose { video, plan } => self.composing.run(&work, video, plan).await,
+            Effect::Produce { .. } => {
                 let input =
                     Input::ComposeFinished { effect: work.effect_id, result: WorkResult::Failed(unsupported()) };
                 log_refused(self.driver.job_input(&broadcast.id, input).await);
             }
-            Effect::Pictures { video, job, .. } => {
-                let (video, job) = (video.clone(), job.clone());
-                let input = Input::PicturesFinished { video, job, result: WorkResult::Failed(unsupported()) };
-                log_refused(self.driver.job_input(&broadcast.id, input).await);
-            }
+            Effect::Pictures { video, job, plan } => self.pictures.take(&work, &self.driver, video, job, plan).await,
             Effect::Analyse { video, job, .. } => {
                 let (video, job) = (video.clone(), job.clone());
                 let input = Input::AnalysisFinished { video, job, result: WorkResult::Failed(unsupported()) };
                 log_refused(self.driver.job_input(&broadcast.id, input).await);
             }
-            Effect::Discard { .. } => {
-                log_refused(self.driver.job_input(&broadcast.id, Input::Discarded { effect: work.effect_id }).await);
-            }
+            Effect::Discard { video, what } => removal::discard(&self.files, &work, &self.driver, video, what).await,
         }
     }
 

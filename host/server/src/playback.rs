@@ -3,7 +3,8 @@
 //! | Path | What |
 //! |---|---|
 //! | `{video}/source.mp4` | the recording |
-//! | `{video}/source.m3u8` | the recording as HLS: byte ranges of `source.mp4` |
+//! | `{video}/source.m3u8` | the recording as HLS: byte ranges of `source.mp4`, or of the parts of a fresh compose |
+//! | `{video}/parts/{file}` | a part that a composed video is linked to |
 //! | `{video}/index.m3u8` | a master playlist over the HLS renditions; the source's playlist while there are none |
 //! | `{video}/player.html` | a plain page that plays the best of these |
 //! | `{video}/{job}/{file}` | files of a rendition or of a series of pictures |
@@ -17,8 +18,10 @@
 
 mod auth;
 mod cache;
+mod captions;
 mod error;
 mod file;
+mod linked;
 mod master;
 mod names;
 mod page;

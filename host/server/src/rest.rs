@@ -23,6 +23,7 @@ mod extract;
 mod form;
 mod names;
 mod plugins;
+mod record_configs;
 mod tasks;
 mod tenants;
 mod videos;

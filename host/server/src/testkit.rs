@@ -83,16 +83,27 @@ impl World {
     /// A driver that writes this catalogue's journals and performs nothing. It ends with its last handle.
     pub(crate) async fn driver(&self) -> driver::Handle {
         let (handle, inbox) = driver::inbox();
+        self.drive(handle.clone(), inbox, Arc::new(Idle), Vec::new()).await;
+        handle
+    }
+
+    /// Runs a driver that performs its work with `perform` and rings `committed`.
+    pub(crate) async fn drive(
+        &self,
+        handle: driver::Handle,
+        inbox: driver::Inbox,
+        perform: Arc<dyn driver::Perform>,
+        committed: Vec<Arc<tokio::sync::Notify>>,
+    ) {
         let context = driver::Context {
             store: self.store.clone(),
             urls: MediaUrls::new("http://vod.example.org/media"),
             publishers_per_tenant: 100,
             shapes: Arc::new(NoShapes),
-            committed: Vec::new(),
+            committed,
         };
-        let driver = Driver::load(context, handle.clone(), inbox, Arc::new(Idle)).await.unwrap();
+        let driver = Driver::load(context, handle, inbox, perform).await.unwrap();
         tokio::spawn(driver.run(CancellationToken::new()));
-        handle
     }
 
     /// A tenant `name` with the keys `<name>-push`, `<name>-play` and the access key `AK<name>` / `<name>-secret`.
@@ -126,6 +137,13 @@ impl World {
 
     /// A broadcast of `tenant` with a connected publisher. `id` is also part of its stream's name.
     pub(crate) async fn broadcast(&self, tenant: &str, id: &str) -> Life<'_> {
+        let rules =
+            RecordRules { cycle_ms: 300_000, break_ms: 60_000, group: GroupId::new("g1"), ..RecordRules::default() };
+        self.broadcast_by(tenant, id, rules).await
+    }
+
+    /// The same by these rules.
+    pub(crate) async fn broadcast_by(&self, tenant: &str, id: &str, rules: RecordRules) -> Life<'_> {
         let opening = Opening {
             tenant: TenantId::new(tenant),
             stream: StreamKey {
@@ -135,12 +153,7 @@ impl World {
             },
             play_domain: format!("play.{tenant}.example"),
             push_args: Vec::new(),
-            rules: RecordRules {
-                cycle_ms: 300_000,
-                break_ms: 60_000,
-                group: GroupId::new("g1"),
-                ..RecordRules::default()
-            },
+            rules,
         };
         let records = Broadcast::open(opening, "203.0.113.9:4711".to_owned(), noon());
         let id = BroadcastId::new(id);
@@ -272,7 +285,8 @@ impl Life<'_> {
         job.to_string()
     }
 
-    fn write(&self, video: &VideoId, folder: &str, files: &[(&str, &[u8])]) {
+    /// Writes files of a job.
+    pub(crate) fn write(&self, video: &VideoId, folder: &str, files: &[(&str, &[u8])]) {
         let dir = self.world.files.make_video(video).unwrap();
         dir.create_dir_all(folder).unwrap();
         let dir = dir.open_dir(folder).unwrap();

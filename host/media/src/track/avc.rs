@@ -55,7 +55,7 @@ pub(super) fn codec_string(record: &[u8]) -> String {
     }
 }
 
-fn read_record(record: &Bytes) -> Result<Avcc, TrackError> {
+pub(crate) fn read_record(record: &Bytes) -> Result<Avcc, TrackError> {
     let mut cursor = Cursor::new(record.clone());
     let version = cursor.u8()?;
     if version != 1 {

@@ -65,6 +65,19 @@ actions! {
     Vod Reads "ListTranscodeTask" list_transcode_task;
     Vod Reads "GetTranscodeTask" get_transcode_task;
     Vod Reads "ListSnapshots" list_snapshots;
+    Vod Changes "SubmitSnapshotJob" submit_snapshot_job;
+    Vod Changes "AddVodTemplate" add_vod_template;
+    Vod Reads "GetVodTemplate" get_vod_template;
+    Vod Reads "ListVodTemplate" list_vod_template;
+    Vod Changes "UpdateVodTemplate" update_vod_template;
+    Vod Changes "DeleteVodTemplate" delete_vod_template;
+    Vod Changes "DeleteVideo" delete_video;
+    Vod Changes "DeleteMezzanines" delete_mezzanines;
+    Vod Changes "DeleteStream" delete_stream;
+    Vod Reads "SearchMedia" search_media;
+    Vod Reads "GetTranscodeSummary" get_transcode_summary;
+    Vod Changes "UpdateVideoInfo" update_video_info;
+    Vod Changes "UpdateVideoInfos" update_video_infos;
 }
 
 /// The action of this name in this version of the API.
@@ -98,7 +111,7 @@ mod tests {
     fn no_name_is_there_twice_and_reads_look_like_reads() {
         for (index, action) in TABLE.iter().enumerate() {
             assert!(TABLE[..index].iter().all(|other| other.name != action.name), "{}", action.name);
-            let reads = ["Get", "List", "Describe"].iter().any(|verb| action.name.starts_with(verb));
+            let reads = ["Get", "List", "Describe", "Search"].iter().any(|verb| action.name.starts_with(verb));
             assert_eq!(reads, action.kind == Kind::Reads, "{}", action.name);
         }
     }

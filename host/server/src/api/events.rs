@@ -3,6 +3,7 @@
 //!
 //! URLs never carry an `auth_key`: receivers sign them when URL authentication is on.
 
+mod media;
 mod requested;
 
 use reprise_lifecycle::event::{Event, StreamReport, Told};
@@ -12,6 +13,7 @@ use reprise_lifecycle::question::StreamKey;
 use reprise_lifecycle::record::{CoverFacts, WorkFailure, WorkResult};
 use serde_json::{Value, json};
 
+pub(crate) use self::media::{MEDIA_BASE_CHANGED, media_base_changed};
 use self::requested::extended;
 pub(crate) use self::requested::snapshot_type;
 use super::names;

@@ -65,6 +65,21 @@ pub fn is_foreign_status(vendor: &str) -> bool {
     matches!(vendor, "UploadFail" | "Checking" | "Blocked" | "Deleted")
 }
 
+/// Our words for what a video was made from, for each of the vendor's `MediaSource`. None for the sources that no
+/// video of ours ever has.
+pub fn sources(vendor: &str) -> &'static [&'static str] {
+    match vendor {
+        "live" => &["part", "compose"],
+        "editing" => &["edit"],
+        _ => &[],
+    }
+}
+
+/// The vendor's `MediaSource` of a video.
+pub fn media_source(word: &str) -> &'static str {
+    if word == "edit" { "editing" } else { "live" }
+}
+
 /// How a transcoded stream is specified: codec and the class its picture fits into.
 pub fn specification(codec: &str, width: u32, height: u32) -> String {
     let (long, short) = (width.max(height), width.min(height));

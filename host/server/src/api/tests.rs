@@ -3,7 +3,10 @@
 mod client;
 mod gateway;
 mod live;
+mod manage;
 mod media;
+mod pictures;
+mod removing;
 mod settings;
 mod transcoding;
 mod wire;
@@ -16,12 +19,14 @@ use reprise_lifecycle::time::Timestamp;
 
 use super::{Context, Settings, router};
 use crate::delivery::address::Guard;
+use crate::driver;
 use crate::testkit::{World, noon};
 
 /// The API over a catalogue of its own, with the tenants `acme` and `umbrella` and a clock that tests move.
 struct Api {
     world: World,
     router: Router,
+    driver: driver::Handle,
     clock: Arc<AtomicI64>,
 }
 
@@ -32,13 +37,15 @@ impl Api {
             world.tenant(tenant).await;
         }
         let clock = Arc::new(AtomicI64::new(noon().0));
-        let router = serve(&world, &clock).await;
-        Self { world, router, clock }
+        let driver = world.driver().await;
+        let router = serve(&world, &driver, &clock);
+        Self { world, router, driver, clock }
     }
 
     /// The same catalogue after a restart: whatever was only in memory is gone.
     async fn restart(&mut self) {
-        self.router = serve(&self.world, &self.clock).await;
+        self.driver = self.world.driver().await;
+        self.router = serve(&self.world, &self.driver, &self.clock);
     }
 
     fn now(&self) -> Timestamp {
@@ -46,12 +53,12 @@ impl Api {
     }
 }
 
-async fn serve(world: &World, clock: &Arc<AtomicI64>) -> Router {
+fn serve(world: &World, driver: &driver::Handle, clock: &Arc<AtomicI64>) -> Router {
     let settings = Settings {
         callback_guard: Guard::new(vec!["127.0.0.0/8".parse().unwrap()]),
         ..Settings::new("http://vod.example.org/media")
     };
     let clock = Arc::clone(clock);
     let clock = Arc::new(move || Timestamp(clock.load(Ordering::Relaxed)));
-    router(Arc::new(Context::new(world.store.clone(), world.driver().await, clock, settings)))
+    router(Arc::new(Context::new(world.store.clone(), driver.clone(), clock, settings)))
 }

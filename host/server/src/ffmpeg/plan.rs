@@ -149,7 +149,7 @@ fn planned(
     if let (Some(snapshots), Some(video)) = (snapshots, source.video) {
         plan.snapshots = Some(pictures(&mut args, snapshots, video));
     }
-    plan.args = args.0;
+    plan.args = args.into_inner();
     Ok(plan)
 }
 
@@ -190,7 +190,7 @@ fn check_names(renditions: &[Rendition], snapshots: Option<&SnapshotPlan>) -> Re
 }
 
 /// The prefix keeps a colon in the path from being read as a protocol.
-fn input(args: &mut Args, source: &Source, threads: u32) {
+pub(super) fn input(args: &mut Args, source: &Source, threads: u32) {
     let mut url = OsString::from("file:");
     url.push(&source.path);
     input_from(args, url, threads);
@@ -294,16 +294,20 @@ fn pictures(args: &mut Args, snapshots: &SnapshotPlan, video: VideoSource) -> Pl
 
 /// A command line under construction.
 #[derive(Default)]
-struct Args(Vec<OsString>);
+pub(super) struct Args(Vec<OsString>);
 
 impl Args {
-    fn flags(&mut self, flags: &[&str]) {
+    pub(super) fn flags(&mut self, flags: &[&str]) {
         self.0.extend(flags.iter().map(OsString::from));
     }
 
-    fn pair(&mut self, option: &str, value: impl std::fmt::Display) {
+    pub(super) fn pair(&mut self, option: &str, value: impl std::fmt::Display) {
         self.0.push(option.into());
         self.0.push(value.to_string().into());
+    }
+
+    pub(super) fn into_inner(self) -> Vec<OsString> {
+        self.0
     }
 }
 

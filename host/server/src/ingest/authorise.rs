@@ -13,6 +13,7 @@ use super::Ingest;
 use crate::clock;
 use crate::driver::{Joined, PublishRefused};
 use crate::store::record_configs::RecordConfig;
+use crate::store::record_settings::RecordSettings;
 use crate::store::tenants::Tenant;
 use crate::url_auth;
 
@@ -57,7 +58,8 @@ pub(super) async fn authorise(ingest: &Ingest, request: &PublishRequest, client:
         ))
     })?;
     check_disk(ingest)?;
-    let opening = opening(&tenant, domain, request, &config);
+    let settings = ingest.store.record_settings(&tenant.name, &config).await.map_err(unavailable)?;
+    let opening = opening(&tenant, domain, request, &config, settings);
     ingest.driver.publish(opening, client.to_string()).await.map_err(|refused| match refused {
         PublishRefused::AlreadyLive => {
             Refusal { code: RefusalCode::BadName, description: "the stream is already live".to_owned() }
@@ -98,7 +100,13 @@ fn check_disk(ingest: &Ingest) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn opening(tenant: &Tenant, domain: String, request: &PublishRequest, config: &RecordConfig) -> Opening {
+fn opening(
+    tenant: &Tenant,
+    domain: String,
+    request: &PublishRequest,
+    config: &RecordConfig,
+    settings: RecordSettings,
+) -> Opening {
     let ms = |seconds: i64| u64::try_from(seconds).unwrap_or(0).saturating_mul(1000);
     let own = |name: &str| OWN_ARGUMENTS.contains(&name);
     Opening {
@@ -112,7 +120,9 @@ fn opening(tenant: &Tenant, domain: String, request: &PublishRequest, config: &R
             group: GroupId::new(config.group_id.clone()),
             auto_compose: config.auto_compose,
             compose_group: config.compose_group_id.clone().map(GroupId::new),
-            ..RecordRules::default()
+            gaps: settings.gaps,
+            analyse: settings.analyse,
+            retention_days: settings.retention_days,
         },
     }
 }

@@ -16,7 +16,7 @@ use super::error::Refusal;
 use super::file::off_thread;
 use super::names::is_name;
 use super::playlist::segments;
-use super::source::MAX_INIT_BYTES;
+use crate::compose::part::MAX_INIT_BYTES;
 use crate::files::Files;
 
 /// The longest rendition playlist that is read: a hundred thousand segments.

@@ -18,13 +18,14 @@ pub(super) fn media_type(file: &str) -> Option<&'static str> {
         "m4s" => "video/iso.segment",
         "m3u8" => HLS,
         "jpg" => "image/jpeg",
-        "vtt" => "text/vtt",
+        "vtt" => VTT,
         _ => return None,
     })
 }
 
 pub(super) const MP4: &str = "video/mp4";
 pub(super) const HLS: &str = "application/vnd.apple.mpegurl";
+pub(super) const VTT: &str = "text/vtt";
 pub(super) const HTML: &str = "text/html; charset=utf-8";
 
 #[cfg(test)]
@@ -46,6 +47,7 @@ mod tests {
     fn only_known_endings_are_handed_out() {
         assert_eq!(media_type("seg-00001.m4s"), Some("video/iso.segment"));
         assert_eq!(media_type("index.m3u8"), Some(HLS));
+        assert_eq!(media_type("00001.vtt"), Some("text/vtt"));
         for unknown in ["source.index", "notes.txt", "mp4", "a.html", "a.svg"] {
             assert_eq!(media_type(unknown), None, "{unknown}");
         }

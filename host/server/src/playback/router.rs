@@ -12,9 +12,10 @@ use axum::routing::get;
 use super::auth::{Viewing, admit};
 use super::error::Refusal;
 use super::file::{off_thread, send, send_text};
-use super::names::{HLS, HTML, MP4, is_name, media_type};
+use super::names::{HLS, HTML, MP4, VTT, is_name, media_type};
 use super::page::{Choice, page, policy};
-use super::{Playback, master, playlist, source};
+use super::{Playback, captions, master, playlist, source};
+use crate::compose::PARTS;
 use crate::files::SOURCE;
 
 /// What any site may read of an answer, beside what it always may.
@@ -30,6 +31,7 @@ pub fn router(playback: Arc<Playback>) -> Router {
         .route("/media/{video}/source.m3u8", get(source_playlist))
         .route("/media/{video}/index.m3u8", get(master_playlist))
         .route("/media/{video}/player.html", get(player))
+        .route("/media/{video}/parts/{file}", get(part_file))
         .route("/media/{video}/{job}/{file}", get(job_file))
         .layer(middleware::from_fn(for_everybody))
         .with_state(playback)
@@ -61,8 +63,24 @@ async fn source_file(
     Path(video): Path<String>,
     asked: Asked,
 ) -> Result<Response, Refusal> {
-    let viewing = admit(&playback, &asked.uri, &video).await?;
+    let viewing = source_of(admit(&playback, &asked.uri, &video).await?)?;
     send(&playback, &viewing, asked.conditions(), SOURCE.to_owned(), MP4).await
+}
+
+/// A part that a composed video is linked to. What is under its name never changes; links go, they are not replaced.
+async fn part_file(
+    State(playback): State<Arc<Playback>>,
+    Path((video, file)): Path<(String, String)>,
+    asked: Asked,
+) -> Result<Response, Refusal> {
+    let media_type = media_type(&file).filter(|kind| *kind == MP4 && is_name(&file)).ok_or(Refusal::NotFound)?;
+    let viewing = admit(&playback, &asked.uri, &video).await?;
+    send(&playback, &viewing, asked.conditions(), format!("{PARTS}/{file}"), media_type).await
+}
+
+/// A source that was deleted is gone at once, though its files may be there a while.
+fn source_of(viewing: Viewing) -> Result<Viewing, Refusal> {
+    if viewing.video.source_deleted { Err(Refusal::NotFound) } else { Ok(viewing) }
 }
 
 async fn source_playlist(
@@ -70,7 +88,7 @@ async fn source_playlist(
     Path(video): Path<String>,
     asked: Asked,
 ) -> Result<Response, Refusal> {
-    let viewing = admit(&playback, &asked.uri, &video).await?;
+    let viewing = source_of(admit(&playback, &asked.uri, &video).await?)?;
     let text = source::playlist(&playback, &viewing.id).await?;
     send_text(&viewing, asked.conditions(), signed(&viewing, &text), HLS)
 }
@@ -83,6 +101,7 @@ async fn master_playlist(
     let viewing = admit(&playback, &asked.uri, &video).await?;
     let text = match master::playlist(&playback, &viewing).await? {
         Some(master) => master,
+        None if viewing.video.source_deleted => return Err(Refusal::NotFound),
         None => signed(&viewing, &source::playlist(&playback, &viewing.id).await?),
     };
     send_text(&viewing, asked.conditions(), text, HLS)
@@ -98,13 +117,18 @@ async fn job_file(
     if !playback.store.is_published(&viewing.video, &job).await? {
         return Err(Refusal::NotFound);
     }
-    let must_sign = media_type == HLS && viewing.signature.is_some();
+    let names_others = media_type == HLS || media_type == VTT;
+    let must_sign = names_others && viewing.signature.is_some();
     if !must_sign {
         return send(&playback, &viewing, asked.conditions(), format!("{job}/{file}"), media_type).await;
     }
     let (files, id) = (Arc::clone(&playback.files), viewing.id.clone());
     let text = off_thread(move || master::read_text(&files.video(&id)?.open_dir(job)?, &file)).await?;
-    send_text(&viewing, asked.conditions(), signed(&viewing, &text), HLS)
+    let text = match (&viewing.signature, media_type) {
+        (Some(signature), VTT) => captions::with_suffixes(&text, |uri| signature.suffix(uri)),
+        _ => signed(&viewing, &text),
+    };
+    send_text(&viewing, asked.conditions(), text, media_type)
 }
 
 async fn player(
@@ -119,7 +143,9 @@ async fn player(
         let label = format!("MP4, {}x{}", output.width, output.height);
         choices.push(choice(&viewing, &output.file, MP4, &label));
     }
-    choices.push(choice(&viewing, SOURCE, MP4, "MP4, as it was recorded"));
+    if !viewing.video.source_deleted {
+        choices.push(choice(&viewing, SOURCE, MP4, "MP4, as it was recorded"));
+    }
     let poster = viewing.video.cover_file.as_deref().map(|cover| viewing.reference(cover));
     let text = page(&viewing.video.title, poster.as_deref(), &choices);
     let mut response = send_text(&viewing, asked.conditions(), text, HTML)?;

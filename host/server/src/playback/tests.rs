@@ -6,7 +6,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::{Method, StatusCode};
 use bytes::Bytes;
-use reprise_lifecycle::id::VideoId;
+use reprise_lifecycle::id::{BroadcastId, JobId, VideoId};
+use reprise_lifecycle::input::Input;
+use reprise_lifecycle::record::WorkResult;
+use reprise_lifecycle::work::{PictureFacts, PictureKind, PicturesPlan, Removal, Request};
 use reprise_media::flv::VideoCodec;
 use reprise_media::fmp4::{FragmentIndex, Fragmenter, Sample, init_segment, scan};
 use reprise_media::hls::check::check;
@@ -17,6 +20,8 @@ use super::{Playback, path_of, router};
 use crate::files::{SOURCE, SOURCE_INDEX};
 use crate::testkit::{Answered, NOON_S, World, ask, noon};
 use crate::url_auth::{Terms, sign};
+
+mod linked;
 
 /// 320x240 at 25 fps, High: a codec header made by ffmpeg.
 const AVC: &str = "0164000dffe100196764000dacd94141fb011000000300100000030320f142996001000668ebe3cb22c0fdf8f800";
@@ -466,5 +471,47 @@ async fn viewers_beyond_the_limit_are_told_to_come_back() {
     // Each answer gives its place back when it is read.
     for _ in 0..super::MAX_OPEN_FILES + 10 {
         assert_eq!(ask(&router, Method::GET, &path, &[("range", "bytes=0-0")], "").await.status.as_u16(), 206);
+    }
+}
+
+#[tokio::test]
+async fn captions_and_what_they_name_are_signed_alike() {
+    let theatre = Theatre::new().await;
+    let mut life = theatre.world.broadcast("acme", "b2").await;
+    let video = life.part(0).await;
+    let (job, settings) = (JobId::new("pictures"), "{}".to_owned());
+    let plan = PicturesPlan { kind: PictureKind::WebVtt, settings };
+    let asked = Input::PicturesAsked { video: video.clone(), job: job.clone(), plan, request: Request::default() };
+    life.put(asked).await;
+    let captions = "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\nsheet-00001.jpg#xywh=0,0,80,60\n";
+    life.write(&video, "pictures", &[("00001.vtt", captions.as_bytes()), ("sheet-00001.jpg", b"jpeg")]);
+    let path = |file: &str| format!("/media/{video}/pictures/{file}");
+    let get = async |path: &str| ask(&theatre.router, Method::GET, path, &[], "").await;
+    assert_eq!(get(&path("00001.vtt")).await.status, StatusCode::NOT_FOUND, "its record is not committed");
+    let facts =
+        PictureFacts { kind: PictureKind::WebVtt, pattern: "pictures/{SnapshotCount}.vtt".to_owned(), count: 1 };
+    life.put(Input::PicturesFinished { video: video.clone(), job, result: WorkResult::Done(vec![facts]) }).await;
+    let plain = get(&path("00001.vtt")).await;
+    assert_eq!((plain.header("content-type"), plain.text()), ("text/vtt", captions));
+
+    theatre.sign_urls().await;
+    assert_eq!(get(&path("00001.vtt")).await.status, StatusCode::FORBIDDEN);
+    let signed = format!("{}?auth_key={}", path("00001.vtt"), sign(&path("00001.vtt"), Terms::at(NOON_S), "acme-play"));
+    let text = get(&signed).await.text().to_owned();
+    let (name, rectangle) = text.lines().last().unwrap().split_once('#').unwrap();
+    assert_eq!(rectangle, "xywh=0,0,80,60");
+    let picture = get(&path(name)).await;
+    assert_eq!((picture.status, picture.header("content-type")), (StatusCode::OK, "image/jpeg"));
+}
+
+#[tokio::test]
+async fn a_deleted_source_plays_no_more_though_its_file_is_there() {
+    let theatre = Theatre::new().await;
+    assert_eq!(theatre.get("source.mp4", &[]).await.status, StatusCode::OK);
+    let handle = theatre.world.driver().await;
+    let remove = Input::Remove { video: theatre.video.clone(), what: Removal::Source };
+    handle.submit(&BroadcastId::new("b1"), remove).await.unwrap();
+    for file in ["source.mp4", "source.m3u8", "index.m3u8"] {
+        assert_eq!(theatre.get(file, &[]).await.status, StatusCode::NOT_FOUND, "{file}");
     }
 }

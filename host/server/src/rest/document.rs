@@ -10,7 +10,7 @@ use utoipa::{Modify, OpenApi as _};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Shared, broadcasts, decisions, deliveries, events, plugins, tasks, tenants, videos};
+use super::{Shared, broadcasts, decisions, deliveries, events, plugins, record_configs, tasks, tenants, videos};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -44,6 +44,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(openapi))
         .routes(routes!(tenants::list, tenants::create))
         .routes(routes!(tenants::show, tenants::change, tenants::delete))
+        .routes(routes!(record_configs::list))
+        .routes(routes!(record_configs::show, record_configs::change))
         .routes(routes!(broadcasts::list))
         .routes(routes!(broadcasts::show))
         .routes(routes!(videos::list))

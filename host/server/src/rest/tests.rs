@@ -2,6 +2,7 @@
 
 mod access;
 mod contract;
+mod record_configs;
 mod resources;
 mod tasks;
 

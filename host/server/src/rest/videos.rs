@@ -28,7 +28,8 @@ const URL_LIFE_S: i64 = 3600;
 const STATUSES: [&str; 6] = ["uploading", "stored", "transcoding", "ready", "failed", "produce_failed"];
 
 /// The series of pictures that are taken.
-const SERIES: [&str; 1] = ["CoverSnapshot"];
+const SERIES: [&str; 5] =
+    ["CoverSnapshot", "NormalSnapshot", "SpriteSnapshot", "SpriteOriginSnapshot", "WebVttSnapshot"];
 
 /// Pictures of one series that are listed; the vendor's bound on one series.
 const MAX_PICTURES: u32 = 30;

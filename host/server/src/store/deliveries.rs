@@ -69,14 +69,24 @@ pub(super) async fn write(
     events: &[OutboxEvent],
     shape: bool,
 ) -> Result<()> {
-    let tenant = after.tenant.as_str();
+    write_for(transaction, after.tenant.as_str(), after.id.as_str(), events, shape).await
+}
+
+/// Events that come from no record, or from one: what matters is whose they are.
+pub(super) async fn write_for(
+    transaction: &mut Transaction<'_, Sqlite>,
+    tenant: &str,
+    broadcast: &str,
+    events: &[OutboxEvent],
+    shape: bool,
+) -> Result<()> {
     for event in events {
         sqlx::query(
             "INSERT INTO events (id, tenant, broadcast, seq, video, kind, at, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&event.id)
         .bind(tenant)
-        .bind(after.id.as_str())
+        .bind(broadcast)
         .bind(event.seq as i64)
         .bind(event.video.as_str())
         .bind(event.kind)

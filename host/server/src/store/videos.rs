@@ -43,6 +43,18 @@ pub struct VideoRow {
     pub duration_ms: i64,
     /// Size of the source.
     pub bytes: i64,
+    /// Our word for what it was made from: part, compose, edit.
+    pub source: String,
+    /// Comma separated.
+    pub tags: String,
+    /// The category's number.
+    pub cate_id: i64,
+    /// A picture elsewhere that the tenant chose as the cover.
+    pub cover_url: Option<String>,
+    /// JSON of the tenant's own.
+    pub user_data: Option<String>,
+    /// Whether its source was deleted.
+    pub source_deleted: bool,
     /// The cover picture, relative to the video's folder.
     pub cover_file: Option<String>,
     /// When it was made.
@@ -310,7 +322,7 @@ impl Store {
     /// The newest series of pictures of a kind.
     pub async fn snapshots(&self, tenant: &str, video: &str, kind: &str) -> Result<Option<SnapshotRow>> {
         let newest = "SELECT job, kind, pattern, count, cover, created_at FROM snapshots \
-                      WHERE tenant = ? AND video = ? AND kind = ? ORDER BY created_at DESC LIMIT 1";
+                      WHERE tenant = ? AND video = ? AND kind = ? ORDER BY created_at DESC, rowid DESC LIMIT 1";
         Ok(sqlx::query_as(newest).bind(tenant).bind(video).bind(kind).fetch_optional(&self.reader).await?)
     }
 

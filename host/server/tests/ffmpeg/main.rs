@@ -5,6 +5,7 @@
 mod broadcast;
 mod clip;
 mod join;
+mod pictures;
 mod piped;
 mod sandbox;
 mod transcode;

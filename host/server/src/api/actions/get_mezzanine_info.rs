@@ -36,7 +36,7 @@ pub(super) async fn run(call: &Call<'_>, params: &Params) -> Result<Answer, Erro
         "Duration": four_decimals(facts.duration_ms as f64 / 1000.0),
         "Bitrate": four_decimals(facts.bitrate_kbps() as f64),
         "Fps": four_decimals(fps),
-        "Status": "Normal",
+        "Status": if video.source_deleted { "Deleted" } else { "Normal" },
         "OutputType": output_type,
         "CreationTime": videos::time(video.created_at),
         "PreprocessStatus": "UnPreprocess",

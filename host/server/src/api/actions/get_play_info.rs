@@ -31,7 +31,8 @@ pub(super) async fn run(call: &Call<'_>, params: &Params) -> Result<Answer, Erro
     }
     let links = Links::new(call, request.wishes.clone()).await?;
     let no_transcode = video.group_id.as_deref().is_some_and(|group| GroupId::new(group).is_no_transcode());
-    let streams = if no_transcode { source(&video)? } else { renditions(call, &video, request.all_results).await? };
+    let mut streams = if no_transcode && !video.source_deleted { source(&video)? } else { Vec::new() };
+    streams.extend(renditions(call, &video, request.all_results).await?);
     let shown: Vec<Value> =
         streams.iter().filter(|stream| request.wants(stream)).map(|stream| stream.show(&video, &links)).collect();
     if shown.is_empty() {

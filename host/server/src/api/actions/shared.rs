@@ -1,8 +1,12 @@
 //! What several actions share, one subject each.
 
 pub(super) mod groups;
+pub(super) mod info;
 pub(super) mod links;
 pub(super) mod paging;
+pub(super) mod picture_templates;
+pub(super) mod removals;
+pub(super) mod requests;
 pub(super) mod rules;
 pub(super) mod tasks;
 pub(super) mod user_data;

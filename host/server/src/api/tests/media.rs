@@ -16,7 +16,7 @@ use crate::url_auth;
 const NOON: &str = "2027-01-01T00:00:00Z";
 
 /// Decides that nothing is encoded, as a record config with the built-in group does.
-async fn store_only(life: &mut Life<'_>) {
+pub(super) async fn store_only(life: &mut Life<'_>) {
     let asked = life.state.outstanding().into_iter().find(|(_, effect)| matches!(effect, Effect::Ask { .. }));
     let decision = Decision {
         hook: Hook::TemplateGroup,

@@ -117,7 +117,8 @@ async fn what_cannot_be_done_is_refused_and_leaves_nothing() {
     let clip =
         json!({"TranscodeTemplateList": [{"TranscodeTemplateId": templates[0], "Clip": {"Seek": "1"}}]}).to_string();
     let (long, video) = ("s".repeat(51), video.as_str());
-    let table: [(&[(&str, &str)], (u16, &str)); 13] = [
+    type Case<'a> = (&'a [(&'a str, &'a str)], (u16, &'a str));
+    let table: [Case<'_>; 13] = [
         (&[("TemplateGroupId", &group)], (400, "MissingParameter")),
         (&[("ReferenceId", "my-video"), ("TemplateGroupId", &group)], (400, "UnsupportedOperation")),
         (&[("VideoId", video)], (400, "MissingParameter")),

@@ -29,19 +29,20 @@ async fn only_whole_parts_with_cut_gaps_are_joined() {
     let open = Part { state: PartState::Open, ..broadcast.parts[0].clone() };
     broadcast.parts.push(open);
     let (a, b) = (range(0, 0, None), range(1, 0, Some(10_000)));
-    let table: [(&[PartRange], GapRule, Option<&[u32]>); 9] = [
-        (&[a.clone(), b.clone()], GapRule::Cut, Some(&[0, 1])),
-        (&[b.clone(), a.clone()], GapRule::Cut, Some(&[1, 0])),
-        (&[a.clone()], GapRule::Cut, Some(&[0])),
-        (&[a.clone(), b.clone()], GapRule::Hold, None),
-        (&[a.clone(), b.clone()], GapRule::Slate, None),
-        (&[a.clone(), range(1, 1, None)], GapRule::Cut, None),
-        (&[a.clone(), range(1, 0, Some(9_999))], GapRule::Cut, None),
-        (&[a, range(2, 0, None)], GapRule::Cut, None),
-        (&[], GapRule::Cut, None),
+    type Case<'a> = (Vec<PartRange>, GapRule, Option<&'a [u32]>);
+    let table: [Case<'_>; 9] = [
+        (vec![a.clone(), b.clone()], GapRule::Cut, Some(&[0, 1])),
+        (vec![b.clone(), a.clone()], GapRule::Cut, Some(&[1, 0])),
+        (vec![a.clone()], GapRule::Cut, Some(&[0])),
+        (vec![a.clone(), b.clone()], GapRule::Hold, None),
+        (vec![a.clone(), b.clone()], GapRule::Slate, None),
+        (vec![a.clone(), range(1, 1, None)], GapRule::Cut, None),
+        (vec![a.clone(), range(1, 0, Some(9_999))], GapRule::Cut, None),
+        (vec![a, range(2, 0, None)], GapRule::Cut, None),
+        (vec![], GapRule::Cut, None),
     ];
     for (ranges, gaps, expected) in table {
-        let plan = ComposePlan { ranges: ranges.to_vec(), gaps, min_duration_ms: 0, title: None, group: None };
+        let plan = ComposePlan { ranges, gaps, min_duration_ms: 0, title: None, group: None };
         let found = parts_of(&broadcast, &plan);
         let videos = found.map(|parts| parts.into_iter().map(|part| part.video).collect::<Vec<_>>());
         let expected = expected.map(|parts| parts.iter().map(|part| VideoId::of_part(&broadcast.id, *part)).collect());

@@ -47,6 +47,7 @@ async fn furnish(desk: &Desk, tenant: &str) -> Things {
         activated_at: noon().0,
     };
     desk.world.store.bind_plugin(tenant, &binding).await.unwrap();
+    super::record_configs::add(desk, tenant, "").await;
     let deliveries = desk.get(&format!("/v1/tenants/{tenant}/deliveries")).await;
     Things {
         broadcast: id,
@@ -69,7 +70,9 @@ fn routes(document: &OpenApi, tenant: &str, things: &Things) -> Vec<(Method, Str
             .replace("{event}", &things.event)
             .replace("{delivery}", &things.delivery)
             .replace("{task}", &things.task)
-            .replace("{plugin}", "p1");
+            .replace("{plugin}", "p1")
+            .replace("{app}", "studio")
+            .replace("{stream}", "*");
         assert!(!path.contains('{'), "this test does not know how to fill {template}");
         for name in item.as_object().unwrap().keys() {
             let method = Method::from_bytes(name.to_ascii_uppercase().as_bytes()).unwrap();
@@ -133,6 +136,7 @@ async fn nothing_of_another_tenant_is_reached_through_ones_own_path() {
         }
         let body = match template.as_str() {
             "/v1/tenants/{tenant}/redeliver" => format!("{{\"event_id\":\"{}\"}}", acme.event),
+            path if path.ends_with("/{stream}") => r#"{"retention_days":1,"gaps":"cut","analyse":false}"#.to_owned(),
             _ => "{}".to_owned(),
         };
         let answered = desk.as_token(&token_of("umbrella"), method.clone(), &path, &body).await;

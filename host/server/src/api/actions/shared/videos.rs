@@ -52,14 +52,17 @@ pub(crate) async fn base(
             Pictures::Wrapped => json!({ "Snapshot": snapshots }),
             Pictures::Plain => json!(snapshots),
         },
-        // There are no categories and no tags; the fields are there because clients expect them.
-        "CateId": 0,
+        // Categories have no names here; a tenant numbers its videos as it likes.
+        "CateId": video.cate_id,
         "CateName": "",
-        "Tags": "",
+        "Tags": video.tags,
         "CreationTime": time(video.created_at),
     }));
     if let Some(cover) = cover_url(video, links) {
         shown.insert("CoverURL".to_owned(), cover.into());
+    }
+    if let Some(data) = &video.user_data {
+        shown.insert("UserData".to_owned(), data.as_str().into());
     }
     if let Some(group) = &video.group_id {
         shown.insert("TemplateGroupId".to_owned(), group.as_str().into());
@@ -87,8 +90,11 @@ pub(crate) async fn full(
     Ok(shown)
 }
 
-/// The cover's URL, once there is one.
+/// The cover's URL, once there is one: the tenant's own choice before what was taken from the video.
 pub(crate) fn cover_url(video: &VideoRow, links: &Links<'_>) -> Option<String> {
+    if let Some(chosen) = &video.cover_url {
+        return Some(chosen.clone());
+    }
     video.cover_file.as_ref().map(|file| links.to(&video.id, file))
 }
 

@@ -1,0 +1,237 @@
+//! Removals over a real catalogue, a real driver and real files.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use reprise_lifecycle::effect::Effect;
+use reprise_lifecycle::id::{BroadcastId, JobId, VideoId};
+use reprise_lifecycle::input::Input;
+use reprise_lifecycle::record::{Record, RecordRules};
+use reprise_lifecycle::work::Removal;
+use tokio::sync::Notify;
+
+use super::{Sweeper, discard, trash};
+use crate::config::Storage;
+use crate::driver::{self, Handle, Perform, Work};
+use crate::files::Files;
+use crate::testkit::{World, noon};
+
+const MIB: usize = 1 << 20;
+
+/// Does removals as the server does, and nothing else.
+struct Discarder {
+    files: Arc<Files>,
+    handle: Handle,
+}
+
+impl Perform for Discarder {
+    fn perform(&self, work: Work) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let (files, handle) = (Arc::clone(&self.files), self.handle.clone());
+        Box::pin(async move {
+            match &work.effect {
+                Effect::Discard { video, what } => discard(&files, &work, &handle, video, what).await,
+                _ => work.cancel.cancelled().await,
+            }
+        })
+    }
+}
+
+struct Yard {
+    world: World,
+    handle: Handle,
+    committed: Arc<Notify>,
+}
+
+impl Yard {
+    /// The world with a driver that does removals. Broadcasts that are written past the driver must be whole before.
+    async fn open(world: World) -> Self {
+        let (handle, inbox) = driver::inbox();
+        let committed = Arc::new(Notify::new());
+        let perform = Discarder { files: Arc::clone(&world.files), handle: handle.clone() };
+        world.drive(handle.clone(), inbox, Arc::new(perform), vec![Arc::clone(&committed)]).await;
+        Self { world, handle, committed }
+    }
+
+    fn sweeper(&self, trash_seconds: u64) -> Sweeper {
+        Sweeper {
+            store: self.world.store.clone(),
+            files: Arc::clone(&self.world.files),
+            driver: self.handle.clone(),
+            config: Storage { trash_seconds, sweep_seconds: 1 },
+            drop_links: None,
+        }
+    }
+
+    /// Removes something and waits until its files are moved.
+    async fn remove(&self, broadcast: &BroadcastId, video: &VideoId, what: Removal) {
+        self.handle.submit(broadcast, Input::Remove { video: video.clone(), what }).await.unwrap();
+        self.discarded(broadcast).await;
+    }
+
+    async fn discarded(&self, broadcast: &BroadcastId) {
+        loop {
+            let records = self.world.store.journal(broadcast).await.unwrap();
+            let count = |of: fn(&Record) -> bool| records.iter().filter(|record| of(record)).count();
+            let removed = count(|record| matches!(record, Record::Removed { .. }));
+            if removed > 0 && removed == count(|record| matches!(record, Record::Discarded { .. })) {
+                return;
+            }
+            self.committed.notified().await;
+        }
+    }
+
+    fn data(&self) -> &Path {
+        self.world.dir.path()
+    }
+
+    fn has(&self, video: &VideoId, file: &str) -> bool {
+        self.data().join("media").join(video.as_str()).join(file).exists()
+    }
+}
+
+/// Bytes of all files below these folders, each file once however many names it has.
+fn bytes(data: &Path) -> u64 {
+    fn walk(folder: &Path, seen: &mut BTreeMap<u64, u64>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let metadata = entry.metadata().unwrap();
+            if metadata.is_dir() {
+                walk(&entry.path(), seen);
+            } else {
+                seen.insert(metadata.ino(), metadata.len());
+            }
+        }
+    }
+    let mut seen = BTreeMap::new();
+    walk(&data.join("media"), &mut seen);
+    walk(&data.join("trash"), &mut seen);
+    seen.values().sum()
+}
+
+/// A video of two mebibytes of source and one of a rendition, with covers. Gives the rendition's job too.
+async fn video(world: &World, broadcast: &str) -> (VideoId, JobId) {
+    let mut life = world.broadcast("acme", broadcast).await;
+    let video = life.part(0).await;
+    let folder = world.files.make_video(&video).unwrap();
+    folder.write("source.mp4", vec![1; 2 * MIB]).unwrap();
+    folder.write("source.index", b"index").unwrap();
+    life.decide(&video, &["mp4"]).await;
+    let job = life.rendition(&video, 0, &[("t.mp4", &vec![2; MIB])]).await;
+    life.covers(&video, 2).await;
+    (video, JobId::new(job))
+}
+
+#[tokio::test]
+async fn what_is_deleted_frees_its_room_after_its_grace_and_not_what_others_hold() {
+    let world = World::new().await;
+    world.tenant("acme").await;
+    let (video, _) = video(&world, "one").await;
+    // What a composed video has of its parts: another name of the same file.
+    let composed = VideoId::of_compose(&BroadcastId::new("one"));
+    let parts = world.files.make_video(&composed).unwrap();
+    world.files.video(&video).unwrap().hard_link("source.mp4", &parts, "00000.mp4").unwrap();
+    let yard = Yard::open(world).await;
+    let before = bytes(yard.data());
+
+    yard.remove(&BroadcastId::new("one"), &video, Removal::Video).await;
+    assert!(!yard.data().join("media").join(video.as_str()).exists());
+    assert_eq!(bytes(yard.data()), before, "the grace is not over");
+    let long = yard.sweeper(3600).sweep(crate::clock::now()).await.unwrap();
+    assert_eq!((long.emptied, bytes(yard.data())), (0, before));
+    let swept = yard.sweeper(0).sweep(crate::clock::now()).await.unwrap();
+    assert_eq!(swept.emptied, 1);
+    let kept = std::fs::read(yard.data().join("media").join(composed.as_str()).join("00000.mp4")).unwrap();
+    assert!(kept.len() == 2 * MIB && kept.iter().all(|byte| *byte == 1), "what was composed outlives its parts");
+    let freed = before - bytes(yard.data());
+    assert!(freed >= MIB as u64 && freed < MIB as u64 + 4096, "{freed}");
+    std::fs::remove_file(yard.data().join("media").join(composed.as_str()).join("00000.mp4")).unwrap();
+    assert_eq!(bytes(yard.data()), 0);
+}
+
+#[tokio::test]
+async fn a_source_or_a_stream_goes_alone() {
+    let world = World::new().await;
+    world.tenant("acme").await;
+    let (video, job) = video(&world, "one").await;
+    let yard = Yard::open(world).await;
+    let one = BroadcastId::new("one");
+    yard.remove(&one, &video, Removal::Streams(vec![job.clone()])).await;
+    assert!(!yard.has(&video, job.as_str()) && yard.has(&video, "source.mp4"));
+    yard.remove(&one, &video, Removal::Source).await;
+    assert!(!yard.has(&video, "source.mp4") && !yard.has(&video, "source.index"));
+    let left = std::fs::read_dir(yard.data().join("media").join(video.as_str())).unwrap().count();
+    assert_eq!(left, 1, "the covers stay");
+    yard.sweeper(0).sweep(crate::clock::now()).await.unwrap();
+    assert!(bytes(yard.data()) < 4096);
+    assert_eq!(std::fs::read_dir(yard.data().join("trash")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn moving_can_be_done_again_at_any_point() {
+    let world = World::new().await;
+    world.tenant("acme").await;
+    let (video, job) = video(&world, "one").await;
+    let files = &world.files;
+    // The source's index went and its file did not: the server died in between.
+    files.trash().create_dir(trash::name(&video, 9, noon())).unwrap();
+    let to = files.trash().open_dir(trash::name(&video, 9, noon())).unwrap();
+    files.video(&video).unwrap().rename("source.index", &to, "source.index").unwrap();
+    for (record, what) in [(9, Removal::Source), (10, Removal::Streams(vec![job])), (11, Removal::Video)] {
+        for _ in 0..2 {
+            trash::discard(files, &video, &what, record, noon()).unwrap();
+        }
+    }
+    assert_eq!(files.media().entries().unwrap().count(), 0);
+    assert_eq!(trash::empty(files, 0, noon().plus_ms(-1)).unwrap(), 0);
+    assert_eq!(trash::empty(files, 1000, noon().plus_ms(999)).unwrap(), 0);
+    assert!(trash::empty(files, 1000, noon().plus_ms(1000)).unwrap() > 0);
+    assert_eq!(bytes(world.dir.path()), 0);
+}
+
+#[tokio::test]
+async fn folders_that_belong_to_nothing_go() {
+    let world = World::new().await;
+    world.tenant("acme").await;
+    let (known, _) = video(&world, "one").await;
+    // A recorder writes this: the part is open, and there is no video yet.
+    let mut life = world.broadcast("acme", "two").await;
+    life.put(Input::PartOpening { epoch: life.state.epoch, video: None, audio: None, first_ms: 0 }).await;
+    let written = VideoId::of_part(&BroadcastId::new("two"), 0);
+    let next = VideoId::of_part(&BroadcastId::new("two"), 1);
+    let orphan = VideoId::new("0123456789abcdef0123456789abcdef");
+    for video in [&written, &next, &orphan] {
+        world.files.make_video(video).unwrap().write("source.mp4", b"media").unwrap();
+    }
+    let yard = Yard::open(world).await;
+    let young = yard.sweeper(3600).sweep(crate::clock::now()).await.unwrap();
+    assert_eq!(young.orphans, 0);
+    let swept = yard.sweeper(0).sweep(crate::clock::now().plus_ms(1000)).await.unwrap();
+    assert_eq!(swept.orphans, 1);
+    assert!(!yard.has(&orphan, ""));
+    for video in [&known, &written, &next] {
+        assert!(yard.has(video, "source.mp4"), "{video}");
+    }
+}
+
+#[tokio::test]
+async fn videos_go_when_their_time_is_over() {
+    let world = World::new().await;
+    world.tenant("acme").await;
+    let rules = RecordRules { retention_days: 2, ..RecordRules::default() };
+    let expiring = world.broadcast_by("acme", "one", rules).await.part(0).await;
+    let kept = world.broadcast("acme", "two").await.part(0).await;
+    for video in [&expiring, &kept] {
+        world.files.make_video(video).unwrap().write("source.mp4", b"media").unwrap();
+    }
+    let yard = Yard::open(world).await;
+    let two_days_ms = 2 * 86_400_000;
+    let sweeper = yard.sweeper(u64::MAX);
+    assert_eq!(sweeper.sweep(noon().plus_ms(two_days_ms - 1)).await.unwrap().expired, 0);
+    assert_eq!(sweeper.sweep(noon().plus_ms(two_days_ms)).await.unwrap().expired, 1);
+    yard.discarded(&BroadcastId::new("one")).await;
+    assert!(yard.world.store.video("acme", expiring.as_str()).await.unwrap().is_none());
+    assert!(!yard.has(&expiring, "") && yard.has(&kept, "source.mp4"));
+}
