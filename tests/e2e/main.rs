@@ -12,6 +12,7 @@ mod recording;
 mod recovery;
 mod sdk;
 mod sports;
+mod transcoding;
 
 /// A runtime for one test.
 fn run(test: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {

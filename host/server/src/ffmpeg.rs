@@ -11,6 +11,7 @@
 pub mod analyse;
 pub mod edit;
 pub mod error;
+pub mod join;
 pub mod limits;
 pub mod pictures;
 pub mod plan;
@@ -26,6 +27,7 @@ pub mod transcode;
 
 pub use analyse::{AnalyseJob, Findings, Span, analyse, sign};
 pub use error::{Failure, Fault, Reason};
+pub use join::{JoinInput, JoinTracks, join_mp4};
 pub use limits::Limits;
 pub use plan::{AudioSource, Plan, PlanError, Refusal, Source, VideoSource};
 pub use probe::{AudioFacts, MediaFacts, VideoFacts};
@@ -34,4 +36,6 @@ pub use template::{
     AudioCodec, AudioSettings, Container, H264Profile, PixelFormat, Preset, Rendition, Track, VideoCodec, VideoSettings,
 };
 pub use tools::{Tools, ToolsError};
-pub use transcode::{OutputFacts, OutputFile, OutputResult, Snapshots, TranscodeJob, TranscodeReport, transcode};
+pub use transcode::{
+    OutputFacts, OutputFile, OutputResult, Snapshots, TranscodeJob, TranscodeReport, transcode, transcode_piped,
+};

@@ -25,6 +25,7 @@ pub mod record_configs;
 pub mod record_settings;
 pub mod seal;
 pub mod search;
+pub mod sessions;
 mod sweep;
 pub mod template_groups;
 pub mod tenants;

@@ -80,6 +80,7 @@ actions! {
     Vod Reads "ListLiveRecordVideo" list_live_record_video;
     Vod Reads "GetMezzanineInfo" get_mezzanine_info;
     Vod Reads "GetPlayInfo" get_play_info;
+    Vod Changes "SubmitTranscodeJobs" submit_transcode_jobs;
     Vod Reads "ListTranscodeTask" list_transcode_task;
     Vod Reads "GetTranscodeTask" get_transcode_task;
     Vod Reads "ListSnapshots" list_snapshots;

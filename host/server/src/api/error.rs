@@ -167,6 +167,7 @@ vendor_errors! {
     NO_SUCH_RESOURCE "NoSuchResource" NOT_FOUND "The specified resource does not exist."
     OPERATION_DENIED "OperationDenied" FORBIDDEN "The operation is not available."
     ILLEGAL_STATUS "Forbidden.IllegalStatus" BAD_REQUEST "Status of the video is illegal."
+    SESSION_REPEATED "SessionIdRepeated" BAD_REQUEST "The SessionId was used within the last seven days."
     ILLEGAL_STATUS_FOR_PLAYBACK "Forbidden.IllegalStatus" FORBIDDEN "Status of the video is illegal."
 }
 

@@ -11,6 +11,7 @@ mod pictures;
 mod removing;
 mod settings;
 mod streams;
+mod transcoding;
 mod wire;
 
 use std::sync::Arc;

@@ -17,6 +17,7 @@ use super::extract::{Id, Params, limit, one_of};
 use super::form::{Picture, Sound, Stream, when};
 use crate::api::urls::{MediaUrls, SOURCE_HLS, SOURCE_MP4, Signer, snapshot_file};
 use crate::clock;
+use crate::jobs::progress::Progress;
 use crate::store::tenants::Tenant;
 use crate::store::videos::{JobRow, SnapshotRow, VideoFilter, VideoRow};
 use crate::url_auth::{Terms, timestamp_for};
@@ -168,6 +169,8 @@ pub(super) struct Rendition {
     format: String,
     /// `pending`, `done` or `failed`.
     status: &'static str,
+    /// How far it is, in percent, while it is being made.
+    progress: Option<u8>,
     /// Where it plays from, when done.
     url: Option<String>,
     width: Option<u32>,
@@ -267,6 +270,7 @@ pub(super) async fn show(
 struct Links<'a> {
     urls: &'a MediaUrls,
     video: &'a str,
+    progress: &'a Progress,
     /// The tenant's key, when URLs are to be signed, and the timestamp to sign with.
     signing: Option<(SecretString, i64)>,
 }
@@ -281,7 +285,7 @@ impl<'a> Links<'a> {
         } else {
             None
         };
-        Ok(Self { urls: &shared.urls, video, signing })
+        Ok(Self { urls: &shared.urls, video, progress: &shared.progress, signing })
     }
 
     fn to(&self, file: &str) -> String {
@@ -311,6 +315,7 @@ impl<'a> Links<'a> {
         };
         let output = output.as_ref();
         Ok(Rendition {
+            progress: self.progress.percent(&job.id),
             url: output.map(|output| self.to(&output.file)),
             width: output.map(|output| output.width),
             height: output.map(|output| output.height),

@@ -2,7 +2,7 @@
 
 use reprise_lifecycle::media::{MediaFacts, PartFacts};
 use reprise_lifecycle::record::{OutputFacts, Template};
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
 
 use super::{Result, Store, read_json};
 
@@ -115,6 +115,8 @@ pub struct JobRow {
     pub template: String,
     /// The vendor's job status.
     pub status: String,
+    /// The task's priority.
+    pub priority: i64,
     /// JSON of [`OutputFacts`].
     pub output: Option<String>,
     /// Why it failed, as a code.
@@ -220,6 +222,13 @@ pub struct BroadcastRow {
     pub reconnects: i64,
 }
 
+/// Selects jobs with what their task says of all of them.
+fn jobs(which: &'static str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!(
+        "SELECT jobs.*, coalesce((SELECT priority FROM tasks WHERE tasks.id = jobs.task), 6) AS priority FROM jobs {which}"
+    ))
+}
+
 impl Store {
     /// One video of a tenant.
     pub async fn video(&self, tenant: &str, id: &str) -> Result<Option<VideoRow>> {
@@ -304,19 +313,19 @@ impl Store {
 
     /// A task's jobs in order.
     pub async fn jobs_of_task(&self, tenant: &str, task: &str) -> Result<Vec<JobRow>> {
-        let all = "SELECT * FROM jobs WHERE tenant = ? AND task = ? ORDER BY ordinal";
+        let all = jobs("WHERE tenant = ? AND task = ? ORDER BY ordinal");
         Ok(sqlx::query_as(all).bind(tenant).bind(task).fetch_all(&self.reader).await?)
     }
 
     /// All jobs of a video, oldest task first.
     pub async fn jobs_of_video(&self, tenant: &str, video: &str) -> Result<Vec<JobRow>> {
-        let all = "SELECT * FROM jobs WHERE tenant = ? AND video = ? ORDER BY created_at, ordinal";
+        let all = jobs("WHERE tenant = ? AND video = ? ORDER BY created_at, ordinal");
         Ok(sqlx::query_as(all).bind(tenant).bind(video).fetch_all(&self.reader).await?)
     }
 
     /// One job.
     pub async fn job(&self, tenant: &str, id: &str) -> Result<Option<JobRow>> {
-        let one = "SELECT * FROM jobs WHERE tenant = ? AND id = ?";
+        let one = jobs("WHERE tenant = ? AND id = ?");
         Ok(sqlx::query_as(one).bind(tenant).bind(id).fetch_optional(&self.reader).await?)
     }
 

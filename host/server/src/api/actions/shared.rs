@@ -15,4 +15,5 @@ pub(super) mod removals;
 pub(super) mod requests;
 pub(super) mod rules;
 pub(super) mod tasks;
+pub(super) mod user_data;
 pub(super) mod videos;
