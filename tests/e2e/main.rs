@@ -5,6 +5,7 @@ mod analysis;
 mod callbacks;
 mod decisions;
 mod demo;
+mod editing;
 mod hostile;
 mod managing;
 mod recording;

@@ -28,6 +28,7 @@ mod reply;
 mod search;
 mod signature;
 pub mod template;
+pub mod timeline;
 pub mod times;
 pub mod urls;
 

@@ -22,6 +22,7 @@ use crate::delivery::client::{Client, ClientConfig};
 use crate::delivery::worker::{Worker, WorkerConfig};
 use crate::disk::{Disk, FreeSpace};
 use crate::driver::{self, Driver};
+use crate::edit::produce::Producer;
 use crate::files::Files;
 use crate::http::{self, Health};
 use crate::ingest::control::Control;
@@ -110,16 +111,15 @@ impl App {
         let (handle, inbox) = driver::inbox();
         let disk = Arc::new(Disk::new(free(&files), &config.limits));
         let recorders = Recorders::new(handle.clone(), Arc::clone(&files), Arc::clone(&watermarks), Arc::clone(&disk));
+        let composer = Arc::new(Composer::new(Arc::clone(&files), tools.clone(), jobs::THREADS));
         let performer = Performer {
             driver: handle.clone(),
             publishers: Arc::clone(&publishers),
             recorders: recorders.clone(),
             policies: Arc::clone(&policies),
             analyses: Arc::new(Analyses::new(Arc::clone(&files), store.clone(), tools.clone())),
-            composing: Composing::new(
-                Arc::new(Composer::new(Arc::clone(&files), tools.clone(), jobs::THREADS)),
-                handle.clone(),
-            ),
+            producer: Arc::new(Producer::new(store.clone(), Arc::clone(&files), tools.clone(), Arc::clone(&composer))),
+            composing: Composing::new(Arc::clone(&composer), handle.clone()),
             pictures: Arc::new(Pictures::new(Arc::clone(&files), tools.clone())),
             files: Arc::clone(&files),
             jobs: Arc::new(Jobs::new(Arc::clone(&files), tools, config.jobs.workers)),
@@ -184,6 +184,7 @@ impl App {
             store: store.clone(),
             watermarks: Arc::clone(&watermarks),
             control,
+            files: Arc::clone(&files),
             policies: Arc::clone(&policies),
             admin_token: keys.admin_token,
             public_url: public_url.clone(),

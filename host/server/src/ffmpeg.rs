@@ -9,6 +9,7 @@
 //! ties them together. [`analyse`](mod@analyse) looks at a source and makes nothing of it but notes.
 
 pub mod analyse;
+pub mod edit;
 pub mod error;
 pub mod limits;
 pub mod pictures;

@@ -6,9 +6,12 @@
 //! plugins/<sha256>.wasm  plugins/cache/…
 //! media/<video id>/source.mp4         the recording; source.index beside it once it is closed
 //! media/<video id>/<job id>/…         one rendition, or one series of pictures; appears by rename
+//! images/<tenant>/<image id>.png      pictures for editing; or .jpg
 //! work/<attempt>/…                    one attempt of a job; swept at start
 //! trash/<time>-<video id>-<n>/…       what was removed, until its grace is over
 //! ```
+
+mod editing;
 
 use std::io;
 use std::path::{Path, PathBuf};

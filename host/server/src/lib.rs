@@ -13,6 +13,7 @@ pub mod config;
 pub mod delivery;
 pub mod disk;
 pub mod driver;
+pub mod edit;
 pub mod ffmpeg;
 pub mod files;
 pub mod http;

@@ -173,7 +173,7 @@ async fn send(client: &Client, due: &DueNotice) -> Tried {
     }
 }
 
-/// The headers as listings show them. The signature is as secret as what it signs: not at all, beyond its minute.
+/// The signature's headers as listings show them to the key's owner.
 fn told(headers: &http::HeaderMap) -> String {
     let shown = headers.iter().filter(|(name, _)| name.as_str().starts_with("ali-live-"));
     let shown = shown.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap_or_default()));

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use reprise_lifecycle::broadcast::Publishing;
 use reprise_lifecycle::effect::Effect;
-use reprise_lifecycle::input::Input;
-use reprise_lifecycle::record::{LeaveCause, Subject, WorkFailure, WorkResult};
+use reprise_lifecycle::record::{LeaveCause, Subject};
 
 use crate::analysis::Analyses;
 use crate::composing::Composing;
 use crate::driver::{Handle, Perform, Work};
+use crate::edit::produce::Producer;
 use crate::files::Files;
 use crate::ingest::Publishers;
 use crate::jobs::Jobs;
@@ -32,6 +32,8 @@ pub struct Performer {
     pub policies: Arc<Policies>,
     /// Runs ffmpeg.
     pub jobs: Arc<Jobs>,
+    /// Makes edited videos.
+    pub producer: Arc<Producer>,
     /// Joins parts.
     pub composing: Composing,
     /// Takes pictures.
@@ -65,12 +67,8 @@ impl Performer {
             Effect::ClosePart { part } => self.recorders.close_abandoned(&broadcast, *part).await,
             Effect::Ask { subject, .. } => self.ask(&work, subject).await,
             Effect::Process { video, task } => self.jobs.process(&work, &self.driver, video, task).await,
+            Effect::Produce { video } => self.producer.produce(&work, &self.driver, video).await,
             Effect::Compose { video, plan } => self.composing.run(&work, video, plan).await,
-            Effect::Produce { .. } => {
-                let input =
-                    Input::ComposeFinished { effect: work.effect_id, result: WorkResult::Failed(unsupported()) };
-                log_refused(self.driver.job_input(&broadcast.id, input).await);
-            }
             Effect::Pictures { video, job, plan } => self.pictures.take(&work, &self.driver, video, job, plan).await,
             Effect::Analyse { video, job, kind } => self.analyses.run(&work, &self.driver, video, job, *kind).await,
             Effect::Discard { video, what } => removal::discard(&self.files, &work, &self.driver, video, what).await,
@@ -102,13 +100,6 @@ impl Performer {
                 tracing::error!(broadcast.id = %broadcast.id, error = %error, "a question could not be asked; trying again")
             }
         }
-    }
-}
-
-fn unsupported() -> WorkFailure {
-    WorkFailure {
-        code: "UnsupportedOperation".to_owned(),
-        message: "this version does not do it; no action of it asks for it".to_owned(),
     }
 }
 

@@ -21,6 +21,7 @@ mod error;
 mod events;
 mod extract;
 mod form;
+mod images;
 mod names;
 mod plugins;
 mod record_configs;
@@ -37,6 +38,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use self::error::Error;
 use crate::api::urls::MediaUrls;
+use crate::files::Files;
 use crate::ingest::control::Control;
 use crate::policies::Policies;
 use crate::store::Store;
@@ -56,6 +58,8 @@ pub struct State {
     pub watermarks: Arc<Watermarks>,
     /// Streams and who publishes them.
     pub control: Control,
+    /// Keeps images.
+    pub files: Arc<Files>,
     /// Accepts and binds plugins.
     pub policies: Arc<Policies>,
     /// The token that may do everything.
@@ -77,6 +81,7 @@ struct Shared {
     store: Store,
     watermarks: Arc<Watermarks>,
     control: Control,
+    files: Arc<Files>,
     policies: Arc<Policies>,
     admin_token: SecretString,
     urls: MediaUrls,
@@ -91,6 +96,7 @@ pub fn router(state: State) -> Router {
         store: state.store,
         watermarks: state.watermarks,
         control: state.control,
+        files: state.files,
         policies: state.policies,
         admin_token: state.admin_token,
         due: state.due,

@@ -7,6 +7,8 @@
 pub mod analyses;
 pub mod decisions;
 pub mod deliveries;
+pub mod editing;
+pub mod images;
 pub mod journal;
 pub mod live_bans;
 pub mod live_notices;
@@ -32,8 +34,8 @@ pub mod videos;
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, SqlitePool};
 
 use self::seal::Seal;
 
@@ -104,7 +106,13 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            // A full disk makes SQLite end a transaction by itself. The connection's books then never come right
+            // again, so it gives way to a fresh one.
+            .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
+            .connect_with(options.clone())
+            .await?;
         let reader = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await?;
         check_version(&writer).await?;
         sqlx::migrate!("./migrations").run(&writer).await?;

@@ -83,6 +83,15 @@ actions! {
     Vod Reads "ListTranscodeTask" list_transcode_task;
     Vod Reads "GetTranscodeTask" get_transcode_task;
     Vod Reads "ListSnapshots" list_snapshots;
+    Vod Changes "AddEditingProject" add_editing_project;
+    Vod Changes "UpdateEditingProject" update_editing_project;
+    Vod Reads "GetEditingProject" get_editing_project;
+    Vod Reads "SearchEditingProject" search_editing_project;
+    Vod Changes "DeleteEditingProject" delete_editing_project;
+    Vod Changes "SetEditingProjectMaterials" set_editing_project_materials;
+    Vod Changes "AddEditingProjectMaterials" add_editing_project_materials;
+    Vod Reads "GetEditingProjectMaterials" get_editing_project_materials;
+    Vod Changes "ProduceEditingProjectVideo" produce_editing_project_video;
     Vod Changes "SubmitSnapshotJob" submit_snapshot_job;
     Vod Changes "AddVodTemplate" add_vod_template;
     Vod Reads "GetVodTemplate" get_vod_template;

@@ -162,6 +162,7 @@ vendor_errors! {
     SORT_BY_EXCEEDED "SortByExceededMax" BAD_REQUEST "The parameter SortBy exceeded maximum."
     SCROLL_EXPIRED "InvalidScrollToken.Expired" BAD_REQUEST "The scroll token is expired."
     VIDEO_LIST_EXCEEDED "VideoListExceededMax" BAD_REQUEST "The video list exceeded maximum."
+    PROJECT_NOT_FOUND "InvalidEditingProject.NotFound" NOT_FOUND "The editing project does not exist."
     FILE_NOT_FOUND "InvalidFile.NotFound" NOT_FOUND "The file does not exist."
     NO_SUCH_RESOURCE "NoSuchResource" NOT_FOUND "The specified resource does not exist."
     OPERATION_DENIED "OperationDenied" FORBIDDEN "The operation is not available."

@@ -60,6 +60,23 @@ pub fn status_word(vendor: &str) -> Option<&'static str> {
     row.map(|(ours, _)| *ours)
 }
 
+/// Our word for how far an editing project is, and the vendor's.
+const PROJECT_STATUSES: [(&str, &str); 4] =
+    [("draft", "Normal"), ("producing", "Producing"), ("produced", "Produced"), ("failed", "ProduceFailed")];
+
+/// The vendor's word for an editing project's status.
+pub fn project_status(word: &str) -> &'static str {
+    let row = PROJECT_STATUSES.iter().find(|(ours, _)| *ours == word);
+    row.map_or("Normal", |(_, vendor)| vendor)
+}
+
+/// Our word for the vendor's status of an editing project, in both of its spellings of a failure.
+pub fn project_word(vendor: &str) -> Option<&'static str> {
+    let vendor = if vendor == "ProduceFaile" { "ProduceFailed" } else { vendor };
+    let row = PROJECT_STATUSES.iter().find(|(_, theirs)| *theirs == vendor);
+    row.map(|(ours, _)| *ours)
+}
+
 /// The vendor's statuses that are known although no video of ours has them.
 pub fn is_foreign_status(vendor: &str) -> bool {
     matches!(vendor, "UploadFail" | "Checking" | "Blocked" | "Deleted")

@@ -2,6 +2,7 @@
 
 mod ai;
 mod client;
+mod editing;
 mod gateway;
 mod live;
 mod manage;

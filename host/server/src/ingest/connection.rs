@@ -38,6 +38,9 @@ const SILENT_FOR: Duration = Duration::from_secs(30);
 /// How long a publisher must have been there before its tenant's receiver is told; the vendor's.
 const ANNOUNCED_AFTER: Duration = Duration::from_secs(2);
 
+/// How long a peer that was let go may go on sending before its connection is cut.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// A peer that does not read must not hold a task.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -130,7 +133,9 @@ pub(super) async fn run(socket: TcpStream, peer: SocketAddr, ingest: Ingest, sto
     let cause = end.cause();
     let publishing = pump.publishing.is_some();
     pump.say_goodbye(&end).await;
-    pump.leave(cause).await;
+    let Pump { socket, publishing: left, ingest, .. } = pump;
+    // An encoder that writes without reading must not wait for a leave that takes long, on a full disk for instance.
+    tokio::join!(leave(left, &ingest, cause), linger(socket));
     if publishing || matches!(end, End::Protocol(_)) {
         tracing::info!(peer = %peer, reason = %end, "a connection ended");
     } else {
@@ -252,7 +257,7 @@ impl Pump {
                 }
             }
             Event::Unpublished => {
-                self.leave(LeaveCause::Unpublished).await;
+                leave(self.publishing.take(), &self.ingest, LeaveCause::Unpublished).await;
                 self.since = Instant::now();
             }
         }
@@ -298,14 +303,21 @@ impl Pump {
         }
         let _ = self.socket.shutdown().await;
     }
+}
 
-    /// Ends the recording of this publisher: what it sent is written and synced before its leave is recorded.
-    async fn leave(&mut self, cause: LeaveCause) {
-        if let Some(Publishing { gate, entry, publish, .. }) = self.publishing.take() {
-            gate.close(cause, &entry).await;
-            self.ingest.chronicle.ended(&publish).await;
-        }
+/// Ends the recording of a publisher: what it sent is written and synced before its leave is recorded.
+async fn leave(publishing: Option<Publishing>, ingest: &Ingest, cause: LeaveCause) {
+    if let Some(Publishing { gate, entry, publish, .. }) = publishing {
+        gate.close(cause, &entry).await;
+        ingest.chronicle.ended(&publish).await;
     }
+}
+
+/// Lets our last word arrive: closing over bytes that were not read would take it back.
+async fn linger(mut socket: TcpStream) {
+    let mut buffer = vec![0; READ_BYTES];
+    let read = async { while socket.read(&mut buffer).await.is_ok_and(|read| read > 0) {} };
+    let _ = tokio::time::timeout(LINGER, read).await;
 }
 
 /// Accepts a publisher at these two addresses, its own and ours, or says why not.

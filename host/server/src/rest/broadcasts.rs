@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use reprise_lifecycle::broadcast::{Break, Broadcast, Part, PartState};
+use reprise_lifecycle::broadcast::{Break, Broadcast, Part, PartState, Publishing};
 use reprise_lifecycle::id::{BroadcastId, VideoId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -63,6 +63,9 @@ pub(super) struct BroadcastDetail {
     part_list: Vec<PartView>,
     /// Stretches of wall clock without a publisher.
     breaks: Vec<BreakView>,
+    /// Why it is over: `break_window`, `forbidden`, `stopped` (by command), `storage` (the disk was full) and so on;
+    /// absent before that.
+    end_cause: Option<String>,
 }
 
 /// One recorded file.
@@ -138,8 +141,15 @@ pub(super) async fn show(
         watermark_ms,
         part_list: parts.map(|(index, part)| PartView::new(&folded.id, index, part)).collect(),
         breaks: folded.breaks.iter().map(BreakView::from).collect(),
+        end_cause: end_cause(folded.publishing),
         broadcast: row.into(),
     }))
+}
+
+/// Why a broadcast is over, in the journal's words.
+fn end_cause(publishing: Publishing) -> Option<String> {
+    let Publishing::Over { cause, .. } = publishing else { return None };
+    serde_json::to_value(cause).ok()?.as_str().map(str::to_owned)
 }
 
 /// Where a closed part ends; all of it is synced.

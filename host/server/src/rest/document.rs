@@ -10,7 +10,9 @@ use utoipa::{Modify, OpenApi as _};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Shared, broadcasts, decisions, deliveries, events, plugins, record_configs, streams, tenants, videos};
+use super::{
+    Shared, broadcasts, decisions, deliveries, events, images, plugins, record_configs, streams, tenants, videos,
+};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -61,6 +63,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(deliveries::redeliver_many))
         .routes(routes!(plugins::list))
         .merge(plugins::uploads())
+        .merge(images::uploads())
         .routes(routes!(plugins::activate))
         .routes(routes!(plugins::deactivate))
 }

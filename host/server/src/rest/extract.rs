@@ -57,6 +57,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
+/// A body of any kind, within the route's limit.
+pub(super) async fn raw<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Error> {
+    read(request, state, BODY_WITHIN).await
+}
+
 async fn read<S: Send + Sync>(request: Request, state: &S, within: Duration) -> Result<Bytes, Error> {
     let read = tokio::time::timeout(within, Bytes::from_request(request, state)).await;
     read.map_err(|_| Error::Slow)?.map_err(|rejection| match rejection.status() {

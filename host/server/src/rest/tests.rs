@@ -2,6 +2,7 @@
 
 mod access;
 mod contract;
+mod images;
 mod record_configs;
 mod resources;
 
@@ -43,6 +44,7 @@ impl Desk {
             store: world.store.clone(),
             watermarks: Arc::clone(&watermarks),
             control: Control::new(Arc::clone(&publishers), world.driver().await, world.store.clone()),
+            files: Arc::clone(&world.files),
             policies: Arc::new(policies),
             admin_token: SecretString::from(ADMIN),
             public_url: "http://vod.example".to_owned(),

@@ -8,7 +8,7 @@ use reprise_lifecycle::video::{Source, Status, Task, Video};
 use reprise_lifecycle::work::{PictureKind, Trigger};
 use sqlx::{Sqlite, Transaction};
 
-use super::{Result, write_json};
+use super::{Result, editing, write_json};
 
 pub(super) async fn write(
     transaction: &mut Transaction<'_, Sqlite>,
@@ -26,6 +26,9 @@ pub(super) async fn write(
             Some(row) => video(transaction, after, row, at).await?,
             None => {}
         }
+    }
+    if let [Record::ProduceOpened { opening, .. }, ..] = records {
+        editing::write_words(transaction, &VideoId::of_edit(&after.id), opening).await?;
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ pub(crate) fn ffmpeg(args: &[&str]) {
 }
 
 /// Both tracks count time in these, so that one number moves both.
-const TICKS: u64 = 44_100;
+pub(crate) const TICKS: u64 = 44_100;
 
 /// Two seconds of fragmented MP4, 320×240 at 25 frames a second with a tone, as a recorder would leave it.
 pub(crate) struct Clip {
@@ -82,7 +82,7 @@ impl Clip {
 }
 
 /// Adds to the decode time of every fragment, which ffmpeg itself always starts at zero.
-fn move_clock(path: &Path, ticks: u64) {
+pub(crate) fn move_clock(path: &Path, ticks: u64) {
     let mut bytes = std::fs::read(path).unwrap();
     let mut fragments = 0;
     for at in 0..bytes.len().saturating_sub(16) {

@@ -4,6 +4,7 @@
 
 mod analyse;
 mod clip;
+mod edit;
 mod pictures;
 mod sandbox;
 mod transcode;

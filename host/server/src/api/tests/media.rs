@@ -31,7 +31,7 @@ pub(super) async fn store_only(life: &mut Life<'_>) {
 }
 
 /// A transcoded video: an HLS and an MP4 rendition of definition SD, and three pictures.
-async fn transcoded(life: &mut Life<'_>) -> VideoId {
+pub(super) async fn transcoded(life: &mut Life<'_>) -> VideoId {
     let video = life.part(0).await;
     life.decide(&video, &["m3u8", "mp4"]).await;
     life.rendition(&video, 0, &[("t.m3u8", b"#EXTM3U")]).await;

@@ -132,12 +132,14 @@ async fn nothing_of_another_tenant_is_reached_through_ones_own_path() {
         }
         let body = match template.as_str() {
             "/v1/tenants/{tenant}/redeliver" => format!("{{\"event_id\":\"{}\"}}", acme.event),
+            "/v1/tenants/{tenant}/streams/kick" => r#"{"app":"studio","name":"cam-b-acme"}"#.to_owned(),
             path if path.ends_with("/{stream}") => r#"{"retention_days":1,"gaps":"cut","analyse":false}"#.to_owned(),
             _ => "{}".to_owned(),
         };
         let answered = desk.as_token(&token_of("umbrella"), method.clone(), &path, &body).await;
         let names_a_thing = template.matches('{').count() > 1 || template.ends_with("/redeliver");
-        let upload = template.ends_with("/plugins/{plugin}") && method == Method::POST;
+        let upload = (template.ends_with("/plugins/{plugin}") && method == Method::POST)
+            || (template.ends_with("/images") && method == Method::PUT);
         match (names_a_thing, upload) {
             (_, true) => assert_eq!(answered.status.as_u16(), 400, "{method} {template}"),
             (true, false) => assert_eq!(answered.status.as_u16(), 404, "{method} {template}"),

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use reprise_lifecycle::id::{BroadcastId, JobId};
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::media::{MediaFacts, Stretch};
-use reprise_lifecycle::record::{LeaveCause, WorkResult};
+use reprise_lifecycle::record::{EndCause, LeaveCause, WorkResult};
 use reprise_lifecycle::work::{AnalysisKind, AnalysisResult, Request};
 use serde_json::{Value, json};
 
@@ -125,6 +125,10 @@ async fn a_broadcast_shows_its_parts_gaps_and_watermark() {
     assert_eq!(all["broadcasts"].as_array().unwrap().len(), 2);
     let live = desk.get("/v1/tenants/acme/broadcasts?live=true").await;
     assert_eq!((live["broadcasts"].as_array().unwrap().len(), &live["broadcasts"][0]["id"]), (1, &json!("b1")));
+
+    assert_eq!(desk.get("/v1/tenants/acme/broadcasts/b1").await["end_cause"], Value::Null);
+    life.put(Input::End { cause: EndCause::Storage }).await;
+    assert_eq!(desk.get("/v1/tenants/acme/broadcasts/b1").await["end_cause"], "storage");
 }
 
 #[tokio::test]

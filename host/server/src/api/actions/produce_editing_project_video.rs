@@ -1,0 +1,92 @@
+//! Makes a video of a timeline. The answer names the video at once; how it went is told by an event.
+
+use reprise_lifecycle::id::{GroupId, NO_TRANSCODE, TenantId};
+use reprise_lifecycle::work::ProduceOpening;
+use serde_json::json;
+
+use super::set_message_callback::check_app;
+use super::shared::editing::{self, PROJECT_ID};
+use super::shared::groups;
+use super::shared::produce::{self, Config};
+use super::shared::requests;
+use crate::api::Call;
+use crate::api::error::{self, Error};
+use crate::api::params::Params;
+use crate::api::reply::{Answer, fields};
+use crate::api::timeline::{self, TIMELINE};
+use crate::edit::layout::{LayoutError, Problem, lay};
+use crate::edit::materials::Known;
+use crate::edit::timeline::Timeline;
+use crate::store::editing::Project;
+
+pub(super) async fn run(call: &Call<'_>, params: &Params) -> Result<Answer, Error> {
+    check_app(params)?;
+    let config = Config::read(params)?;
+    let metadata = produce::metadata(params)?;
+    let request = requests::request(params)?;
+    let (mut project, is_new) = match params.get(PROJECT_ID) {
+        Some(id) => (editing::find(call, id).await?, false),
+        None if params.get(TIMELINE).is_none() => {
+            return Err(Error::missing(error::Product::Vod, format!("{PROJECT_ID} or {TIMELINE}")));
+        }
+        None => (editing::fresh(call, metadata.title.as_deref().unwrap_or("Untitled")), true),
+    };
+    if params.get(TIMELINE).is_some()
+        || ["Title", "Description", "CoverURL"].iter().any(|name| params.get(name).is_some())
+    {
+        editing::change(call, params, &mut project).await?;
+    }
+    let timeline = checked(call, &project, &config).await?;
+    let group = group(call, &config).await?;
+    if is_new {
+        editing::add(call, &project).await?;
+    } else {
+        editing::update(call, &project).await?;
+    }
+    let opening = ProduceOpening {
+        tenant: TenantId::new(call.tenant()),
+        project: project.id.clone(),
+        timeline: json_text(&timeline)?,
+        title: metadata.title.unwrap_or(project.title),
+        description: metadata.description.unwrap_or(project.description),
+        metadata: json_text(&metadata.words)?,
+        group,
+        request,
+    };
+    let produced = call.driver().produce(opening).await.map_err(requests::refused)?;
+    Ok(fields(json!({ "MediaId": produced.video.as_str(), "ProjectId": project.id })))
+}
+
+/// The project's timeline in our words, which can be made of videos that are ready.
+async fn checked(call: &Call<'_>, project: &Project, config: &Config) -> Result<Timeline, Error> {
+    let mut timeline = timeline::read(&project.timeline)?;
+    (timeline.width, timeline.height) = (config.width, config.height);
+    let known = Known::load(call.store(), call.tenant(), &timeline).await?;
+    if let Some(row) = known.videos.iter().find(|row| row.status != "ready") {
+        let text = format!("Status of the video {} is illegal.", row.id);
+        return Err(Error::VendorText(&error::ILLEGAL_STATUS_FOR_PLAYBACK, text));
+    }
+    match lay(&timeline, &known.materials) {
+        Ok(_) => Ok(timeline),
+        Err(LayoutError { problem: Problem::NoVideo(id), .. }) => {
+            Err(Error::VendorText(&error::VIDEO_NOT_FOUND, format!("The video {id} does not exist.")))
+        }
+        Err(error) => Err(timeline::unfit(&error)),
+    }
+}
+
+/// The named group, or the tenant's default one.
+async fn group(call: &Call<'_>, config: &Config) -> Result<GroupId, Error> {
+    if let Some(id) = &config.group {
+        let group = GroupId::new(id.clone());
+        groups::check_exists(call, &group).await?;
+        return Ok(group);
+    }
+    let own = call.store().template_groups(call.tenant()).await?;
+    let default = own.into_iter().find(|group| group.is_default).map(|group| group.id);
+    Ok(GroupId::new(default.unwrap_or_else(|| NO_TRANSCODE.to_owned())))
+}
+
+fn json_text<T: serde::Serialize>(value: &T) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(|error| Error::Internal(Box::new(error)))
+}
