@@ -39,6 +39,7 @@ plugins: build
 	@mkdir -p target/plugins
 	target/debug/reprise plugin build plugins/template-by-stream --profile plugin --output $(PLUGIN)
 	target/debug/reprise plugin build plugins/callback-fields --profile plugin --output target/plugins/callback-fields.wasm
+	target/debug/reprise plugin build plugins/sports-highlights --profile plugin --output target/plugins/sports-highlights.wasm
 
 bench: setup ## Print the figures that README quotes
 	$(CARGO) bench -p reprise-policy

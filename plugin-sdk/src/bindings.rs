@@ -24,7 +24,8 @@ pub(crate) use shared::reprise::policy::log as host_log;
 pub(crate) use shared::reprise::policy::types;
 pub use types::{
     AudioTrack, CallbackAnswer, CallbackQuestion, CallbackReplacement, ComposeAnswer, ComposePlan, ComposeQuestion,
-    GapRule, GroupChoice, Origin, Part, PartRange, StreamKey, TemplateGroupAnswer, TemplateGroupQuestion, VideoTrack,
+    GapRule, GroupChoice, MediaFacts, Origin, Part, PartRange, StreamKey, Stretch, TemplateGroupAnswer,
+    TemplateGroupQuestion, VideoTrack,
 };
 
 /// The ends of the hook `template-group`.

@@ -48,7 +48,8 @@ pub mod testing;
 
 pub use bindings::{
     AudioTrack, CallbackAnswer, CallbackQuestion, CallbackReplacement, ComposeAnswer, ComposePlan, ComposeQuestion,
-    GapRule, GroupChoice, Origin, Part, PartRange, StreamKey, TemplateGroupAnswer, TemplateGroupQuestion, VideoTrack,
+    GapRule, GroupChoice, MediaFacts, Origin, Part, PartRange, StreamKey, Stretch, TemplateGroupAnswer,
+    TemplateGroupQuestion, VideoTrack,
 };
 pub use error::Error;
 pub use policy::{NO_TRANSCODE, Policy};

@@ -21,8 +21,8 @@ use std::marker::PhantomData;
 
 use crate::export::{Asked, decide};
 use crate::{
-    AudioTrack, CallbackAnswer, CallbackQuestion, ComposeAnswer, ComposeQuestion, GroupChoice, Origin, Part, Policy,
-    StreamKey, TemplateGroupAnswer, TemplateGroupQuestion, VideoTrack,
+    AudioTrack, CallbackAnswer, CallbackQuestion, ComposeAnswer, ComposeQuestion, GroupChoice, MediaFacts, Origin,
+    Part, Policy, StreamKey, Stretch, TemplateGroupAnswer, TemplateGroupQuestion, VideoTrack,
 };
 
 /// What a case expects of an answer `A`.
@@ -182,7 +182,7 @@ pub fn origin() -> Origin {
     }
 }
 
-/// The part `index` of five minutes, 1080p at 25 frames per second with stereo sound, without gaps.
+/// The part `index` of five minutes, 1080p at 25 frames per second with stereo sound, without gaps and not analysed.
 pub fn part(index: u32) -> Part {
     const LENGTH_MS: u64 = 300_000;
     let first_ms = u64::from(index) * LENGTH_MS;
@@ -205,7 +205,27 @@ pub fn part(index: u32) -> Part {
             profile: "High".to_owned(),
         }),
         audio: Some(AudioTrack { codec: "AAC".to_owned(), sample_rate: 48_000, channels: 2 }),
+        facts: None,
     }
+}
+
+/// Facts of a part in which nothing stands out: loud enough, in motion from end to end.
+pub fn facts() -> MediaFacts {
+    MediaFacts {
+        silences: Vec::new(),
+        blacks: Vec::new(),
+        freezes: Vec::new(),
+        scenes_ms: Vec::new(),
+        loudness_lufs: Some(-23.0),
+        true_peak_dbfs: Some(-3.0),
+        loudness_range_lu: Some(7.0),
+        cover_ms: Some(150_000),
+    }
+}
+
+/// Stretches from pairs of milliseconds.
+pub fn stretches(pairs: &[(u64, u64)]) -> Vec<Stretch> {
+    pairs.iter().map(|(from_ms, to_ms)| Stretch { from_ms: *from_ms, to_ms: *to_ms }).collect()
 }
 
 /// The groups `HD` and `SD`.

@@ -1,8 +1,12 @@
 //! Figures of the whole server, from outside: CPU and memory of ingest for each of 50 publishers, beside nginx-rtmp in
 //! the same run where it is installed; and the time from a commit to the first attempt of its callbacks.
 //!
+//! With `ladder`, and lengths in seconds if others than the usual are wanted (`bench ladder 60 300 900`): how soon a
+//! part's renditions are complete.
+//!
 //! `make bench` runs it against the release build. Nothing here fails on a figure.
 
+mod ladder;
 mod load;
 
 use std::time::Duration;
@@ -22,6 +26,12 @@ const WINDOW: Duration = Duration::from_secs(20);
 
 fn main() -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        if let Some((which, lengths)) = arguments.split_first() {
+            anyhow::ensure!(which == "ladder", "there is no bench {which:?}; there is: ladder [SECONDS...]");
+            let lengths: Result<Vec<u32>, _> = lengths.iter().map(|length| length.parse()).collect();
+            return ladder::run(&lengths?).await;
+        }
         let scratch = tempfile::tempdir()?;
         let clip = scratch.path().join("clip.mp4");
         encoder::clip_of(&clip, "640x360", 60, 900).await?;

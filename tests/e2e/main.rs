@@ -1,6 +1,7 @@
 //! End-to-end tests: the built server with real encoders, real policies, real receivers. They show that the wires are
 //! connected; each behaviour has its own tests at the lowest boundary that shows it.
 
+mod analysis;
 mod breaks;
 mod callbacks;
 mod decisions;
@@ -13,6 +14,8 @@ mod recording;
 mod recovery;
 mod recovery_compose;
 mod sdk;
+mod sports;
+mod transcoding;
 
 /// A runtime for one test.
 fn run(test: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {

@@ -8,9 +8,10 @@ use anyhow::Context as _;
 use reprise_policy::PLUGIN_CARGO_ARGS;
 
 /// The packages that are built, by the name tests use.
-const PACKAGES: [(&str, &str); 3] = [
+const PACKAGES: [(&str, &str); 4] = [
     ("template-by-stream", "template_by_stream"),
     ("callback-fields", "callback_fields"),
+    ("sports-highlights", "sports_highlights"),
     ("reprise-test-guests", "reprise_test_guests"),
 ];
 

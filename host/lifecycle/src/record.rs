@@ -102,6 +102,8 @@ pub enum CloseCause {
     Cycle,
     /// The codec configuration changed.
     CodecChanged,
+    /// Its writer stopped while the publisher was there: the server stops, the disk is full, or a command said so.
+    Stopped,
     /// The broadcast is over.
     Ended,
 }

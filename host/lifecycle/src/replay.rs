@@ -406,6 +406,7 @@ fn close_cause(cause: CloseCause) -> &'static str {
     match cause {
         CloseCause::Cycle => "its cycle elapsed",
         CloseCause::CodecChanged => "the codec changed",
+        CloseCause::Stopped => "recording stopped",
         CloseCause::Ended => "the broadcast is over",
     }
 }

@@ -116,6 +116,7 @@ fn every_stored_word_is_spelled_as_ever() {
     spelled(LeaveCause::Dropped, json!("dropped"));
     spelled(CloseCause::Cycle, json!("cycle"));
     spelled(CloseCause::CodecChanged, json!("codec_changed"));
+    spelled(CloseCause::Stopped, json!("stopped"));
     spelled(CloseCause::Ended, json!("ended"));
     spelled(EndCause::BreakWindow, json!("break_window"));
     spelled(EndCause::Forbidden, json!("forbidden"));

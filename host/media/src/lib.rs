@@ -10,7 +10,8 @@
 //! - [`fmp4`] writes and reads back init segments, fragments and their checksummed trailers;
 //! - [`part`] is the state machine over all of them: media in, "open, append, close" out;
 //! - [`compose`] joins stretches of parts into one file without encoding;
-//! - [`hls`] describes recorded parts as playlists of byte ranges.
+//! - [`hls`] describes recorded parts as playlists of byte ranges;
+//! - [`signature`] reads MPEG-7 video signatures and finds what two videos have in common.
 //!
 //! What is absent on purpose: a clock, sockets, files, threads, async, tenants. Every length that a stranger
 //! declares is checked against the bytes that are there before anything is reserved, and no input makes the
@@ -23,6 +24,7 @@ pub mod fmp4;
 pub mod hls;
 pub mod part;
 pub mod rtmp;
+pub mod signature;
 pub mod timeline;
 pub mod track;
 

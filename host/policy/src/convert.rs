@@ -1,6 +1,8 @@
 //! The domain's questions to the guest's words, and the guest's answers to the domain's. Shapes only: whether
 //! an answer is within bounds is for [`answers`](crate::answers).
 
+mod facts;
+
 use reprise_lifecycle::media::{AudioTrack, VideoTrack};
 use reprise_lifecycle::question::{
     CallbackAnswer, CallbackQuestion, ComposeAnswer, ComposePlan, ComposeQuestion, GapRule, GroupChoice, Origin,
@@ -13,7 +15,7 @@ impl From<&TemplateGroupQuestion> for types::TemplateGroupQuestion {
     fn from(question: &TemplateGroupQuestion) -> Self {
         Self {
             origin: (&question.origin).into(),
-            part: (&question.part).into(),
+            part: part(&question.part, facts::share(1)),
             default_group: question.default_group.clone(),
             groups: question.groups.iter().map(Into::into).collect(),
         }
@@ -25,7 +27,7 @@ impl From<&ComposeQuestion> for types::ComposeQuestion {
         Self {
             origin: (&question.origin).into(),
             ended_at_ms: question.ended_at.0,
-            parts: question.parts.iter().map(Into::into).collect(),
+            parts: question.parts.iter().map(|one| part(one, facts::share(question.parts.len()))).collect(),
             default_compose: question.default_compose,
             default_group: question.default_group.clone(),
             groups: question.groups.iter().map(Into::into).collect(),
@@ -68,21 +70,21 @@ impl From<&StreamKey> for types::StreamKey {
     }
 }
 
-impl From<&PartSummary> for types::Part {
-    fn from(part: &PartSummary) -> Self {
-        Self {
-            index: part.index,
-            video_id: part.video_id.as_str().to_owned(),
-            started_at_ms: part.started_at.0,
-            ended_at_ms: part.ended_at.0,
-            first_ms: part.first_ms,
-            duration_ms: part.duration_ms,
-            bytes: part.bytes,
-            bitrate_kbps: part.bitrate_kbps,
-            gap_ms: part.gap_ms,
-            video: part.video.as_ref().map(Into::into),
-            audio: part.audio.as_ref().map(Into::into),
-        }
+/// A part whose facts have at most `entries` in each list.
+fn part(part: &PartSummary, entries: usize) -> types::Part {
+    types::Part {
+        index: part.index,
+        video_id: part.video_id.as_str().to_owned(),
+        started_at_ms: part.started_at.0,
+        ended_at_ms: part.ended_at.0,
+        first_ms: part.first_ms,
+        duration_ms: part.duration_ms,
+        bytes: part.bytes,
+        bitrate_kbps: part.bitrate_kbps,
+        gap_ms: part.gap_ms,
+        video: part.video.as_ref().map(Into::into),
+        audio: part.audio.as_ref().map(Into::into),
+        facts: part.facts.as_ref().map(|found| facts::cut(found, entries)),
     }
 }
 

@@ -47,6 +47,7 @@ use self::urls::MediaUrls;
 use crate::delivery::address::Guard;
 use crate::driver;
 use crate::ingest::control::Control;
+use crate::jobs::progress::Progress;
 use crate::store::Store;
 use crate::store::tenants::Tenant;
 
@@ -70,6 +71,8 @@ pub struct Settings {
     pub rate: Rate,
     /// Which addresses callbacks may go to.
     pub callback_guard: Guard,
+    /// How far running jobs are.
+    pub progress: Progress,
 }
 
 impl Settings {
@@ -81,6 +84,7 @@ impl Settings {
             media_base_url: media_base_url.into(),
             rate: Rate::default(),
             callback_guard: Guard::default(),
+            progress: Progress::default(),
         }
     }
 }

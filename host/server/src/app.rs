@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::analysis::Analyses;
 use crate::api::urls::MediaUrls;
 use crate::compose::Composer;
 use crate::composing::Composing;
@@ -26,6 +27,8 @@ use crate::files::Files;
 use crate::http::{self, Health};
 use crate::ingest::control::Control;
 use crate::ingest::{self, Asker, Chronicler, Ingest, Publishers};
+use crate::jobs::following::{Following, Guess};
+use crate::jobs::progress::Progress;
 use crate::jobs::{self, Jobs};
 use crate::perform::Performer;
 use crate::pictures::Pictures;
@@ -48,6 +51,7 @@ pub struct App {
     router: axum::Router,
     ingest: Ingest,
     driver: Driver,
+    following: Option<Following>,
     worker: Worker<Store>,
     shaper: Shaper,
     sweeper: Sweeper,
@@ -109,18 +113,32 @@ impl App {
         let to_notify = Arc::new(Notify::new());
         let (handle, inbox) = driver::inbox();
         let disk = Arc::new(Disk::new(free(&files), &config.limits));
-        let recorders = Recorders::new(handle.clone(), Arc::clone(&files), Arc::clone(&watermarks), Arc::clone(&disk));
         let composer = Arc::new(Composer::new(Arc::clone(&files), tools.clone(), jobs::THREADS));
+        let guess = Guess { store: store.clone(), policies: Arc::clone(&policies) };
+        let slots = jobs::following_slots(&config.jobs);
+        let following =
+            (slots > 0).then(|| Following::new(Arc::clone(&files), tools.clone(), guess, slots, stop.clone()));
+        let mut recorders =
+            Recorders::new(handle.clone(), Arc::clone(&files), Arc::clone(&watermarks), Arc::clone(&disk));
+        if let Some(following) = &following {
+            recorders = recorders.watched(Arc::new(following.clone()));
+        }
+        let progress = Progress::default();
+        let workers = config.jobs.workers;
+        let jobs =
+            Jobs::new(Arc::clone(&files), tools.clone(), store.clone(), workers, progress.clone(), following.clone());
+        let jobs = Arc::new(jobs);
         let performer = Performer {
             driver: handle.clone(),
             publishers: Arc::clone(&publishers),
             recorders: recorders.clone(),
             policies: Arc::clone(&policies),
             producer: Arc::new(Producer::new(store.clone(), Arc::clone(&files), tools.clone(), Arc::clone(&composer))),
+            analyses: Arc::new(Analyses::new(Arc::clone(&files), store.clone(), tools.clone())),
             composing: Composing::new(Arc::clone(&composer), handle.clone()),
-            pictures: Arc::new(Pictures::new(Arc::clone(&files), tools.clone())),
+            pictures: Arc::new(Pictures::new(Arc::clone(&files), tools.clone(), jobs.queue().clone())),
             files: Arc::clone(&files),
-            jobs: Arc::new(Jobs::new(Arc::clone(&files), tools, config.jobs.workers)),
+            jobs: Arc::clone(&jobs),
         };
         let sweeper = Sweeper {
             store: store.clone(),
@@ -162,6 +180,7 @@ impl App {
                 disk: Arc::clone(&disk),
                 publishers: Arc::clone(&publishers),
                 deliveries: worker.counters(),
+                jobs,
             },
             stopping: stop.clone(),
         };
@@ -169,6 +188,7 @@ impl App {
             min_cycle_seconds: config.limits.min_cycle_seconds,
             min_break_seconds: config.limits.min_break_seconds,
             callback_guard: guard,
+            progress: progress.clone(),
             ..api::Settings::new(&media_base)
         };
         let outbox = api::Outbox {
@@ -187,6 +207,8 @@ impl App {
             admin_token: keys.admin_token,
             public_url: public_url.clone(),
             due: Arc::clone(&to_deliver),
+            driver: handle.clone(),
+            progress,
         };
         let playback = Playback::new(store.clone(), Arc::clone(&files), &public_url, clock::now);
         let router = http::health(Arc::new(health))
@@ -204,7 +226,21 @@ impl App {
             limits: config.limits.clone(),
         };
         let shaper = Shaper { store: store.clone(), policies, wake: to_shape, shaped: to_deliver };
-        Ok(Self { stop, http, rtmp, router, ingest, driver, worker, shaper, sweeper, notices, chronicler, store })
+        Ok(Self {
+            stop,
+            http,
+            rtmp,
+            router,
+            ingest,
+            driver,
+            following,
+            worker,
+            shaper,
+            sweeper,
+            notices,
+            chronicler,
+            store,
+        })
     }
 
     /// The HTTP address.
@@ -240,6 +276,9 @@ impl App {
         wait("chronicle", chronicler).await;
         drained.cancel();
         wait("driver", driver).await;
+        if let Some(following) = self.following {
+            following.ended().await;
+        }
         delivered.cancel();
         wait("shaper", shaper).await;
         wait("callbacks", worker).await;

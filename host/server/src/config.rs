@@ -100,6 +100,8 @@ pub struct Storage {
 pub struct Jobs {
     /// Processes at once; 0 derives it from the cores.
     pub workers: usize,
+    /// Parts that are encoded while they are recorded, at once; 0 is none, below 0 derives it from the cores.
+    pub following: i32,
     /// The encoder.
     pub ffmpeg: PathBuf,
     /// The prober.

@@ -6,10 +6,12 @@
 //!
 //! In reading order: [`template`] and [`snapshot`] say what is wanted, [`plan`] turns it into one command, [`limits`]
 //! says what the command may cost, [`sandbox`] and [`process`] run it, [`probe`] looks at the result, [`transcode()`]
-//! ties them together.
+//! ties them together. [`analyse`](mod@analyse) looks at a source and makes nothing of it but notes.
 
+pub mod analyse;
 pub mod edit;
 pub mod error;
+pub mod join;
 pub mod limits;
 pub mod pictures;
 pub mod plan;
@@ -23,7 +25,9 @@ pub mod template;
 pub mod tools;
 pub mod transcode;
 
+pub use analyse::{AnalyseJob, Findings, Span, analyse, sign};
 pub use error::{Failure, Fault, Reason};
+pub use join::{JoinInput, JoinTracks, join_mp4};
 pub use limits::Limits;
 pub use plan::{AudioSource, Plan, PlanError, Refusal, Source, VideoSource};
 pub use probe::{AudioFacts, MediaFacts, VideoFacts};
@@ -32,4 +36,6 @@ pub use template::{
     AudioCodec, AudioSettings, Container, H264Profile, PixelFormat, Preset, Rendition, Track, VideoCodec, VideoSettings,
 };
 pub use tools::{Tools, ToolsError};
-pub use transcode::{OutputFacts, OutputFile, OutputResult, Snapshots, TranscodeJob, TranscodeReport, transcode};
+pub use transcode::{
+    OutputFacts, OutputFile, OutputResult, Snapshots, TranscodeJob, TranscodeReport, transcode, transcode_piped,
+};

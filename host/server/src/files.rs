@@ -133,7 +133,12 @@ impl Files {
             Ok(()) | Err(_) => {}
         }
         make_folder(&self.work, attempt)?;
-        Ok(self.root.join("work").join(attempt))
+        Ok(self.work_path(attempt))
+    }
+
+    /// The absolute path of an attempt's folder.
+    pub fn work_path(&self, attempt: &str) -> PathBuf {
+        self.root.join("work").join(attempt)
     }
 
     /// Removes an attempt's folder with all in it.

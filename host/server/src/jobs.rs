@@ -1,35 +1,54 @@
 //! Jobs: the renditions and covers of a video's task, made by ffmpeg in one decode, each published by rename and
 //! told to the driver with a result of its own. A job that fails on the host's account tells nothing and is
 //! tried again; one that fails on the media's or the template's account has that as its result.
+//!
+//! What is there already is not encoded: renditions that were made while the part was recorded ([`following`]), and
+//! those of its parts where a composed video asks for the same ([`joining`]). Everything that runs ffmpeg takes its
+//! slot from one [`queue`].
+
+mod attempt;
+mod composed;
+pub mod following;
+pub mod joining;
+pub mod progress;
+pub mod queue;
+mod reuse;
+pub mod schedule;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use reprise_lifecycle::id::{JobId, TaskId, VideoId};
-use reprise_lifecycle::input::Input;
 use reprise_lifecycle::media::PartFacts;
 use reprise_lifecycle::record::{CoverFacts, OutputFacts, WorkFailure, WorkResult};
-use reprise_lifecycle::time::Timestamp;
-use reprise_lifecycle::video::Task;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, watch};
 
-use crate::api::template::rendition;
+use self::attempt::{Attempt, Open, Told, Wanted, gather, gathered, no_picture, output_facts, told_of};
+use self::following::Following;
+use self::progress::Progress;
+use self::queue::{NoSlot, Queue, Slot};
 use crate::api::urls::SNAPSHOT_INDEX;
 use crate::clock;
 use crate::driver::{Handle, Work};
-use crate::ffmpeg::error::{Failure, Fault};
-use crate::ffmpeg::plan::{AudioSource, Source, VideoSource};
+use crate::ffmpeg::error::Failure;
+use crate::ffmpeg::plan::{AudioSource, PlanError, Source, VideoSource};
 use crate::ffmpeg::snapshot::SnapshotPlan;
-use crate::ffmpeg::template::{Rendition, VideoCodec};
+use crate::ffmpeg::template::VideoCodec;
 use crate::ffmpeg::tools::Tools;
-use crate::ffmpeg::transcode::{self, Snapshots, TranscodeJob, transcode};
+use crate::ffmpeg::transcode::{self, Snapshots, TranscodeJob, TranscodeReport, transcode};
 use crate::files::{self, Files};
+use crate::store::Store;
 
 /// The vendor's code for media that cannot be processed.
 const BAD_MEDIA: &str = "InvalidParameter.ResourceContentBad";
 
 /// The vendor's code for a template that cannot be applied.
 const BAD_TEMPLATE: &str = "InvalidParameter.Template";
+
+/// How late what others recorded may be seen, such as a decision about a part or a cancelled task: it rings nobody here.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Threads of one ffmpeg; with one process for every two cores, ingest keeps its share.
 pub const THREADS: u32 = 2;
@@ -39,61 +58,132 @@ pub const THREADS: u32 = 2;
 pub struct Jobs {
     files: Arc<Files>,
     tools: Tools,
-    slots: Semaphore,
+    store: Store,
+    queue: Queue,
+    progress: Progress,
+    following: Option<Following>,
+    encoded_frames: AtomicU64,
+    /// Renditions that were made while their part was recorded, and those joined from parts'.
+    followed: AtomicU64,
+    joined: AtomicU64,
+    /// Rung when a job may have ended, for tasks that wait for those of others.
+    ended: Notify,
 }
 
-/// One rendition to be made.
-struct Wanted {
-    job: JobId,
-    rendition: Rendition,
+/// One process for every two cores, one at least.
+fn by_cores() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (cores / 2).max(1)
 }
 
-/// What a task still lacks.
-struct Open {
-    wanted: Vec<Wanted>,
-    cover: Option<JobId>,
-}
-
-/// Where one attempt's results go.
-struct Attempt<'a> {
-    work: &'a Work,
-    handle: &'a Handle,
-    video: &'a VideoId,
-    name: String,
-    started_at: Timestamp,
+/// How many parts are followed at once by this configuration.
+pub fn following_slots(config: &crate::config::Jobs) -> usize {
+    usize::try_from(config.following).unwrap_or_else(|_| by_cores())
 }
 
 impl Jobs {
     /// At most `workers` processes at once; 0 is one for every two cores.
-    pub fn new(files: Arc<Files>, tools: Tools, workers: usize) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let workers = if workers == 0 { (cores / 2).max(1) } else { workers };
-        Self { files, tools, slots: Semaphore::new(workers) }
+    pub fn new(
+        files: Arc<Files>,
+        tools: Tools,
+        store: Store,
+        workers: usize,
+        progress: Progress,
+        following: Option<Following>,
+    ) -> Self {
+        let workers = if workers == 0 { by_cores() } else { workers };
+        Self {
+            files,
+            tools,
+            store,
+            queue: Queue::new(workers),
+            progress,
+            following,
+            encoded_frames: AtomicU64::new(0),
+            followed: AtomicU64::new(0),
+            joined: AtomicU64::new(0),
+            ended: Notify::new(),
+        }
+    }
+
+    /// The line in which all work for ffmpeg waits for its slot.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// Pictures encoded for renditions since the server started.
+    pub fn encoded_frames(&self) -> u64 {
+        let followed = self.following.as_ref().map_or(0, Following::encoded_frames);
+        self.encoded_frames.load(Ordering::Relaxed) + followed
+    }
+
+    /// Renditions that were not encoded when they were asked for, by what made that possible.
+    pub fn reused(&self) -> [(&'static str, u64); 2] {
+        [("followed", self.followed.load(Ordering::Relaxed)), ("joined", self.joined.load(Ordering::Relaxed))]
     }
 
     /// Makes what a task of a video still lacks.
     pub async fn process(&self, work: &Work, handle: &Handle, video: &VideoId, task: &TaskId) {
         let Some(known) = work.broadcast.videos.get(video) else { return };
         let (Some(task), Some(facts)) = (known.task_by_id(task), &known.facts) else { return };
-        let slot = tokio::select! {
-            slot = self.slots.acquire() => slot,
-            () = work.cancel.cancelled() => return,
-        };
-        if slot.is_err() {
-            return;
-        }
         let name = format!("{video}-{}", work.effect_id.record);
-        let attempt = Attempt { work, handle, video, name, started_at: clock::now() };
-        let open = attempt.open(task).await;
-        if !open.wanted.is_empty() || open.cover.is_some() {
-            self.run(&attempt, facts, &open).await;
+        let priority = task.request.priority;
+        let attempt = Attempt { work, handle, video, name, priority, started_at: clock::now(), ended: &self.ended };
+        let mut open = attempt.open(task).await;
+        let source = source(&self.files.media_path(video, files::SOURCE), facts);
+        self.take_followed(&attempt, &source, &mut open).await;
+        self.join_parts(&attempt, known, &mut open).await;
+        if !open.is_empty()
+            && let Some(_slot) = self.slot(&attempt).await
+        {
+            self.run(&attempt, source, facts, &open).await;
         }
         if let Err(error) = self.files.remove_work(&attempt.name) {
             tracing::warn!(attempt = attempt.name, error = %error, "an attempt's folder could not be removed");
         }
+        self.ended.notify_waiters();
     }
 
-    async fn run(&self, attempt: &Attempt<'_>, facts: &PartFacts, open: &Open) {
+    async fn slot(&self, attempt: &Attempt<'_>) -> Option<Slot> {
+        let (work, priority) = (attempt.work, attempt.priority);
+        match self.queue.acquire(work.broadcast.tenant.as_str(), priority, &work.cancel).await {
+            Ok(slot) => Some(slot),
+            Err(NoSlot::Cancelled) => None,
+            Err(full @ NoSlot::Full(_)) => {
+                tracing::warn!(video.id = %attempt.video, reason = %full, "a task finds no place in the queue; it is tried again");
+                None
+            }
+        }
+    }
+
+    /// Takes what was made while the part was recorded.
+    async fn take_followed(&self, attempt: &Attempt<'_>, source: &Source, open: &mut Open) {
+        let Some(following) = &self.following else { return };
+        if open.wanted.is_empty() {
+            return;
+        }
+        let tracked = self.progress.track(open.wanted.iter().map(|wanted| &wanted.job));
+        let percent = |written_ms: u64| {
+            let percent = written_ms.saturating_mul(100) / source.duration_ms.max(1);
+            tracked.set(u8::try_from(percent).unwrap_or(u8::MAX));
+        };
+        let Some(prepared) = following.take(attempt.video, source, &attempt.work.cancel, percent).await else { return };
+        for wanted in std::mem::take(&mut open.wanted) {
+            let Some(facts) = prepared.output(&wanted.rendition) else {
+                open.wanted.push(wanted);
+                continue;
+            };
+            match self.published(attempt, prepared.attempt(), &wanted, Ok(facts.clone())) {
+                Told::Nothing => open.wanted.push(wanted),
+                told => {
+                    self.followed.fetch_add(1, Ordering::Relaxed);
+                    attempt.output(&wanted.job, told).await;
+                }
+            }
+        }
+    }
+
+    async fn run(&self, attempt: &Attempt<'_>, source: Source, facts: &PartFacts, open: &Open) {
         let work_dir = match self.files.fresh_work(&attempt.name) {
             Ok(dir) => dir,
             Err(error) => {
@@ -102,15 +192,15 @@ impl Jobs {
             }
         };
         let job = TranscodeJob {
-            source: source(&self.files.media_path(attempt.video, files::SOURCE), facts),
+            source,
             work_dir: work_dir.clone(),
             renditions: open.wanted.iter().map(|wanted| wanted.rendition.clone()).collect(),
             snapshots: open.cover.as_ref().map(|job| SnapshotPlan::cover(job.as_str(), facts.duration_ms)),
             threads: THREADS,
             limits: None,
         };
-        let (progress, _) = watch::channel(0);
-        let report = match transcode(&self.tools, &job, &attempt.work.cancel, &progress).await {
+        let jobs: Vec<&JobId> = open.wanted.iter().map(|wanted| &wanted.job).collect();
+        let report = match self.encode(attempt, &job, &jobs).await {
             Ok(report) => report,
             Err(error) => {
                 let failure = WorkFailure { code: BAD_TEMPLATE.to_owned(), message: error.to_string() };
@@ -119,7 +209,7 @@ impl Jobs {
             }
         };
         for (wanted, output) in open.wanted.iter().zip(report.outputs) {
-            let result = self.published(attempt, &work_dir, wanted, output.result);
+            let result = self.published(attempt, &attempt.name, wanted, output.result);
             attempt.output(&wanted.job, result).await;
         }
         if let Some(job) = &open.cover {
@@ -128,10 +218,54 @@ impl Jobs {
         }
     }
 
+    /// Runs ffmpeg, counts what it encodes, and shows how far `jobs` are. It ends early when none of them is wanted any
+    /// more: cancelling a task leaves its covers to be taken, so the work as such goes on.
+    async fn encode(
+        &self,
+        attempt: &Attempt<'_>,
+        job: &TranscodeJob,
+        jobs: &[&JobId],
+    ) -> Result<TranscodeReport, PlanError> {
+        let tracked = self.progress.track(jobs.iter().copied());
+        let (progress, mut seen) = watch::channel(0);
+        let cancel = attempt.work.cancel.child_token();
+        let encoding = transcode(&self.tools, job, &cancel, &progress);
+        let unwanted = self.until_unwanted(attempt, jobs);
+        tokio::pin!(encoding, unwanted);
+        let report = loop {
+            tokio::select! {
+                report = &mut encoding => break report?,
+                Ok(()) = seen.changed() => tracked.set(*seen.borrow_and_update()),
+                () = &mut unwanted, if !cancel.is_cancelled() => cancel.cancel(),
+            }
+        };
+        self.encoded_frames.fetch_add(report.encoded_frames, Ordering::Relaxed);
+        Ok(report)
+    }
+
+    /// Returns when all of `jobs` have a result, which others than this attempt recorded.
+    async fn until_unwanted(&self, attempt: &Attempt<'_>, jobs: &[&JobId]) {
+        if jobs.is_empty() {
+            return std::future::pending().await;
+        }
+        let tenant = attempt.work.broadcast.tenant.as_str();
+        let mut left = jobs.iter();
+        let mut next = left.next();
+        while let Some(job) = next {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            match self.store.job(tenant, job.as_str()).await {
+                Ok(Some(row)) if row.completed_at.is_none() => {}
+                Ok(_) => next = left.next(),
+                Err(error) => tracing::warn!(job.id = %job, error = %error, "a job cannot be looked up"),
+            }
+        }
+    }
+
+    /// Moves an output from the folder of `made_in`, where it stands, to its video.
     fn published(
         &self,
         attempt: &Attempt<'_>,
-        work_dir: &Path,
+        made_in: &str,
         wanted: &Wanted,
         result: Result<transcode::OutputFacts, Failure>,
     ) -> Told<OutputFacts> {
@@ -146,9 +280,10 @@ impl Jobs {
         let gather = if facts.entry.contains('/') {
             Ok(())
         } else {
-            gather(work_dir, &folder, [(facts.entry.as_str(), entry.as_str())])
+            let work_dir = self.files.work_path(made_in);
+            gather(&work_dir, &folder, [(facts.entry.as_str(), entry.as_str())])
         };
-        let done = gather.and_then(|()| self.files.publish(&attempt.name, &folder, attempt.video, wanted.job.as_str()));
+        let done = gather.and_then(|()| self.files.publish(made_in, &folder, attempt.video, wanted.job.as_str()));
         match done {
             Ok(()) => Told::Result(WorkResult::Done(output_facts(format!("{}/{entry}", wanted.job), &facts))),
             Err(error) => {
@@ -188,95 +323,7 @@ impl Jobs {
     }
 }
 
-/// What is told of a piece of work.
-enum Told<T> {
-    /// This came of it.
-    Result(WorkResult<T>),
-    /// Nothing yet: it is tried again.
-    Nothing,
-}
-
-impl Attempt<'_> {
-    /// What the task still lacks. Templates that cannot be applied have their result at once.
-    async fn open(&self, task: &Task) -> Open {
-        let mut wanted = Vec::new();
-        for output in task.outputs.iter().filter(|output| output.finished.is_none()) {
-            match rendition::of(&output.template) {
-                Ok(rendition) => wanted.push(Wanted { job: output.job.clone(), rendition }),
-                Err(problem) => {
-                    let failure = WorkFailure { code: BAD_TEMPLATE.to_owned(), message: problem.to_string() };
-                    self.output(&output.job, Told::Result(WorkResult::Failed(failure))).await;
-                }
-            }
-        }
-        let cover = task.cover.as_ref().filter(|cover| cover.result.is_none());
-        Open { wanted, cover: cover.map(|cover| cover.job.clone()) }
-    }
-
-    async fn fail_all(&self, open: &Open, failure: &WorkFailure) {
-        for wanted in &open.wanted {
-            self.output(&wanted.job, Told::Result(WorkResult::Failed(failure.clone()))).await;
-        }
-        if let Some(job) = &open.cover {
-            self.cover(job, Told::Result(WorkResult::Failed(failure.clone()))).await;
-        }
-    }
-
-    async fn output(&self, job: &JobId, told: Told<OutputFacts>) {
-        let Told::Result(result) = told else { return };
-        let (video, job) = (self.video.clone(), job.clone());
-        self.tell(Input::OutputFinished { video, job, result, started_at: self.started_at }).await;
-    }
-
-    async fn cover(&self, job: &JobId, told: Told<CoverFacts>) {
-        let Told::Result(result) = told else { return };
-        self.tell(Input::CoverFinished { video: self.video.clone(), job: job.clone(), result }).await;
-    }
-
-    async fn tell(&self, input: Input) {
-        if let Err(error) = self.handle.job_input(&self.work.broadcast.id, input).await {
-            tracing::warn!(video.id = %self.video, error = %error, "a job's result was not recorded; it is made again");
-        }
-    }
-}
-
-/// A folder in which loose files are gathered, so that they appear together.
-fn gathered(job: &str) -> String {
-    format!("done-{job}")
-}
-
-fn gather<'a>(
-    work_dir: &Path,
-    folder: &str,
-    files: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> std::io::Result<()> {
-    let dir = cap_std::fs::Dir::open_ambient_dir(work_dir, cap_std::ambient_authority())?;
-    dir.create_dir(folder)?;
-    let to = dir.open_dir(folder)?;
-    for (from, name) in files {
-        dir.rename(from, &to, name)?;
-    }
-    Ok(())
-}
-
-fn told_of<T>(failure: &Failure) -> Told<T> {
-    match failure.reason.fault() {
-        Fault::Job => {
-            let message = failure.to_string();
-            Told::Result(WorkResult::Failed(WorkFailure { code: BAD_MEDIA.to_owned(), message }))
-        }
-        Fault::Host => {
-            tracing::error!(error = %failure, "a job failed on this machine's account; it is tried again");
-            Told::Nothing
-        }
-        Fault::Cancelled => Told::Nothing,
-    }
-}
-
-fn no_picture() -> WorkFailure {
-    WorkFailure { code: BAD_MEDIA.to_owned(), message: "the source has no picture".to_owned() }
-}
-
+/// A recording as ffmpeg's plans describe it.
 pub(crate) fn source(path: &Path, facts: &PartFacts) -> Source {
     Source {
         path: path.to_owned(),
@@ -292,27 +339,6 @@ pub(crate) fn source(path: &Path, facts: &PartFacts) -> Source {
             sample_rate: audio.sample_rate,
             channels: u8::try_from(audio.channels).unwrap_or(u8::MAX),
         }),
-    }
-}
-
-fn output_facts(file: String, facts: &transcode::OutputFacts) -> OutputFacts {
-    let media = &facts.media;
-    let (video, audio) = (media.video.as_ref(), media.audio.as_ref());
-    let codec = match (video.map(|video| video.codec.as_str()), audio.map(|audio| audio.codec.as_str())) {
-        (Some("hevc"), _) => "H.265",
-        (Some(_), _) => "H.264",
-        (None, Some("mp3")) => "MP3",
-        (None, _) => "AAC",
-    };
-    OutputFacts {
-        file,
-        width: video.map_or(0, |video| video.width),
-        height: video.map_or(0, |video| video.height),
-        fps: video.map_or(0.0, |video| video.fps),
-        duration_ms: media.duration_ms,
-        bitrate_kbps: u64::from(media.bitrate_kbps),
-        bytes: media.size_bytes,
-        codec: codec.to_owned(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The server: everything of Reprise that touches the world. The pure crates decide and parse; the modules here
 //! read sockets, write files, run processes, and tell the driver what happened.
 
+pub mod analysis;
 pub mod api;
 pub mod app;
 pub mod cli;

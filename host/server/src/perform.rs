@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use reprise_lifecycle::broadcast::Publishing;
 use reprise_lifecycle::effect::Effect;
-use reprise_lifecycle::input::Input;
-use reprise_lifecycle::record::{LeaveCause, Subject, WorkFailure, WorkResult};
+use reprise_lifecycle::record::{LeaveCause, Subject};
 
+use crate::analysis::Analyses;
 use crate::composing::Composing;
 use crate::driver::{Handle, Perform, Work};
 use crate::edit::produce::Producer;
@@ -40,6 +40,8 @@ pub struct Performer {
     pub pictures: Arc<Pictures>,
     /// Where what is removed lies.
     pub files: Arc<Files>,
+    /// Looks what is in videos.
+    pub analyses: Arc<Analyses>,
 }
 
 impl Perform for Performer {
@@ -68,11 +70,7 @@ impl Performer {
             Effect::Produce { video } => self.producer.produce(&work, &self.driver, video).await,
             Effect::Compose { video, plan } => self.composing.run(&work, video, plan).await,
             Effect::Pictures { video, job, plan } => self.pictures.take(&work, &self.driver, video, job, plan).await,
-            Effect::Analyse { video, job, .. } => {
-                let (video, job) = (video.clone(), job.clone());
-                let input = Input::AnalysisFinished { video, job, result: WorkResult::Failed(unsupported()) };
-                log_refused(self.driver.job_input(&broadcast.id, input).await);
-            }
+            Effect::Analyse { video, job, kind } => self.analyses.run(&work, &self.driver, video, job, *kind).await,
             Effect::Discard { video, what } => removal::discard(&self.files, &work, &self.driver, video, what).await,
         }
     }
@@ -102,13 +100,6 @@ impl Performer {
                 tracing::error!(broadcast.id = %broadcast.id, error = %error, "a question could not be asked; trying again")
             }
         }
-    }
-}
-
-fn unsupported() -> WorkFailure {
-    WorkFailure {
-        code: "UnsupportedOperation".to_owned(),
-        message: "this version does not do it; no action of it asks for it".to_owned(),
     }
 }
 

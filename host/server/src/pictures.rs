@@ -8,8 +8,7 @@ use reprise_lifecycle::id::{JobId, VideoId};
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::media::PartFacts;
 use reprise_lifecycle::record::{WorkFailure, WorkResult};
-use reprise_lifecycle::work::{PictureFacts, PictureKind, PicturesPlan};
-use tokio::sync::Semaphore;
+use reprise_lifecycle::work::{DEFAULT_PRIORITY, PictureFacts, PictureKind, PicturesPlan};
 
 use crate::api::urls::SNAPSHOT_INDEX;
 use crate::driver::{Handle, Work};
@@ -17,12 +16,10 @@ use crate::ffmpeg::error::Fault;
 use crate::ffmpeg::pictures::{FOLDER, PictureJob, PictureSettings, Taken, take};
 use crate::ffmpeg::tools::Tools;
 use crate::files::{self, Files};
+use crate::jobs::queue::Queue;
 
 /// The vendor's code for media or settings that give no picture.
 const BAD_MEDIA: &str = "InvalidParameter.ResourceContentBad";
-
-/// Jobs at once. Each decodes a whole video; renditions, which viewers wait for, keep the other cores.
-const AT_ONCE: usize = 1;
 
 /// Threads of one ffmpeg.
 const THREADS: u32 = 2;
@@ -32,26 +29,23 @@ const THREADS: u32 = 2;
 pub struct Pictures {
     files: Arc<Files>,
     tools: Tools,
-    slots: Semaphore,
+    queue: Queue,
 }
 
 impl Pictures {
-    /// Takes pictures of the videos in `files`.
-    pub fn new(files: Arc<Files>, tools: Tools) -> Self {
-        Self { files, tools, slots: Semaphore::new(AT_ONCE) }
+    /// Takes pictures of the videos in `files`; each job waits for its slot in `queue`.
+    pub fn new(files: Arc<Files>, tools: Tools, queue: Queue) -> Self {
+        Self { files, tools, queue }
     }
 
     /// Takes the pictures of one job and tells what came of it.
     pub async fn take(&self, work: &Work, handle: &Handle, video: &VideoId, job: &JobId, plan: &PicturesPlan) {
         let known = work.broadcast.videos.get(video);
         let Some(facts) = known.and_then(|video| video.facts.as_ref()) else { return };
-        let slot = tokio::select! {
-            slot = self.slots.acquire() => slot,
-            () = work.cancel.cancelled() => return,
-        };
-        if slot.is_err() {
-            return;
-        }
+        let asked = known.and_then(|video| video.pictures.iter().find(|pictures| &pictures.job == job));
+        let priority = asked.map_or(DEFAULT_PRIORITY, |pictures| pictures.request.priority);
+        let tenant = work.broadcast.tenant.as_str();
+        let Ok(_slot) = self.queue.acquire(tenant, priority, &work.cancel).await else { return };
         let attempt = format!("{video}-{}", work.effect_id.record);
         let taken = self.attempt(work, &attempt, video, job, facts, plan).await;
         let files = Arc::clone(&self.files);

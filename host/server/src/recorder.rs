@@ -6,6 +6,7 @@
 
 mod abandoned;
 mod file;
+mod growing;
 mod task;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use reprise_media::track::{AudioConfig, Tracks, VideoConfig};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
+pub use self::growing::{GrowingPart, Synced, Watcher};
 use crate::disk::Disk;
 use crate::driver::{self, Joined};
 use crate::files::Files;
@@ -37,6 +39,7 @@ pub struct Recorders {
     files: Arc<Files>,
     watermarks: Arc<Watermarks>,
     disk: Arc<Disk>,
+    watcher: Option<Arc<dyn Watcher>>,
 }
 
 /// What goes to a recorder.
@@ -59,7 +62,13 @@ pub struct Recorder {
 impl Recorders {
     /// Recorders that write below `files`, on `disk`.
     pub fn new(driver: driver::Handle, files: Arc<Files>, watermarks: Arc<Watermarks>, disk: Arc<Disk>) -> Self {
-        Self { driver, files, watermarks, disk }
+        Self { driver, files, watermarks, disk, watcher: None }
+    }
+
+    /// The same recorders, with somebody who hears of each part while it is written.
+    #[must_use]
+    pub fn watched(self, watcher: Arc<dyn Watcher>) -> Self {
+        Self { watcher: Some(watcher), ..self }
     }
 
     /// Starts the recorder of a publisher that has its place.

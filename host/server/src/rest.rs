@@ -26,6 +26,7 @@ mod names;
 mod plugins;
 mod record_configs;
 mod streams;
+mod tasks;
 mod tenants;
 mod videos;
 
@@ -38,8 +39,10 @@ use tokio::sync::{Notify, Semaphore};
 
 use self::error::Error;
 use crate::api::urls::MediaUrls;
+use crate::driver;
 use crate::files::Files;
 use crate::ingest::control::Control;
+use crate::jobs::progress::Progress;
 use crate::policies::Policies;
 use crate::store::Store;
 use crate::watermark::Watermarks;
@@ -68,6 +71,10 @@ pub struct State {
     pub public_url: String,
     /// Rung when deliveries were made due again.
     pub due: Arc<Notify>,
+    /// Takes what tenants ask for.
+    pub driver: driver::Handle,
+    /// How far running jobs are.
+    pub progress: Progress,
 }
 
 impl std::fmt::Debug for State {
@@ -86,6 +93,8 @@ struct Shared {
     admin_token: SecretString,
     urls: MediaUrls,
     due: Arc<Notify>,
+    driver: driver::Handle,
+    progress: Progress,
     uploads: Semaphore,
 }
 
@@ -100,6 +109,8 @@ pub fn router(state: State) -> Router {
         policies: state.policies,
         admin_token: state.admin_token,
         due: state.due,
+        driver: state.driver,
+        progress: state.progress,
         uploads: Semaphore::new(UPLOADS),
     });
     let (routes, _) = document::routes().split_for_parts();

@@ -4,6 +4,7 @@
 //! SQLite with one writing connection (a second writer would only wait) and a few reading ones; WAL with
 //! `synchronous=FULL`, because with NORMAL acknowledged commits vanish at a power cut.
 
+pub mod analyses;
 pub mod decisions;
 pub mod deliveries;
 pub mod editing;
@@ -24,6 +25,7 @@ pub mod record_configs;
 pub mod record_settings;
 pub mod seal;
 pub mod search;
+pub mod sessions;
 mod sweep;
 pub mod template_groups;
 pub mod tenants;

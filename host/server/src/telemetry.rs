@@ -14,6 +14,7 @@ use crate::config;
 use crate::delivery::worker::Counters;
 use crate::disk::Disk;
 use crate::ingest::Publishers;
+use crate::jobs::Jobs;
 use crate::store::Store;
 
 /// Starts logging.
@@ -38,6 +39,8 @@ pub struct Metrics {
     pub publishers: Arc<Publishers>,
     /// The delivery worker's counts.
     pub deliveries: Arc<Counters>,
+    /// The jobs.
+    pub jobs: Arc<Jobs>,
 }
 
 impl Metrics {
@@ -63,6 +66,20 @@ impl Metrics {
                 "Free bytes on the data folder's disk",
                 gauge(i64::try_from(free).unwrap_or(i64::MAX)),
             );
+        }
+        let (running, waiting) = self.jobs.queue().depth();
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        registry.register("jobs_running", "Slots of the job queue in use", gauge(count(running)));
+        registry.register("jobs_waiting", "Work that waits for a slot of the job queue", gauge(count(waiting)));
+        registry.register(
+            "encoded_frames",
+            "Pictures encoded for renditions",
+            ConstCounter::new(self.jobs.encoded_frames()),
+        );
+        for (how, count) in self.jobs.reused() {
+            let labelled = registry.sub_registry_with_labels([("how".into(), how.into())].into_iter());
+            let help = "Renditions that were there already, by what made them";
+            labelled.register("renditions_reused", help, ConstCounter::new(count));
         }
         let now = clock::now();
         if let Ok((due, oldest)) = self.store.outbox_depth(now).await {

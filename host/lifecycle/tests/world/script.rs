@@ -251,7 +251,7 @@ fn acts() -> impl Strategy<Value = Act> {
         LeaveCause::Storage,
         LeaveCause::RecordingStopped,
     ]);
-    let close = prop::sample::select(vec![CloseCause::Cycle, CloseCause::CodecChanged]);
+    let close = prop::sample::select(vec![CloseCause::Cycle, CloseCause::CodecChanged, CloseCause::Stopped]);
     let end = prop::sample::select(vec![EndCause::Forbidden, EndCause::Shutdown, EndCause::Storage, EndCause::Stopped]);
     prop_oneof![
         6 => (0..12_000_u32).prop_map(|ms| Act::Wait { ms }),

@@ -190,6 +190,7 @@ forms!(decide_forms, reprise_lifecycle::question::TemplateGroupQuestion, Templat
                 sample_rate: audio.sample_rate,
                 channels: audio.channels,
             }),
+            facts: None,
         },
         default_group: q.default_group.clone(),
         groups: q.groups.iter().map(|group| GroupChoice { id: group.id.clone(), name: group.name.clone() }).collect(),

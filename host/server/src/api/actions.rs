@@ -80,6 +80,7 @@ actions! {
     Vod Reads "ListLiveRecordVideo" list_live_record_video;
     Vod Reads "GetMezzanineInfo" get_mezzanine_info;
     Vod Reads "GetPlayInfo" get_play_info;
+    Vod Changes "SubmitTranscodeJobs" submit_transcode_jobs;
     Vod Reads "ListTranscodeTask" list_transcode_task;
     Vod Reads "GetTranscodeTask" get_transcode_task;
     Vod Reads "ListSnapshots" list_snapshots;
@@ -105,6 +106,12 @@ actions! {
     Vod Reads "GetTranscodeSummary" get_transcode_summary;
     Vod Changes "UpdateVideoInfo" update_video_info;
     Vod Changes "UpdateVideoInfos" update_video_infos;
+    Vod Changes "SubmitAIJob" submit_ai_job;
+    Vod Reads "ListAIJob" list_ai_job;
+    Vod Reads "GetMediaDNAResult" get_media_dna_result;
+    Vod Changes "SubmitMediaDNADeleteJob" submit_media_dna_delete_job;
+    Vod Reads "GetAIVideoTagResult" get_ai_video_tag_result;
+    Vod Changes "SubmitAIMediaAuditJob" submit_ai_media_audit_job;
 }
 
 /// The action of this name in this version of the API.

@@ -165,7 +165,9 @@ vendor_errors! {
     PROJECT_NOT_FOUND "InvalidEditingProject.NotFound" NOT_FOUND "The editing project does not exist."
     FILE_NOT_FOUND "InvalidFile.NotFound" NOT_FOUND "The file does not exist."
     NO_SUCH_RESOURCE "NoSuchResource" NOT_FOUND "The specified resource does not exist."
+    OPERATION_DENIED "OperationDenied" FORBIDDEN "The operation is not available."
     ILLEGAL_STATUS "Forbidden.IllegalStatus" BAD_REQUEST "Status of the video is illegal."
+    SESSION_REPEATED "SessionIdRepeated" BAD_REQUEST "The SessionId was used within the last seven days."
     ILLEGAL_STATUS_FOR_PLAYBACK "Forbidden.IllegalStatus" FORBIDDEN "Status of the video is illegal."
 }
 

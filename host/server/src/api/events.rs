@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::media::{MEDIA_BASE_CHANGED, media_base_changed};
 use self::requested::extended;
-pub(crate) use self::requested::snapshot_type;
+pub(crate) use self::requested::{dna, snapshot_type};
 use super::names;
 use super::reply::{Answer, fields};
 use super::times::format as time;

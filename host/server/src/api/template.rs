@@ -5,6 +5,7 @@
 //! is what a [`Template`] carries as its settings. [`rendition`] says what it means for an encode, and a template
 //! that cannot be encoded is refused when it is added rather than when a broadcast waits for it.
 
+pub(crate) mod overrides;
 pub mod rendition;
 
 use reprise_lifecycle::id::TemplateId;

@@ -1,5 +1,6 @@
 //! Signed requests through the router, over a real catalogue.
 
+mod ai;
 mod client;
 mod editing;
 mod gateway;
@@ -10,6 +11,7 @@ mod pictures;
 mod removing;
 mod settings;
 mod streams;
+mod transcoding;
 mod wire;
 
 use std::sync::Arc;

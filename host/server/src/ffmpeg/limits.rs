@@ -41,6 +41,9 @@ const FILE_PER_INPUT: u64 = 4;
 /// Encoders overshoot the average they aim at.
 const FILE_PER_EXPECTED: u64 = 2;
 const FILE_FLOOR: u64 = 64 << 20;
+/// Notes of detectors: a day's signature is 38 MB; the others stay far below unless the picture flickers between black
+/// and white for many hours.
+pub(super) const MOST_NOTES: u64 = 64 << 20;
 /// Work of H.265 relative to H.264 at the same preset.
 const H265_COST: u32 = 4;
 
@@ -61,6 +64,18 @@ impl Limits {
             cpu_seconds: wall.as_secs().saturating_mul(u64::from(threads.max(1))),
             memory_bytes: (MEMORY_BASE + encoders * MEMORY_PER_ENCODER).min(MOST_MEMORY),
             file_size_bytes: file_size(plan, source),
+        }
+    }
+
+    /// For decoding a source once and keeping nothing but notes: wall time is 3 × media duration + 60 s.
+    pub fn analysing(source: &Source, threads: u32) -> Limits {
+        let wall = Duration::from_millis(source.duration_ms.saturating_mul(WALL_PER_MEDIA)).saturating_add(WALL_FLOOR);
+        Limits {
+            wall,
+            no_progress: NO_PROGRESS,
+            cpu_seconds: wall.as_secs().saturating_mul(u64::from(threads.max(1))),
+            memory_bytes: MEMORY_BASE,
+            file_size_bytes: MOST_NOTES,
         }
     }
 

@@ -119,6 +119,22 @@ pub fn plan(
     snapshots: Option<&SnapshotPlan>,
     threads: u32,
 ) -> Result<Plan, PlanError> {
+    planned(input, source, renditions, snapshots, threads)
+}
+
+/// Plans all `renditions` as one command that reads the source from its standard input, as it is being recorded. Of
+/// `source` only the tracks and what they are like have to be known.
+pub fn plan_piped(source: &Source, renditions: &[Rendition], threads: u32) -> Result<Plan, PlanError> {
+    planned(|args, _, threads| input_from(args, "pipe:0".into(), threads), source, renditions, None, threads)
+}
+
+fn planned(
+    input: impl FnOnce(&mut Args, &Source, u32),
+    source: &Source,
+    renditions: &[Rendition],
+    snapshots: Option<&SnapshotPlan>,
+    threads: u32,
+) -> Result<Plan, PlanError> {
     check_names(renditions, snapshots)?;
     let threads = threads.clamp(1, MAX_THREADS);
     let mut args = Args::default();
@@ -173,9 +189,16 @@ fn check_names(renditions: &[Rendition], snapshots: Option<&SnapshotPlan>) -> Re
     Ok(())
 }
 
+/// The prefix keeps a colon in the path from being read as a protocol.
+pub(super) fn input(args: &mut Args, source: &Source, threads: u32) {
+    let mut url = OsString::from("file:");
+    url.push(&source.path);
+    input_from(args, url, threads);
+}
+
 /// Everything up to and including the input. The demuxer is named, never guessed: a playlist in disguise would make
 /// ffmpeg open other files. Its level prefixes make stderr readable to [`super::error`].
-pub(super) fn input(args: &mut Args, source: &Source, threads: u32) {
+fn input_from(args: &mut Args, url: OsString, threads: u32) {
     args.flags(&["-hide_banner", "-nostdin", "-y", "-nostats"]);
     args.pair("-loglevel", "level+info");
     args.pair("-progress", "pipe:1");
@@ -187,9 +210,6 @@ pub(super) fn input(args: &mut Args, source: &Source, threads: u32) {
     args.flags(&["-noautorotate"]);
     args.pair("-enable_drefs", 0);
     args.pair("-f", "mov");
-    // The prefix keeps a colon in the path from being read as a protocol.
-    let mut url = OsString::from("file:");
-    url.push(&source.path);
     args.0.push("-i".into());
     args.0.push(url);
 }
@@ -274,7 +294,7 @@ fn pictures(args: &mut Args, snapshots: &SnapshotPlan, video: VideoSource) -> Pl
 
 /// A command line under construction.
 #[derive(Default)]
-pub(super) struct Args(Vec<OsString>);
+pub(super) struct Args(pub(super) Vec<OsString>);
 
 impl Args {
     pub(super) fn flags(&mut self, flags: &[&str]) {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -69,22 +69,61 @@ const CPU_MESSAGE: &str = "received signal 24";
 
 /// Runs ffmpeg; `progress` is called with each block of its `-progress` output.
 pub async fn run(spec: &RunSpec, cancel: &CancellationToken, progress: impl FnMut(Progress) + Send) -> Outcome {
-    let command = match boxed(spec) {
+    run_logged(spec, cancel, progress).await.0
+}
+
+/// Like [`run`], with the last [`STDERR_KEPT`] bytes of what ffmpeg said, also when it did its work.
+pub async fn run_logged(
+    spec: &RunSpec,
+    cancel: &CancellationToken,
+    progress: impl FnMut(Progress) + Send,
+) -> (Outcome, String) {
+    let command = match boxed(spec, false) {
+        Ok(command) => command,
+        Err(reason) => return (failed(reason), String::new()),
+    };
+    let activity = Activity::new();
+    let watch = Watch::new(&spec.limits, cancel);
+    let reader = |stdout| pipes::progress(stdout, &activity, progress);
+    match supervise(command, watch, &activity, reader, None::<Nothing>).await {
+        Err(reason) => (failed(reason), String::new()),
+        Ok(ended) => {
+            let said = ended.stderr.clone();
+            (ended.outcome(), said)
+        }
+    }
+}
+
+/// Runs ffmpeg in the background on what `feed` writes to its standard input, which may take as long as a broadcast:
+/// the clocks of `spec` start when `feed` is done and the input closed. An error of `feed` ends the run.
+pub async fn run_fed<F>(
+    spec: &RunSpec,
+    cancel: &CancellationToken,
+    progress: impl FnMut(Progress) + Send,
+    feed: impl FnOnce(ChildStdin) -> F,
+) -> Outcome
+where
+    F: Future<Output = Result<(), Reason>>,
+{
+    let command = match boxed(spec, true) {
         Ok(command) => command,
         Err(reason) => return failed(reason),
     };
     let activity = Activity::new();
     let watch = Watch::new(&spec.limits, cancel);
     let reader = |stdout| pipes::progress(stdout, &activity, progress);
-    match supervise(command, watch, &activity, reader).await {
+    match supervise(command, watch, &activity, reader, Some(feed)).await {
         Err(reason) => failed(reason),
         Ok(ended) => ended.outcome(),
     }
 }
 
+/// A way of naming the feed of a child that reads nothing.
+type Nothing = fn(ChildStdin) -> std::future::Ready<Result<(), Reason>>;
+
 /// Runs a program and returns all it printed, if that is at most `most` bytes.
 pub async fn collect(spec: &RunSpec, most: usize, cancel: &CancellationToken) -> (Outcome, Vec<u8>) {
-    let command = match boxed(spec) {
+    let command = match boxed(spec, false) {
         Ok(command) => command,
         Err(reason) => return (failed(reason), Vec::new()),
     };
@@ -92,7 +131,8 @@ pub async fn collect(spec: &RunSpec, most: usize, cancel: &CancellationToken) ->
     let mut printed = Vec::new();
     let watch = Watch::new(&spec.limits, cancel);
     let kept = &mut printed;
-    let ended = supervise(command, watch, &activity, |stdout| pipes::all(stdout, &activity, kept, most));
+    let ended =
+        supervise(command, watch, &activity, |stdout| pipes::all(stdout, &activity, kept, most), None::<Nothing>);
     let outcome = match ended.await {
         Err(reason) => failed(reason),
         Ok(ended) => ended.outcome(),
@@ -105,7 +145,7 @@ pub async fn collect(spec: &RunSpec, most: usize, cancel: &CancellationToken) ->
 }
 
 /// The command that runs `spec` inside the sandbox.
-fn boxed(spec: &RunSpec) -> Result<Command, Reason> {
+fn boxed(spec: &RunSpec, background: bool) -> Result<Command, Reason> {
     let limits = &spec.limits;
     let sandbox = SandboxSpec {
         parent_pid: std::process::id(),
@@ -115,6 +155,7 @@ fn boxed(spec: &RunSpec) -> Result<Command, Reason> {
         memory_bytes: limits.memory_bytes,
         file_size_bytes: limits.file_size_bytes,
         strict: spec.strict,
+        background,
     };
     let line = sandbox::command_line(&sandbox, &spec.program, &spec.args)
         .map_err(|error| Reason::Host { detail: error.to_string() })?;
@@ -145,22 +186,33 @@ struct Ended {
 }
 
 /// Starts `command` in a group of its own and stays with it until the group is gone.
-async fn supervise<R, F>(
+async fn supervise<R, F, W, I>(
     mut command: Command,
     watch: Watch<'_>,
     activity: &Activity,
     stdout_reader: R,
+    stdin_writer: Option<W>,
 ) -> Result<Ended, Reason>
 where
     R: FnOnce(tokio::process::ChildStdout) -> F,
     F: Future<Output = ()>,
+    W: FnOnce(ChildStdin) -> I,
+    I: Future<Output = Result<(), Reason>>,
 {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+    let stdin = if stdin_writer.is_some() { Stdio::piped() } else { Stdio::null() };
+    command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
     let host = |error: std::io::Error| Reason::Host { detail: error.to_string() };
     let mut child = launcher::spawn(command).await.map_err(host)?;
     let mut group = Group::of(&child);
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(host(std::io::Error::other("the child has no pipes")));
+    };
+    let stdin = child.stdin.take();
+    let fed = async {
+        match stdin_writer.zip(stdin) {
+            Some((write, stdin)) => write(stdin).await,
+            None => Ok(()),
+        }
     };
     let mut tail = Tail::new(STDERR_KEPT);
     let ended = {
@@ -168,7 +220,7 @@ where
             tokio::join!(stdout_reader(stdout), pipes::tail(stderr, &mut tail));
         };
         tokio::pin!(drain);
-        let wait = until_end(&mut child, &group, &watch, activity);
+        let wait = until_end(&mut child, &group, &watch, activity, fed);
         tokio::pin!(wait);
         let mut drained = false;
         let ended = loop {
@@ -196,14 +248,23 @@ async fn until_end(
     group: &Group,
     watch: &Watch<'_>,
     activity: &Activity,
+    fed: impl Future<Output = Result<(), Reason>>,
 ) -> std::io::Result<(ExitStatus, Option<Reason>)> {
+    let overdue = async {
+        if let Err(reason) = fed.await {
+            return reason;
+        }
+        tokio::select! {
+            () = sleep(watch.wall) => Reason::WallLimit { seconds: watch.wall.as_secs() },
+            () = stalled(group, watch.no_progress, activity) => Reason::NoProgress {
+                seconds: watch.no_progress.as_secs(),
+            },
+        }
+    };
     let reason = tokio::select! {
         status = child.wait() => return Ok((status?, None)),
         () = watch.cancel.cancelled() => Reason::Cancelled,
-        () = sleep(watch.wall) => Reason::WallLimit { seconds: watch.wall.as_secs() },
-        () = stalled(group, watch.no_progress, activity) => Reason::NoProgress {
-            seconds: watch.no_progress.as_secs(),
-        },
+        reason = overdue => reason,
     };
     group.signal(Signal::SIGTERM);
     if let Ok(status) = timeout(GRACE, child.wait()).await {

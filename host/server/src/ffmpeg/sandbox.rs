@@ -38,6 +38,10 @@ pub struct SandboxSpec {
     pub file_size_bytes: u64,
     /// Refuse to run if landlock or seccomp cannot be enforced.
     pub strict: bool,
+    /// Run only on what nobody else wants of the processors and, as the kernel derives the one from the other, of the
+    /// disk.
+    #[serde(default)]
+    pub background: bool,
 }
 
 /// Whether one layer works on this host.
@@ -180,6 +184,7 @@ fn print_layers() -> ExitCode {
         memory_bytes: 4 << 30,
         file_size_bytes: 1 << 20,
         strict: false,
+        background: false,
     };
     let text = enter(&spec, Path::new("/nonexistent")).and_then(|report| Ok(serde_json::to_string(&report)?));
     match text {

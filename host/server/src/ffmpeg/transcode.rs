@@ -5,8 +5,12 @@
 //! attempt's folder; publishing them is the caller's, by rename. It knows neither videos nor where results go.
 
 mod outputs;
+mod piped;
+
+pub use piped::transcode_piped;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -18,7 +22,7 @@ use super::plan::{Plan, PlanError, PlannedOutput, PlannedSnapshots, Source, plan
 use super::probe::{self, Form, MediaFacts};
 use super::process::{self, Outcome, RunSpec};
 use super::snapshot::SnapshotPlan;
-use super::template::Rendition;
+use super::template::{Rendition, Track};
 use super::tools::Tools;
 
 /// What to make of one source.
@@ -43,6 +47,8 @@ pub struct TranscodeReport {
     pub snapshots: Option<Result<Snapshots, Failure>>,
     /// Whether the outputs had to be made one by one.
     pub one_by_one: bool,
+    /// Pictures that were encoded for renditions, over all outputs and tries.
+    pub encoded_frames: u64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -89,7 +95,7 @@ pub async fn transcode(
     cancel: &CancellationToken,
     progress: &watch::Sender<u8>,
 ) -> Result<TranscodeReport, PlanError> {
-    let run = Run { tools, job, cancel, progress };
+    let run = Run { tools, job, cancel, progress, encoded_frames: AtomicU64::new(0) };
     let all = plan(&job.source, &job.renditions, job.snapshots.as_ref(), job.threads)?;
     let report = match run.command(&all, (0, 1)).await {
         Ok(()) => run.gather(&all, false).await,
@@ -97,7 +103,8 @@ pub async fn transcode(
         Err(failure) => all_failed(&all, &failure),
     };
     progress.send_replace(100);
-    Ok(report.in_order(&job.renditions, &all))
+    let encoded_frames = run.encoded_frames.load(Ordering::Relaxed);
+    Ok(TranscodeReport { encoded_frames, ..report.in_order(&job.renditions, &all) })
 }
 
 struct Run<'a> {
@@ -105,6 +112,7 @@ struct Run<'a> {
     job: &'a TranscodeJob,
     cancel: &'a CancellationToken,
     progress: &'a watch::Sender<u8>,
+    encoded_frames: AtomicU64,
 }
 
 impl Run<'_> {
@@ -118,18 +126,10 @@ impl Run<'_> {
         }
         outputs::prepare(&self.job.work_dir, plan).await?;
         let source = &self.job.source;
-        let limits =
-            self.job.limits.clone().unwrap_or_else(|| Limits::of(plan, source, &self.job.renditions, self.job.threads));
-        let spec = RunSpec {
-            program: self.tools.ffmpeg.clone(),
-            args: plan.args.clone(),
-            work_dir: self.job.work_dir.clone(),
-            readable: vec![source.path.clone()],
-            limits,
-            helper: self.tools.helper.clone(),
-            strict: self.tools.strict,
-        };
+        let spec = self.spec(plan, vec![source.path.clone()]);
+        let mut frames = 0;
         let report = |progress: super::progress::Progress| {
+            frames = progress.frames.max(frames);
             let percent = usize::from(progress.percent(source.duration_ms));
             let total = (turn.0 * 100 + percent) / turn.1.max(1);
             let total = u8::try_from(total.min(99)).unwrap_or(99);
@@ -139,11 +139,27 @@ impl Run<'_> {
                 more
             });
         };
-        match process::run(&spec, self.cancel, report).await {
+        let outcome = process::run(&spec, self.cancel, report).await;
+        self.encoded_frames.fetch_add(frames.saturating_mul(encoders(plan, &self.job.renditions)), Ordering::Relaxed);
+        match outcome {
             Outcome::Done => Ok(()),
             Outcome::Failed { reason, stderr_tail, .. } => {
                 Err(Failure { reason, detail: self.complaint(&stderr_tail) })
             }
+        }
+    }
+
+    fn spec(&self, plan: &Plan, readable: Vec<PathBuf>) -> RunSpec {
+        let job = self.job;
+        let limits = job.limits.clone().unwrap_or_else(|| Limits::of(plan, &job.source, &job.renditions, job.threads));
+        RunSpec {
+            program: self.tools.ffmpeg.clone(),
+            args: plan.args.clone(),
+            work_dir: job.work_dir.clone(),
+            readable,
+            limits,
+            helper: self.tools.helper.clone(),
+            strict: self.tools.strict,
         }
     }
 
@@ -164,7 +180,7 @@ impl Run<'_> {
     async fn one_by_one(&self, all: &Plan) -> Result<TranscodeReport, PlanError> {
         let job = self.job;
         let turns = all.outputs.len() + usize::from(all.snapshots.is_some());
-        let mut report = TranscodeReport { outputs: Vec::new(), snapshots: None, one_by_one: true };
+        let mut report = TranscodeReport { outputs: Vec::new(), snapshots: None, one_by_one: true, encoded_frames: 0 };
         let planned = |r: &&Rendition| all.outputs.iter().any(|output| output.key == r.key);
         let mut singles = Vec::new();
         for rendition in job.renditions.iter().filter(planned) {
@@ -208,30 +224,13 @@ impl Run<'_> {
             Some(planned) => Some(self.pictures(planned).await),
             None => None,
         };
-        TranscodeReport { outputs, snapshots, one_by_one }
+        TranscodeReport { outputs, snapshots, one_by_one, encoded_frames: 0 }
     }
 
     async fn output(&self, planned: &PlannedOutput) -> Result<OutputFacts, Failure> {
-        let files = outputs::files(&self.job.work_dir, planned).await?;
-        let size_bytes = files.iter().map(|file| file.size_bytes).sum();
-        let form = match planned.directory {
-            Some(_) => Form::Hls,
-            None => Form::Mp4,
-        };
-        let media =
-            probe::probe(self.tools, &self.job.work_dir, Path::new(&planned.entry), form, size_bytes, self.cancel)
-                .await?;
-        let has = (media.video.is_some(), media.audio.is_some());
-        if has != (planned.video, planned.audio) || media.duration_ms == 0 {
-            let found = format!(
-                "{} ms, {} video, {} audio",
-                media.duration_ms,
-                if has.0 { "with" } else { "no" },
-                if has.1 { "with" } else { "no" },
-            );
-            return Err(Reason::BadOutput { found }.into());
-        }
-        Ok(OutputFacts { entry: planned.entry.clone(), files, media })
+        let has = (planned.video, planned.audio);
+        let directory = planned.directory.as_deref();
+        inspect(self.tools, &self.job.work_dir, directory, &planned.entry, has, self.cancel).await
     }
 
     async fn pictures(&self, planned: &PlannedSnapshots) -> Result<Snapshots, Failure> {
@@ -257,11 +256,49 @@ impl TranscodeReport {
     }
 }
 
+/// Looks at an output that stands in `work_dir`: a file, or a playlist in a folder. `expected` says whether it must have
+/// a picture and whether it must have sound.
+///
+/// # Errors
+/// When it is not what was expected, or cannot be looked at.
+pub async fn inspect(
+    tools: &Tools,
+    work_dir: &Path,
+    directory: Option<&str>,
+    entry: &str,
+    expected: (bool, bool),
+    cancel: &CancellationToken,
+) -> Result<OutputFacts, Failure> {
+    let files = outputs::files(work_dir, directory, entry).await?;
+    let size_bytes = files.iter().map(|file| file.size_bytes).sum();
+    let form = match directory {
+        Some(_) => Form::Hls,
+        None => Form::Mp4,
+    };
+    let media = probe::probe(tools, work_dir, Path::new(entry), form, size_bytes, cancel).await?;
+    let has = (media.video.is_some(), media.audio.is_some());
+    if has != expected || media.duration_ms == 0 {
+        let with = |there| if there { "with" } else { "no" };
+        let found = format!("{} ms, {} video, {} audio", media.duration_ms, with(has.0), with(has.1));
+        return Err(Reason::BadOutput { found }.into());
+    }
+    Ok(OutputFacts { entry: entry.to_owned(), files, media })
+}
+
 fn all_failed(plan: &Plan, failure: &Failure) -> TranscodeReport {
     let failed = |output: &PlannedOutput| OutputResult { key: output.key.clone(), result: Err(failure.clone()) };
     TranscodeReport {
         outputs: plan.outputs.iter().map(failed).collect(),
         snapshots: plan.snapshots.as_ref().map(|_| Err(failure.clone())),
         one_by_one: false,
+        encoded_frames: 0,
     }
+}
+
+/// Outputs of a plan that encode a picture. ffmpeg counts the frames of the first one; the others decode the same.
+fn encoders(plan: &Plan, renditions: &[Rendition]) -> u64 {
+    let encodes = |key: &str| {
+        renditions.iter().any(|rendition| rendition.key == key && matches!(rendition.video, Some(Track::Encode(_))))
+    };
+    plan.outputs.iter().filter(|output| output.video && encodes(&output.key)).count() as u64
 }

@@ -56,6 +56,11 @@ impl PartFile {
         Ok(Some((Self { dir, file, len }, scan)))
     }
 
+    /// Bytes that are synced.
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
     /// Appends and syncs.
     pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;

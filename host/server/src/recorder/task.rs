@@ -9,10 +9,10 @@ use reprise_lifecycle::record::{CloseCause, EndCause, LeaveCause};
 use reprise_media::part::{self, PartCutter, PartError, PartOptions, PartOutput, ResumeState};
 use reprise_media::rtmp::{Media, MediaKind, Metadata};
 use reprise_media::timeline::{TimelinePosition, TrackKind};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::file::PartFile;
-use super::{Item, Recorders, facts_of, tracks_of};
+use super::{GrowingPart, Item, Recorders, Synced, facts_of, tracks_of};
 use crate::driver::{Joined, OpenPart, Refused};
 
 /// How long a leave that the catalogue could not take waits before it is told again. Until it is recorded nobody can
@@ -54,6 +54,8 @@ impl Halt {
 struct Writing {
     part: OpenPart,
     file: PartFile,
+    /// For whoever watches it grow.
+    synced: watch::Sender<Synced>,
 }
 
 pub(super) struct Task {
@@ -140,7 +142,7 @@ impl Task {
         });
         match state {
             Some((file, state)) => {
-                self.writing = Some(Writing { part: open, file });
+                self.write(open, file);
                 Ok(PartCutter::resume(options, state))
             }
             None => {
@@ -185,24 +187,41 @@ impl Task {
         let part = permit.ok_or(Halt::Over)?;
         let (files, id): (_, VideoId) = (Arc::clone(&self.recorders.files), part.video.clone());
         let file = blocking(move || PartFile::create(&files, &id, &init)).await?;
-        self.writing = Some(Writing { part, file });
+        self.write(part, file);
         Ok(())
     }
 
+    /// Writes on this part from now on, and lets it be known.
+    fn write(&mut self, part: OpenPart, file: PartFile) {
+        let (synced, seen) = watch::channel(Synced { bytes: file.len(), ended: false });
+        if let Some(watcher) = &self.recorders.watcher {
+            watcher.part_opened(GrowingPart {
+                broadcast: self.joined.broadcast.clone(),
+                video: part.video.clone(),
+                cycle_ms: self.joined.rules.cycle_ms,
+                synced: seen,
+            });
+        }
+        self.writing = Some(Writing { part, file, synced });
+    }
+
     async fn append(&mut self, bytes: bytes::Bytes) -> Result<(), Halt> {
-        let Some(Writing { part, mut file }) = self.writing.take() else { return Err(Halt::Over) };
+        let Some(Writing { part, mut file, synced }) = self.writing.take() else { return Err(Halt::Over) };
         let file = blocking(move || file.append(&bytes).map(|()| file)).await?;
-        self.writing = Some(Writing { part, file });
+        synced.send_replace(Synced { bytes: file.len(), ended: false });
+        self.writing = Some(Writing { part, file, synced });
         Ok(())
     }
 
     async fn close(&mut self, facts: &part::PartFacts, cause: part::CloseCause) -> Result<(), Halt> {
-        let Some(Writing { part, file }) = self.writing.take() else { return Err(Halt::Over) };
+        let Some(Writing { part, file, synced }) = self.writing.take() else { return Err(Halt::Over) };
+        let bytes = file.len();
         blocking(move || file.seal()).await?;
+        synced.send_replace(Synced { bytes, ended: true });
         let cause = match cause {
             part::CloseCause::Cycle => CloseCause::Cycle,
             part::CloseCause::CodecChanged => CloseCause::CodecChanged,
-            part::CloseCause::Flush => CloseCause::Ended,
+            part::CloseCause::Flush => CloseCause::Stopped,
         };
         self.recorders.driver.close_part(&self.joined.broadcast, part.part, facts_of(facts), cause).await?;
         Ok(())

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    Shared, broadcasts, decisions, deliveries, events, images, plugins, record_configs, streams, tenants, videos,
+    Shared, broadcasts, decisions, deliveries, events, images, plugins, record_configs, streams, tasks, tenants, videos,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -54,6 +54,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(streams::kick))
         .routes(routes!(videos::list))
         .routes(routes!(videos::show))
+        .routes(routes!(tasks::cancel))
         .routes(routes!(decisions::list))
         .routes(routes!(events::list))
         .routes(routes!(events::show))

@@ -5,6 +5,7 @@ mod contract;
 mod images;
 mod record_configs;
 mod resources;
+mod tasks;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use super::{State, router};
 use crate::config::Config;
 use crate::ingest::Publishers;
 use crate::ingest::control::Control;
+use crate::jobs::progress::Progress;
 use crate::policies::Policies;
 use crate::testkit::{Answered, World, ask};
 use crate::watermark::Watermarks;
@@ -31,6 +33,7 @@ struct Desk {
     router: Router,
     watermarks: Arc<Watermarks>,
     due: Arc<Notify>,
+    progress: Progress,
 }
 
 impl Desk {
@@ -38,6 +41,7 @@ impl Desk {
         let world = World::new().await;
         let config = Config::parse("").unwrap();
         let policies = Policies::new(&config.policies, world.store.clone(), Arc::clone(&world.files), [9; 32]).unwrap();
+        let progress = Progress::default();
         let (watermarks, due) = (Arc::new(Watermarks::default()), Arc::new(Notify::new()));
         let publishers = Arc::default();
         let router = router(State {
@@ -49,8 +53,10 @@ impl Desk {
             admin_token: SecretString::from(ADMIN),
             public_url: "http://vod.example".to_owned(),
             due: Arc::clone(&due),
+            driver: world.driver().await,
+            progress: progress.clone(),
         });
-        Self { world, publishers, router, watermarks, due }
+        Self { world, publishers, router, watermarks, due, progress }
     }
 
     async fn as_token(&self, token: &str, method: Method, path: &str, body: &str) -> Answered {

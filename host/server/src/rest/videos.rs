@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use reprise_lifecycle::media::{self, MediaFacts};
 use reprise_lifecycle::time::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use super::extract::{Id, Params, limit, one_of};
 use super::form::{Picture, Sound, Stream, when};
 use crate::api::urls::{MediaUrls, SOURCE_HLS, SOURCE_MP4, Signer, snapshot_file};
 use crate::clock;
+use crate::jobs::progress::Progress;
 use crate::store::tenants::Tenant;
 use crate::store::videos::{JobRow, SnapshotRow, VideoFilter, VideoRow};
 use crate::url_auth::{Terms, timestamp_for};
@@ -91,6 +93,8 @@ pub(super) struct VideoDetail {
     video: VideoView,
     /// What the source holds, once it is there.
     facts: Option<Facts>,
+    /// What is to be seen and heard in it, once it was analysed.
+    analysis: Option<Analysis>,
     /// Where it plays from, once the source is there.
     urls: Option<Urls>,
     renditions: Vec<Rendition>,
@@ -109,6 +113,33 @@ pub(super) struct Facts {
     audio_frames: u64,
     video: Option<Picture>,
     audio: Option<Sound>,
+}
+
+/// What is to be seen and heard in a video. Times are milliseconds from its beginning; lists are in order of time.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Analysis {
+    /// Where nothing is heard.
+    silences: Vec<Stretch>,
+    /// Where the picture is black.
+    blacks: Vec<Stretch>,
+    /// Where the picture stands still.
+    freezes: Vec<Stretch>,
+    /// First pictures of new scenes.
+    scenes_ms: Vec<u64>,
+    /// Integrated loudness (EBU R 128); absent without sound.
+    loudness_lufs: Option<f64>,
+    /// The highest true peak.
+    true_peak_dbfs: Option<f64>,
+    loudness_range_lu: Option<f64>,
+    /// A picture that would make a cover.
+    cover_ms: Option<u64>,
+}
+
+/// A stretch of a video.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Stretch {
+    from_ms: u64,
+    to_ms: u64,
 }
 
 /// Where a video plays from. With URL authentication on they are signed and live for an hour.
@@ -138,6 +169,8 @@ pub(super) struct Rendition {
     format: String,
     /// `pending`, `done` or `failed`.
     status: &'static str,
+    /// How far it is, in percent, while it is being made.
+    progress: Option<u8>,
     /// Where it plays from, when done.
     url: Option<String>,
     width: Option<u32>,
@@ -229,13 +262,15 @@ pub(super) async fn show(
         video: facts.video.as_ref().map(Picture::from),
         audio: facts.audio.as_ref().map(Sound::from),
     });
-    Ok(Json(VideoDetail { video: row.into(), facts, urls, renditions, snapshots }))
+    let analysis = row.analysis()?.map(Analysis::from);
+    Ok(Json(VideoDetail { video: row.into(), facts, analysis, urls, renditions, snapshots }))
 }
 
 /// Makes the URLs of one video's files.
 struct Links<'a> {
     urls: &'a MediaUrls,
     video: &'a str,
+    progress: &'a Progress,
     /// The tenant's key, when URLs are to be signed, and the timestamp to sign with.
     signing: Option<(SecretString, i64)>,
 }
@@ -250,7 +285,7 @@ impl<'a> Links<'a> {
         } else {
             None
         };
-        Ok(Self { urls: &shared.urls, video, signing })
+        Ok(Self { urls: &shared.urls, video, progress: &shared.progress, signing })
     }
 
     fn to(&self, file: &str) -> String {
@@ -280,6 +315,7 @@ impl<'a> Links<'a> {
         };
         let output = output.as_ref();
         Ok(Rendition {
+            progress: self.progress.percent(&job.id),
             url: output.map(|output| self.to(&output.file)),
             width: output.map(|output| output.width),
             height: output.map(|output| output.height),
@@ -309,6 +345,24 @@ impl<'a> Links<'a> {
             job: series.job,
             kind: series.kind,
             created_at: when(series.created_at),
+        }
+    }
+}
+
+impl From<MediaFacts> for Analysis {
+    fn from(facts: MediaFacts) -> Self {
+        let stretches = |found: Vec<media::Stretch>| {
+            found.into_iter().map(|it| Stretch { from_ms: it.from_ms, to_ms: it.to_ms }).collect()
+        };
+        Self {
+            silences: stretches(facts.silences),
+            blacks: stretches(facts.blacks),
+            freezes: stretches(facts.freezes),
+            scenes_ms: facts.scenes_ms,
+            loudness_lufs: facts.loudness_lufs,
+            true_peak_dbfs: facts.true_peak_dbfs,
+            loudness_range_lu: facts.loudness_range_lu,
+            cover_ms: facts.cover_ms,
         }
     }
 }

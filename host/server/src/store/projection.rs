@@ -47,6 +47,7 @@ fn video_of(after: &Broadcast, record: &Record) -> Option<VideoId> {
         Record::ComposeFinished { .. } => Some(VideoId::of_compose(&after.id)),
         Record::TaskOpened { video, .. }
         | Record::PicturesFinished { video, .. }
+        | Record::AnalysisAsked { video, .. }
         | Record::AnalysisFinished { video, .. }
         | Record::Removed { video, .. } => Some(video.clone()),
         Record::Opened { .. }
@@ -55,7 +56,6 @@ fn video_of(after: &Broadcast, record: &Record) -> Option<VideoId> {
         | Record::PartOpened { .. }
         | Record::PartDropped { .. }
         | Record::PicturesAsked { .. }
-        | Record::AnalysisAsked { .. }
         | Record::Discarded { .. }
         | Record::Ended { .. } => None,
     }
@@ -169,6 +169,7 @@ async fn video(transaction: &mut Transaction<'_, Sqlite>, after: &Broadcast, vid
     for task in &video.tasks {
         write_task(transaction, after, video, task).await?;
     }
+    super::analyses::write(transaction, after.tenant.as_str(), video).await?;
     for pictures in &video.pictures {
         if let Some(WorkResult::Done(series)) = &pictures.result {
             for facts in series {

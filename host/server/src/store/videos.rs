@@ -1,8 +1,8 @@
 //! Videos, their tasks, jobs and pictures, as listings read them.
 
-use reprise_lifecycle::media::PartFacts;
+use reprise_lifecycle::media::{MediaFacts, PartFacts};
 use reprise_lifecycle::record::{OutputFacts, Template};
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
 
 use super::{Result, Store, read_json};
 
@@ -57,6 +57,8 @@ pub struct VideoRow {
     pub source_deleted: bool,
     /// The cover picture, relative to the video's folder.
     pub cover_file: Option<String>,
+    /// JSON of [`MediaFacts`], once it was analysed.
+    pub analysis: Option<String>,
     /// When it was made.
     pub created_at: i64,
     /// When it last changed.
@@ -70,6 +72,14 @@ impl VideoRow {
     /// When the stored text is not what this version wrote.
     pub fn facts(&self) -> Result<Option<PartFacts>> {
         self.facts.as_deref().map(|facts| read_json("part facts", facts)).transpose()
+    }
+
+    /// What is to be seen and heard in it.
+    ///
+    /// # Errors
+    /// When the stored text is not what this version wrote.
+    pub fn analysis(&self) -> Result<Option<MediaFacts>> {
+        self.analysis.as_deref().map(|facts| read_json("media facts", facts)).transpose()
     }
 }
 
@@ -105,6 +115,8 @@ pub struct JobRow {
     pub template: String,
     /// The vendor's job status.
     pub status: String,
+    /// The task's priority.
+    pub priority: i64,
     /// JSON of [`OutputFacts`].
     pub output: Option<String>,
     /// Why it failed, as a code.
@@ -210,6 +222,13 @@ pub struct BroadcastRow {
     pub reconnects: i64,
 }
 
+/// Selects jobs with what their task says of all of them.
+fn jobs(which: &'static str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!(
+        "SELECT jobs.*, coalesce((SELECT priority FROM tasks WHERE tasks.id = jobs.task), 6) AS priority FROM jobs {which}"
+    ))
+}
+
 impl Store {
     /// One video of a tenant.
     pub async fn video(&self, tenant: &str, id: &str) -> Result<Option<VideoRow>> {
@@ -294,19 +313,19 @@ impl Store {
 
     /// A task's jobs in order.
     pub async fn jobs_of_task(&self, tenant: &str, task: &str) -> Result<Vec<JobRow>> {
-        let all = "SELECT * FROM jobs WHERE tenant = ? AND task = ? ORDER BY ordinal";
+        let all = jobs("WHERE tenant = ? AND task = ? ORDER BY ordinal");
         Ok(sqlx::query_as(all).bind(tenant).bind(task).fetch_all(&self.reader).await?)
     }
 
     /// All jobs of a video, oldest task first.
     pub async fn jobs_of_video(&self, tenant: &str, video: &str) -> Result<Vec<JobRow>> {
-        let all = "SELECT * FROM jobs WHERE tenant = ? AND video = ? ORDER BY created_at, ordinal";
+        let all = jobs("WHERE tenant = ? AND video = ? ORDER BY created_at, ordinal");
         Ok(sqlx::query_as(all).bind(tenant).bind(video).fetch_all(&self.reader).await?)
     }
 
     /// One job.
     pub async fn job(&self, tenant: &str, id: &str) -> Result<Option<JobRow>> {
-        let one = "SELECT * FROM jobs WHERE tenant = ? AND id = ?";
+        let one = jobs("WHERE tenant = ? AND id = ?");
         Ok(sqlx::query_as(one).bind(tenant).bind(id).fetch_optional(&self.reader).await?)
     }
 

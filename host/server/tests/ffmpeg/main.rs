@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests: what cannot be prepared fails the test")]
 
+mod analyse;
+mod broadcast;
 mod clip;
 mod edit;
+mod join;
 mod pictures;
+mod piped;
 mod sandbox;
 mod transcode;

@@ -8,6 +8,7 @@ use crate::api::Call;
 use crate::api::error::{self, Error};
 use crate::api::params::Params;
 use crate::api::reply::{Answer, fields};
+use crate::jobs::progress::Progress;
 use crate::store::videos::{JobRow, TaskRow};
 
 /// The vendor's limit of videos in one request.
@@ -40,13 +41,13 @@ pub(super) async fn run(call: &Call<'_>, params: &Params) -> Result<Answer, Erro
         // A video that was never transcoded has no task, and so nothing to sum up.
         if let Some(task) = call.store().tasks(call.tenant(), id).await?.first() {
             let jobs = call.store().jobs_of_task(call.tenant(), &task.id).await?;
-            shown.push(summary(task, &jobs, &links)?);
+            shown.push(summary(task, &jobs, &links, &call.context.settings.progress)?);
         }
     }
     Ok(fields(json!({ "TranscodeSummaryList": shown, "NonExistVideoIds": missing })))
 }
 
-fn summary(task: &TaskRow, jobs: &[JobRow], links: &Links<'_>) -> Result<Answer, Error> {
+fn summary(task: &TaskRow, jobs: &[JobRow], links: &Links<'_>, progress: &Progress) -> Result<Answer, Error> {
     let header = tasks::show(task);
     let mut shown = Answer::new();
     for (name, as_name) in [
@@ -62,7 +63,7 @@ fn summary(task: &TaskRow, jobs: &[JobRow], links: &Links<'_>) -> Result<Answer,
     }
     let mut summaries = Vec::with_capacity(jobs.len());
     for job in jobs {
-        let mut job = tasks::show_job(job, links)?;
+        let mut job = tasks::show_job(job, links, progress)?;
         if let Value::Object(members) = &mut job {
             members.retain(|name, _| MEMBERS.contains(&name.as_str()));
         }

@@ -21,7 +21,8 @@ pub(super) async fn run(call: &Call<'_>, params: &Params) -> Result<Answer, Erro
     let task = call.store().task(call.tenant(), params.required("TranscodeTaskId")?).await?;
     let task = task.ok_or(&error::NO_SUCH_RESOURCE)?;
     let jobs = call.store().jobs_of_task(call.tenant(), &task.id).await?;
-    let jobs: Vec<Value> = jobs.iter().map(|job| tasks::show_job(job, &links)).collect::<Result<_, _>>()?;
+    let progress = &call.context.settings.progress;
+    let jobs: Vec<Value> = jobs.iter().map(|job| tasks::show_job(job, &links, progress)).collect::<Result<_, _>>()?;
     let mut shown = tasks::show(&task);
     shown.insert("TranscodeJobInfoList".to_owned(), jobs.into());
     Ok(fields(json!({ "TranscodeTask": shown })))
@@ -34,7 +35,7 @@ async fn by_jobs(call: &Call<'_>, ids: &[&str], links: &Links<'_>) -> Result<Ans
     let (mut shown, mut missing) = (Vec::new(), Vec::new());
     for id in ids {
         match call.store().job(call.tenant(), id).await? {
-            Some(job) => shown.push(tasks::show_job(&job, links)?),
+            Some(job) => shown.push(tasks::show_job(&job, links, &call.context.settings.progress)?),
             None => missing.push(*id),
         }
     }

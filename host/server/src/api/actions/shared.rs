@@ -1,5 +1,6 @@
 //! What several actions share, one subject each.
 
+pub(super) mod ai;
 pub(super) mod editing;
 pub(super) mod groups;
 pub(super) mod info;
@@ -14,4 +15,5 @@ pub(super) mod removals;
 pub(super) mod requests;
 pub(super) mod rules;
 pub(super) mod tasks;
+pub(super) mod user_data;
 pub(super) mod videos;

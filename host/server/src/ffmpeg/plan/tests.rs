@@ -90,11 +90,11 @@ fn one_command_for_everything() {
         "-hide_banner -nostdin -y -nostats -loglevel level+info -progress pipe:1 -filter_threads 2 -threads 2 \
          -protocol_whitelist file,pipe -codec_whitelist h264,hevc,aac,mp3float,mp3 -max_pixels 9437184 -noautorotate \
          -enable_drefs 0 -f mov -i file:/data/s 1.mp4",
-        "-map 0:v:0 -vf fps=15,scale=640:360 -fps_mode vfr -enc_time_base 1:90000 -c:v libx264 -profile:v main \
+        "-map 0:v:0 -vf fps=15,scale=640:360 -fps_mode vfr -enc_time_base 1:90000 -r 15 -c:v libx264 -profile:v main \
          -sc_threshold 0 -preset fast -pix_fmt yuv420p -g 30 -keyint_min 30 -flags:v +cgop -threads:v 2 -b:v 800k \
          -maxrate 1200k -bufsize 6000k -map 0:a:0 -af aresample=async=1 -c:a aac -b:a 64k -ar 44100 -ac 1 \
          -map_metadata -1 -map_chapters -1 -movflags +faststart -f mp4 sd.mp4",
-        "-map 0:v:0 -vf scale=1280:720 -fps_mode vfr -enc_time_base 1:90000 -c:v libx265 -profile:v main -x265-params \
+        "-map 0:v:0 -vf scale=1280:720 -fps_mode vfr -enc_time_base 1:90000 -r 30 -c:v libx265 -profile:v main -x265-params \
          keyint=48:min-keyint=48:scenecut=0:open-gop=0:pools=2:log-level=error -tag:v hvc1 -preset medium \
          -pix_fmt yuv420p -g 48 -keyint_min 48 -flags:v +cgop -threads:v 2 -crf 30 -map 0:a:0 -af aresample=async=1 \
          -c:a aac -b:a 128k -map_metadata -1 -map_chapters -1 -f hls -hls_time 4 -hls_list_size 0 \
@@ -137,6 +137,22 @@ fn picture_settings_become_arguments() {
             assert!(!line.contains(part), "case {index}: {part} in {line}");
         }
     }
+}
+
+#[test]
+fn a_piped_source_differs_in_its_address_only() {
+    let (source, renditions) = (source(), [rendition("a"), with_video(|v| v.height = Some(180))]);
+    let (file, piped) = (plan(&source, &renditions, None, 2).unwrap(), plan_piped(&source, &renditions, 2).unwrap());
+    let differing: Vec<_> = file.args.iter().zip(&piped.args).filter(|(file, piped)| file != piped).collect();
+    assert_eq!(differing, [(&OsString::from("file:/data/s 1.mp4"), &OsString::from("pipe:0"))]);
+    assert_eq!((file.args.len(), &file.outputs), (piped.args.len(), &piped.outputs));
+}
+
+#[test]
+fn headers_do_not_follow_the_measure_of_one_part() {
+    let measured = |fps| Source { video: source().video.map(|video| VideoSource { fps, ..video }), ..source() };
+    let lines = [29.7, 29.97, 30.0, 30.2].map(|fps| only_output(&measured(fps), with_video(|v| v.gop = Some(60))));
+    assert!(lines.iter().all(|line| line == &lines[0] && line.contains("-r 30 ")), "{lines:?}");
 }
 
 #[test]

@@ -11,6 +11,8 @@ const DEFAULT_GOP_SECONDS: f64 = 2.0;
 const ASSUMED_FPS: f64 = 30.0;
 /// A rate this near to the source's is the source's: 29.97 of 30 would drop a frame every half minute for nothing.
 const FPS_TOLERANCE: f64 = 1.002;
+/// No camera is faster; a higher measure is an error of the publisher's clock.
+const MOST_FPS: f64 = 240.0;
 /// Bits per pixel that constant quality may spend on difficult footage; it only widens the file size limit.
 const CRF_BITS_PER_PIXEL: f64 = 0.2;
 
@@ -47,6 +49,9 @@ pub(super) fn arguments(
     // Every source frame keeps its own time: at the guessed frame rate, frames of an uneven source would be dropped.
     args.pair("-fps_mode", "vfr");
     args.pair("-enc_time_base", "1:90000");
+    // What the encoder is told of the rate decides its level and stands in its headers, so it must not follow the
+    // measure of one part: renditions of a broadcast's parts with different headers cannot be joined.
+    args.pair("-r", nominal(rate));
     let gop = settings.gop.unwrap_or_else(|| (rate * DEFAULT_GOP_SECONDS).round().max(1.0) as u32);
     codec(args, settings, gop, threads);
     let pixels = f64::from(width) * f64::from(height);
@@ -56,6 +61,11 @@ pub(super) fn arguments(
 /// The rate to limit to, if the template asks for one below the source's.
 fn slower(asked: Option<f64>, source: f64) -> Option<f64> {
     asked.filter(|asked| source <= 0.0 || source > asked * FPS_TOLERANCE)
+}
+
+/// A whole number near a measured rate. Every frame keeps its own time, so it need not be exact, only steady.
+fn nominal(rate: f64) -> u32 {
+    rate.round().clamp(1.0, MOST_FPS) as u32
 }
 
 fn codec(args: &mut Args, settings: &VideoSettings, gop: u32, threads: u32) {

@@ -18,7 +18,7 @@ fn within<'a>(wall_ms: u64, no_progress_ms: u64, cancel: &'a CancellationToken) 
 async fn ended(script: &str, watch: Watch<'_>, progress: impl FnMut(Progress)) -> Ended {
     let activity = Activity::new();
     let reader = |stdout| pipes::progress(stdout, &activity, progress);
-    supervise(shell(script), watch, &activity, reader).await.unwrap()
+    supervise(shell(script), watch, &activity, reader, None::<Nothing>).await.unwrap()
 }
 
 fn alive(pid: i32) -> bool {

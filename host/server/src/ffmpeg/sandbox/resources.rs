@@ -14,6 +14,8 @@ const OPEN_FILES: u64 = 256;
 const THREADS: u64 = 512;
 /// Encoding gives way to recording: what is not recorded now is lost, what is not encoded now is late.
 const NICE: i32 = 10;
+/// What is encoded before it is needed gives way to what somebody waits for.
+const NICE_BACKGROUND: i32 = 19;
 
 /// Leaves the host's network, System V IPC and user ids. Where user namespaces are switched off, seccomp still denies
 /// sockets.
@@ -45,7 +47,7 @@ pub(super) fn limit(spec: &SandboxSpec, own_users: bool) -> Layer {
             missing.push(format!("{resource:?}: {error}"));
         }
     }
-    if let Err(error) = rustix::process::nice(NICE) {
+    if let Err(error) = rustix::process::nice(if spec.background { NICE_BACKGROUND } else { NICE }) {
         missing.push(format!("nice: {error}"));
     }
     if missing.is_empty() { Layer::Enforced } else { Layer::Missing(missing.join(", ")) }

@@ -47,10 +47,10 @@ pub(super) async fn discard(work_dir: &Path, plan: &Plan) -> Result<(), Failure>
 }
 
 /// All files of one output.
-pub(super) async fn files(work_dir: &Path, output: &PlannedOutput) -> Result<Vec<OutputFile>, Failure> {
-    let output = output.clone();
-    within(work_dir, move |work| match &output.directory {
-        None => Ok(vec![file(work, output.entry)?]),
+pub(super) async fn files(work_dir: &Path, directory: Option<&str>, entry: &str) -> Result<Vec<OutputFile>, Failure> {
+    let (directory, entry) = (directory.map(str::to_owned), entry.to_owned());
+    within(work_dir, move |work| match &directory {
+        None => Ok(vec![file(work, entry)?]),
         Some(directory) => {
             let mut found = Vec::new();
             for entry in work.read_dir(directory)? {

@@ -15,6 +15,7 @@ struct Things {
     video: String,
     event: String,
     delivery: String,
+    task: String,
 }
 
 async fn furnish(desk: &Desk, tenant: &str) -> Things {
@@ -24,6 +25,7 @@ async fn furnish(desk: &Desk, tenant: &str) -> Things {
     let mut life = desk.world.broadcast(tenant, &id).await;
     let video = life.part(0).await;
     life.decide(&video, &["mp4"]).await;
+    let task = life.state.videos[&video].task().unwrap().id.to_string();
     let version = PluginVersion {
         plugin: "p1".to_owned(),
         version: 0,
@@ -52,6 +54,7 @@ async fn furnish(desk: &Desk, tenant: &str) -> Things {
         event: format!("evt_{video}"),
         video: video.to_string(),
         delivery: deliveries["deliveries"][0]["id"].to_string(),
+        task,
     }
 }
 
@@ -66,6 +69,7 @@ fn routes(document: &OpenApi, tenant: &str, things: &Things) -> Vec<(Method, Str
             .replace("{video}", &things.video)
             .replace("{event}", &things.event)
             .replace("{delivery}", &things.delivery)
+            .replace("{task}", &things.task)
             .replace("{plugin}", "p1")
             .replace("{app}", "studio")
             .replace("{stream}", "*");

@@ -5,9 +5,11 @@ use std::time::Duration;
 use axum::http::Method;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use reprise_lifecycle::id::BroadcastId;
+use reprise_lifecycle::id::{BroadcastId, JobId};
 use reprise_lifecycle::input::Input;
-use reprise_lifecycle::record::{EndCause, LeaveCause};
+use reprise_lifecycle::media::{MediaFacts, Stretch};
+use reprise_lifecycle::record::{EndCause, LeaveCause, WorkResult};
+use reprise_lifecycle::work::{AnalysisKind, AnalysisResult, Request};
 use serde_json::{Value, json};
 
 use super::{ADMIN, Desk, code, token_of};
@@ -127,6 +129,35 @@ async fn a_broadcast_shows_its_parts_gaps_and_watermark() {
     assert_eq!(desk.get("/v1/tenants/acme/broadcasts/b1").await["end_cause"], Value::Null);
     life.put(Input::End { cause: EndCause::Storage }).await;
     assert_eq!(desk.get("/v1/tenants/acme/broadcasts/b1").await["end_cause"], "storage");
+}
+
+#[tokio::test]
+async fn a_video_shows_what_an_analysis_found() {
+    let desk = Desk::new().await;
+    desk.world.tenant("acme").await;
+    let mut life = desk.world.broadcast("acme", "b1").await;
+    let video = life.part(0).await;
+    let path = format!("/v1/tenants/acme/videos/{video}");
+    assert_eq!(desk.get(&path).await["analysis"], Value::Null);
+    let job = JobId::new("j1");
+    let (kind, request) = (AnalysisKind::Facts, Request::default());
+    life.put(Input::AnalysisAsked { video: video.clone(), job: job.clone(), kind, request }).await;
+    let facts = MediaFacts {
+        blacks: vec![Stretch { from_ms: 1000, to_ms: 2500 }],
+        scenes_ms: vec![1000, 2500],
+        loudness_lufs: Some(-23.1),
+        cover_ms: Some(5000),
+        ..MediaFacts::default()
+    };
+    let result = WorkResult::Done(AnalysisResult::Facts(facts));
+    life.put(Input::AnalysisFinished { video: video.clone(), job, result }).await;
+    assert_eq!(
+        desk.get(&path).await["analysis"],
+        json!({
+            "silences": [], "blacks": [{"from_ms": 1000, "to_ms": 2500}], "freezes": [], "scenes_ms": [1000, 2500],
+            "loudness_lufs": -23.1, "true_peak_dbfs": null, "loudness_range_lu": null, "cover_ms": 5000
+        })
+    );
 }
 
 #[tokio::test]

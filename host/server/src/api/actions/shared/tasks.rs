@@ -8,6 +8,7 @@ use crate::api::error::Error;
 use crate::api::names;
 use crate::api::reply::{Answer, fields};
 use crate::api::urls::SOURCE_MP4;
+use crate::jobs::progress::Progress;
 use crate::store::videos::{JobRow, TaskRow};
 
 /// A job's status once its rendition plays.
@@ -28,15 +29,17 @@ pub(crate) fn show(task: &TaskRow) -> Answer {
 }
 
 /// A job, with its output once there is one.
-pub(crate) fn show_job(job: &JobRow, links: &Links<'_>) -> Result<Value, Error> {
+pub(crate) fn show_job(job: &JobRow, links: &Links<'_>, progress: &Progress) -> Result<Value, Error> {
     let template = job.template()?;
     let mut shown = fields(json!({
         "TranscodeJobId": job.id,
         "TranscodeTemplateId": template.id.as_str(),
         "TranscodeJobStatus": job.status,
-        // How far a running job is, is known where it runs and not kept; it is done or not begun.
-        "TranscodeProgress": if job.completed_at.is_some() { 100 } else { 0 },
-        "Priority": "6",
+        "TranscodeProgress": match job.completed_at {
+            Some(_) => 100,
+            None => progress.percent(&job.id).unwrap_or(0),
+        },
+        "Priority": job.priority.to_string(),
         "Definition": template.definition,
         "InputFileUrl": links.to(&job.video, SOURCE_MP4),
         "CreationTime": time(job.created_at),

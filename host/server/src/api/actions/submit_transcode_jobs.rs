@@ -1,0 +1,90 @@
+//! Transcodes a video that is there with a template group: one job for each template.
+
+use reprise_lifecycle::id::{BroadcastId, GroupId, JobId, TaskId, VideoId};
+use reprise_lifecycle::input::Input;
+use reprise_lifecycle::record::TaskPlan;
+use reprise_lifecycle::work::{DEFAULT_PRIORITY, Request};
+use serde_json::{Value, json};
+
+use super::shared::groups::{self, new_id};
+use super::shared::{user_data, videos};
+use crate::api::Call;
+use crate::api::error::{self, Error};
+use crate::api::params::Params;
+use crate::api::reply::{Answer, fields};
+use crate::api::template::overrides;
+use crate::driver::Refused;
+use crate::store::videos::VideoRow;
+
+/// The vendor's limit of a session's name.
+const MAX_SESSION_BYTES: usize = 50;
+
+/// A video's status words while it has no source that could be transcoded.
+const WITHOUT_SOURCE: [&str; 2] = ["uploading", "produce_failed"];
+
+pub(super) async fn run(call: &Call<'_>, params: &Params) -> Result<Answer, Error> {
+    if params.get("VideoId").is_none() && params.get("ReferenceId").is_some() {
+        return Err(Error::Unsupported("ReferenceId: videos of this server have none; name the VideoId".to_owned()));
+    }
+    if params.get("EncryptConfig").is_some() {
+        return Err(Error::Unsupported("EncryptConfig: this server does not encrypt renditions".to_owned()));
+    }
+    let priority = params.int("Priority", i64::from(DEFAULT_PRIORITY), 1..=10)?;
+    let priority = u8::try_from(priority).unwrap_or(DEFAULT_PRIORITY);
+    let session = session(params)?;
+    let request = Request { priority, ..user_data::request(call, params)? };
+    let video = videos::named(call, params).await?;
+    if WITHOUT_SOURCE.contains(&video.status.as_str()) {
+        return Err((&error::ILLEGAL_STATUS).into());
+    }
+    let plan = plan(call, params, &video).await?;
+
+    let task = TaskId::new(new_id());
+    let jobs: Vec<Value> = (0..)
+        .zip(&plan.templates)
+        .map(|(ordinal, _)| json!({ "JobId": JobId::derived(&task, ordinal).as_str() }))
+        .collect();
+    if let Some(session) = session
+        && !call.store().take_session(call.tenant(), session, &task, call.now).await?
+    {
+        return Err((&error::SESSION_REPEATED).into());
+    }
+    let input = Input::TaskAsked { video: VideoId::new(&video.id), task: task.clone(), plan, request };
+    let submitted = call.driver().submit(&BroadcastId::new(&video.broadcast), input).await;
+    if let Some(session) = session {
+        call.store().end_session(call.tenant(), session, &task, submitted.is_ok()).await?;
+    }
+    submitted.map_err(|refused| match refused {
+        Refused::Unfit(why) => {
+            Error::VendorText(&error::ILLEGAL_STATUS, format!("Status of the video is illegal: {why}."))
+        }
+        Refused::Impossible => Error::Internal(Box::new(refused)),
+        Refused::Unavailable => Error::Busy,
+    })?;
+    Ok(fields(json!({ "TranscodeTaskId": task.as_str(), "TranscodeJobs": { "TranscodeJob": jobs } })))
+}
+
+/// What is to be done: the group's templates as they are now, with this request's changes.
+async fn plan(call: &Call<'_>, params: &Params, video: &VideoRow) -> Result<TaskPlan, Error> {
+    let group = GroupId::new(params.required("TemplateGroupId")?);
+    groups::check_exists(call, &group).await?;
+    let mut templates = groups::templates(call, group.as_str()).await?;
+    if templates.is_empty() {
+        return Err(Error::invalid("TemplateGroupId", "the group has no template, so there is nothing to transcode"));
+    }
+    if let Some(text) = params.text("OverrideParams", overrides::MAX_BYTES)? {
+        overrides::apply(&mut templates, text)?;
+    }
+    let cover = video.facts()?.is_some_and(|facts| facts.video.is_some());
+    Ok(TaskPlan { group, templates, cover })
+}
+
+fn session(params: &Params) -> Result<Option<&str>, Error> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    match params.text("SessionId", MAX_SESSION_BYTES)? {
+        Some(session) if !session.bytes().all(plain) => {
+            Err(Error::invalid("SessionId", "it may hold letters, digits, '-' and '_'"))
+        }
+        other => Ok(other),
+    }
+}

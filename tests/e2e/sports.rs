@@ -1,0 +1,114 @@
+//! The compose policy for sports as the host runs it: inspected, compiled, within the limits of a call.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use reprise_lifecycle::decision::Verdict;
+use reprise_lifecycle::id::{BroadcastId, VideoId};
+use reprise_lifecycle::media::{MediaFacts, Stretch};
+use reprise_lifecycle::question::{
+    Answer, ComposeAnswer, ComposeQuestion, GroupChoice, Origin, PartSummary, Question, StreamKey,
+};
+use reprise_lifecycle::time::Timestamp;
+use reprise_policy::{
+    AdmissionLimits, CallLimits, CompileLimits, CompilerCommand, Engine, EngineOptions, Evaluation, Evaluator, compile,
+    inspect,
+};
+use reprise_tests::{guests, server};
+
+/// As long as a recording cycle usually is.
+const PART_MS: u64 = 300_000;
+
+/// Parts of a broadcast, each with `stretches` of a second without play.
+fn question(parts: u32, stretches: u64) -> Question {
+    let empty: Vec<Stretch> = (0..stretches)
+        .map(|index| Stretch { from_ms: index * PART_MS / stretches, to_ms: index * PART_MS / stretches + 1000 })
+        .collect();
+    let facts = MediaFacts {
+        silences: empty.clone(),
+        blacks: empty.clone(),
+        freezes: empty,
+        scenes_ms: (0..500).map(|index| index * PART_MS / 500).collect(),
+        ..MediaFacts::default()
+    };
+    let part = |index: u32| PartSummary {
+        index,
+        video_id: VideoId::new(format!("{index:032x}")),
+        started_at: Timestamp(0),
+        ended_at: Timestamp(0),
+        first_ms: u64::from(index) * PART_MS,
+        duration_ms: PART_MS,
+        bytes: 0,
+        bitrate_kbps: 0,
+        gap_ms: 0,
+        video: None,
+        audio: None,
+        facts: Some(facts.clone()),
+    };
+    let stream = StreamKey { domain: "push.example".into(), app: "live".into(), name: "final".into() };
+    let origin = Origin {
+        tenant: "acme".into(),
+        stream,
+        play_domain: "play.example".into(),
+        push_args: Vec::new(),
+        broadcast: BroadcastId::new("b"),
+        broadcast_started_at: Timestamp(0),
+        reconnects: 0,
+    };
+    Question::ComposeRules(ComposeQuestion {
+        origin,
+        ended_at: Timestamp(0),
+        parts: (0..parts).map(part).collect(),
+        default_compose: true,
+        default_group: None,
+        groups: vec![GroupChoice { id: "hd".into(), name: "HD".into() }],
+    })
+}
+
+fn ask(question: &Question, settings: &str) -> anyhow::Result<Evaluation> {
+    let component = guests::component("sports-highlights")?;
+    let engine = Engine::new(EngineOptions::default())?;
+    let inspection = inspect(&component, &AdmissionLimits::default())?;
+    let compiler = CompilerCommand { program: server::binary()?, args: vec!["compile-policy".into()] };
+    let artefact = compile(&component, &inspection, &compiler, &CompileLimits::default())?;
+    let loaded = engine.load(&artefact)?;
+    // This host's own code is not optimised, so its clocks say nothing; fuel and memory are the same everywhere.
+    let patient = Duration::from_secs(30);
+    let evaluator = Evaluator::new(engine, CallLimits { cpu: patient, wall: patient, ..CallLimits::default() });
+    evaluator.trial(&loaded)?;
+    Ok(evaluator.evaluate(&loaded, question, settings))
+}
+
+fn ranges(evaluation: &Evaluation) -> anyhow::Result<usize> {
+    match &evaluation.verdict {
+        Verdict::Answered(Answer::ComposeRules(ComposeAnswer::Compose(plan))) => Ok(plan.ranges.len()),
+        other => anyhow::bail!("{other:?}"),
+    }
+}
+
+#[test]
+fn facts_decide_what_is_composed() -> anyhow::Result<()> {
+    // Three seconds of play between each two of a second without: all of it stays, or none, as the settings say.
+    let question = question(2, 75);
+    assert_eq!(ranges(&ask(&question, "{}")?)?, 2, "short stretches stay");
+    let strict = r#"{"min_drop_seconds":1,"margin_seconds":0,"min_stretch_seconds":2,"groups":[{"from_minutes":1,"group":"HD"}]}"#;
+    let evaluation = ask(&question, strict)?;
+    assert_eq!(ranges(&evaluation)?, 150, "{evaluation:?}");
+    let refused = ask(&question, r#"{"groups":[{"from_minutes":0,"group":"4K"}]}"#)?;
+    let Verdict::Failed(failure) = &refused.verdict else { anyhow::bail!("{refused:?}") };
+    assert!(failure.message.contains("no template group"), "{failure:?}");
+    Ok(())
+}
+
+#[test]
+fn the_largest_questions_there_are_fit() -> anyhow::Result<()> {
+    let strict = r#"{"min_drop_seconds":1,"margin_seconds":0,"min_stretch_seconds":0}"#;
+    for (parts, stretches, kept) in [(50, 200, 10_000), (10_000, 200, 10_000)] {
+        let question = question(parts, stretches);
+        let evaluation = ask(&question, strict)?;
+        let ranges = ranges(&evaluation).with_context(|| format!("{parts} parts, fuel {}", evaluation.fuel))?;
+        println!("{parts} parts of {stretches} stretches: fuel {}", evaluation.fuel);
+        assert_eq!(ranges, kept, "{parts} parts");
+    }
+    Ok(())
+}
