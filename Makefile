@@ -6,6 +6,7 @@ TARGET := wasm32-unknown-unknown
 PLUGIN := target/plugins/template-by-stream.wasm
 DENY := target/tools/bin/cargo-deny
 SECONDS ?= 40
+FLOW ?= 1
 export CARGO_TERM_COLOR ?= auto
 
 .PHONY: demo test lint fmt setup build plugins bench help
@@ -13,8 +14,8 @@ export CARGO_TERM_COLOR ?= auto
 help: ## List the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: setup build plugins ## Record a live stream and watch what becomes of it (SECONDS=40)
-	target/debug/reprise demo --seconds $(SECONDS) --plugin $(PLUGIN) $(DEMO)
+demo: setup build plugins ## Record a live stream and watch what becomes of it (SECONDS=40 FLOW=1..4)
+	target/debug/reprise demo --flow $(FLOW) --seconds $(SECONDS) --plugin $(PLUGIN) $(DEMO)
 
 test: setup lint build ## Run every check and every test
 	$(CARGO) test --workspace --exclude reprise-test-guests --no-fail-fast

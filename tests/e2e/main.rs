@@ -2,14 +2,17 @@
 //! connected; each behaviour has its own tests at the lowest boundary that shows it.
 
 mod analysis;
+mod breaks;
 mod callbacks;
 mod decisions;
 mod demo;
 mod editing;
+mod flows;
 mod hostile;
 mod managing;
 mod recording;
 mod recovery;
+mod recovery_compose;
 mod sdk;
 mod sports;
 mod transcoding;

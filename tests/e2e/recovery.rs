@@ -10,16 +10,15 @@ use reprise_tests::server::Server;
 use reprise_tests::stage::{Stage, template};
 use reprise_tests::{encoder, eventually, media};
 
-/// Moments between two kills, in milliseconds, from a seed that is printed.
-fn moments(seed: u64, count: usize) -> Vec<u64> {
+/// Numbers below `most` from a seed that is printed.
+pub(super) fn draws(seed: u64, most: u64) -> impl Iterator<Item = u64> {
     let mut state = seed;
-    let mut next = move || {
+    std::iter::repeat_with(move || {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        state
-    };
-    (0..count).map(|_| 1_500 + next() % 4_000).collect()
+        state % most
+    })
 }
 
 #[test]
@@ -37,7 +36,8 @@ fn killed_at_random_moments_nothing_below_the_watermark_is_lost() -> anyhow::Res
         encoder::clip(&clip, "160x90", 20).await?;
 
         let mut durable_ms = 0;
-        for moment in moments(seed, 3) {
+        // How long each run of the server lives with media, in milliseconds.
+        for moment in draws(seed, 4_000).take(3).map(|drawn| 1_500 + drawn) {
             let publisher = encoder::publish(&clip, &stage.push_url("live", "cam01"))?;
             let mark = eventually("a watermark that moves", async || {
                 let mark = watermark(&stage).await?;

@@ -33,6 +33,43 @@ pub async fn clip_of(path: &Path, size: &str, seconds: u32, kbps: u32) -> anyhow
     Ok(())
 }
 
+/// A clip without sound that nothing can be saved on: noise, at some megabytes a second.
+///
+/// # Errors
+/// When ffmpeg cannot make it.
+pub async fn noise(path: &Path, size: &str, seconds: u32) -> anyhow::Result<()> {
+    let made = Command::new("ffmpeg")
+        .args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-f", "lavfi", "-i"])
+        .arg(format!("testsrc2=size={size}:rate=25,noise=alls=100:allf=t"))
+        .args(["-t", &seconds.to_string(), "-c:v", "libx264", "-preset", "ultrafast", "-qp", "4", "-g", "25"])
+        .args(["-pix_fmt", "yuv420p"])
+        .arg(path)
+        .status()
+        .await
+        .context("cannot run ffmpeg; install it: apt-get install ffmpeg")?;
+    anyhow::ensure!(made.success(), "ffmpeg could not make the clip");
+    Ok(())
+}
+
+/// A clip that is white and sounds for a fifth of each second, and is black and silent for the rest.
+///
+/// # Errors
+/// When ffmpeg cannot make it.
+pub async fn metronome(path: &Path, seconds: u32) -> anyhow::Result<()> {
+    let made = Command::new("ffmpeg")
+        .args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-f", "lavfi", "-i"])
+        .arg("color=black:size=160x90:rate=25,drawbox=color=white:t=fill:enable='lt(mod(t,1),0.2)'")
+        .args(["-f", "lavfi", "-i", "aevalsrc='if(lt(mod(t,1),0.2),0.5*sin(2*PI*1000*t),0)':sample_rate=44100"])
+        .args(["-t", &seconds.to_string(), "-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "25"])
+        .args(["-sc_threshold", "0", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "64k"])
+        .arg(path)
+        .status()
+        .await
+        .context("cannot run ffmpeg; install it: apt-get install ffmpeg")?;
+    anyhow::ensure!(made.success(), "ffmpeg could not make the clip");
+    Ok(())
+}
+
 /// Publishes a clip in real time, as it is; the process is killed when this is dropped.
 ///
 /// # Errors

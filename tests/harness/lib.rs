@@ -2,8 +2,11 @@
 //! answers by script, and built policies. Each test owns its folder and its ports.
 
 pub mod encoder;
+pub mod events;
 pub mod guests;
+pub mod http;
 pub mod media;
+pub mod moment;
 pub mod receiver;
 pub mod server;
 pub mod stage;

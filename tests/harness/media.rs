@@ -50,6 +50,49 @@ pub async fn pushed(clip: &Path) -> anyhow::Result<Decoded> {
     decode(&flv.to_string_lossy()).await
 }
 
+/// Where the flashes and the beeps of [`crate::encoder::metronome`] begin, in seconds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Beats {
+    /// When it becomes white.
+    pub flashes: Vec<f64>,
+    /// When it becomes loud.
+    pub beeps: Vec<f64>,
+}
+
+impl Beats {
+    /// For each flash, how far the nearest beep is from it, in milliseconds.
+    pub fn offsets_ms(&self) -> Vec<f64> {
+        let nearest =
+            |flash: &f64| self.beeps.iter().map(|beep| beep - flash).min_by(|a, b| a.abs().total_cmp(&b.abs()));
+        self.flashes.iter().filter_map(nearest).map(|offset| offset * 1000.0).collect()
+    }
+}
+
+/// Looks and listens to everything.
+///
+/// # Errors
+/// When ffmpeg does not read it.
+pub async fn beats(input: &str) -> anyhow::Result<Beats> {
+    let output = Command::new("ffmpeg")
+        .args(["-hide_banner", "-nostdin", "-i", input])
+        .args(["-vf", "blackdetect=d=0.05:pix_th=0.3", "-af", "silencedetect=noise=-30dB:d=0.05", "-f", "null", "-"])
+        .output()
+        .await?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    anyhow::ensure!(output.status.success(), "ffmpeg: {text}");
+    let after = |word: &str| -> Vec<f64> {
+        let values = text.split(word).skip(1).filter_map(|rest| rest.split_whitespace().next()?.parse().ok());
+        values.collect()
+    };
+    let ends = |word: &str, beginnings: &str| {
+        // What goes on at the end has no end of its own, or one that nothing follows.
+        let (ends, started) = (after(word), after(beginnings));
+        let last = *started.last().unwrap_or(&f64::MAX);
+        ends.into_iter().filter(|end| *end < last).collect::<Vec<f64>>()
+    };
+    Ok(Beats { flashes: ends("black_end:", "black_start:"), beeps: ends("silence_end:", "silence_start:") })
+}
+
 async fn frames(input: &str, stream: &str) -> anyhow::Result<Vec<Value>> {
     let output = Command::new("ffprobe")
         .args(["-v", "error", "-select_streams", stream, "-show_frames", "-of", "json"])

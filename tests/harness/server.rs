@@ -5,10 +5,8 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
 use reprise::client::Rest;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
-use crate::eventually;
+use crate::{eventually, http};
 
 /// A server process with its folder.
 #[derive(Debug)]
@@ -154,10 +152,7 @@ impl Server {
     /// # Errors
     /// When the server does not tell it.
     pub async fn metric(&self, name: &str) -> anyhow::Result<u64> {
-        let mut connection = TcpStream::connect(&self.http).await?;
-        connection.write_all(format!("GET /metrics HTTP/1.0\r\nHost: {}\r\n\r\n", self.http).as_bytes()).await?;
-        let mut text = String::new();
-        connection.read_to_string(&mut text).await?;
+        let text = http::text(&format!("http://{}/metrics", self.http)).await?;
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         Ok(value.with_context(|| format!("no {name} in:\n{text}"))?.parse()?)
     }

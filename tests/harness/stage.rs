@@ -1,13 +1,17 @@
 //! A tenant, set up through the faces that tenants use, and what tests ask about it.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use anyhow::Context as _;
 use http::Method;
 use reprise::client::{Rest, Vendor};
 use reprise::url_auth;
 use serde_json::{Value, json};
 
-use crate::eventually;
+use crate::receiver::Receiver;
 use crate::server::Server;
+use crate::{events, eventually};
 
 /// The Live API's version.
 pub const LIVE: &str = "2016-11-01";
@@ -32,6 +36,20 @@ pub struct Stage {
     pub admin: Rest,
     /// The vendor's API with the tenant's key.
     pub vendor: Vendor,
+    calls: Mutex<Vec<String>>,
+}
+
+/// When the parts of a broadcast are cut, and what becomes of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Recording<'a> {
+    /// The group of each part.
+    pub group: &'a str,
+    /// The group of the composed video; without it nothing is composed.
+    pub compose: Option<&'a str>,
+    /// The recording cycle.
+    pub cycle_s: u32,
+    /// The break window.
+    pub break_s: u32,
 }
 
 /// A template as the vendor's API takes it.
@@ -69,7 +87,26 @@ impl Stage {
             rtmp: server.rtmp.clone(),
             admin,
             vendor,
+            calls: Mutex::default(),
         })
+    }
+
+    /// Calls an action of the vendor's API and notes that it was called.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn call(&self, version: &str, action: &str, parameters: &[(&str, &str)]) -> anyhow::Result<Value> {
+        let answer = self.vendor.call(version, action, parameters).await?;
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        if calls.last().is_none_or(|last| last != action) {
+            calls.push(action.to_owned());
+        }
+        Ok(answer)
+    }
+
+    /// The actions that were called well, in order; one called again and again is there once.
+    pub fn calls(&self) -> Vec<String> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A signed push URL.
@@ -91,7 +128,7 @@ impl Stage {
     pub async fn group(&self, name: &str, templates: &[Value]) -> anyhow::Result<String> {
         let list = Value::Array(templates.to_vec()).to_string();
         let parameters = [("Name", name), ("TranscodeTemplateList", list.as_str())];
-        let made = self.vendor.call(VOD, "AddTranscodeTemplateGroup", &parameters).await?;
+        let made = self.call(VOD, "AddTranscodeTemplateGroup", &parameters).await?;
         Ok(made["TranscodeTemplateGroupId"].as_str().context("no group id")?.to_owned())
     }
 
@@ -100,15 +137,26 @@ impl Stage {
     /// # Errors
     /// When the server refuses.
     pub async fn record(&self, app: &str, group: &str, cycle_s: u32, break_s: u32) -> anyhow::Result<()> {
-        let (cycle, delay) = (cycle_s.to_string(), break_s.to_string());
-        let parameters = [
+        self.recording(app, Recording { group, compose: None, cycle_s, break_s }).await
+    }
+
+    /// Records every stream of an app, and composes.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn recording(&self, app: &str, recording: Recording<'_>) -> anyhow::Result<()> {
+        let (cycle, delay) = (recording.cycle_s.to_string(), recording.break_s.to_string());
+        let mut parameters = vec![
             ("DomainName", self.play_domain.as_str()),
             ("AppName", app),
-            ("VodTranscodeGroupId", group),
+            ("VodTranscodeGroupId", recording.group),
             ("CycleDuration", &cycle),
             ("DelayTime", &delay),
         ];
-        self.vendor.call(LIVE, "AddLiveRecordVodConfig", &parameters).await.map(drop)
+        if let Some(group) = recording.compose {
+            parameters.extend([("AutoCompose", "ON"), ("ComposeVodTranscodeGroupId", group)]);
+        }
+        self.call(LIVE, "AddLiveRecordVodConfig", &parameters).await.map(drop)
     }
 
     /// Sends all events to a receiver.
@@ -117,7 +165,7 @@ impl Stage {
     /// When the server refuses.
     pub async fn callbacks(&self, url: &str) -> anyhow::Result<()> {
         let parameters = [("CallbackType", "HTTP"), ("CallbackURL", url), ("EventTypeList", "ALL")];
-        self.vendor.call(VOD, "SetMessageCallback", &parameters).await.map(drop)
+        self.call(VOD, "SetMessageCallback", &parameters).await.map(drop)
     }
 
     /// Pushes a plugin and activates it for streams that match.
@@ -164,5 +212,54 @@ impl Stage {
         })
         .await?;
         self.videos().await
+    }
+    /// Waits until nothing more happens and a receiver has every event, and gives the events, each once. Each is a
+    /// success with exactly its fields.
+    ///
+    /// # Errors
+    /// When an event does not come, or is not as it must be.
+    pub async fn told(&self, receiver: &Receiver) -> anyhow::Result<Vec<Value>> {
+        self.settled().await?;
+        let listed = self.list("events?limit=1000").await?;
+        let ids: BTreeSet<&str> = listed.iter().filter_map(|event| event["id"].as_str()).collect();
+        eventually("every event", async || {
+            let arrived: BTreeSet<String> = receiver.received().iter().map(|one| one.id()).collect();
+            Ok(ids.iter().all(|id| arrived.contains(*id)).then_some(()))
+        })
+        .await?;
+        let told = events::told(receiver);
+        told.iter().try_for_each(events::check)?;
+        Ok(told)
+    }
+
+    /// A broadcast in full.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn broadcast(&self, id: &str) -> anyhow::Result<Value> {
+        self.admin.call(Method::GET, &format!("/v1/tenants/{}/broadcasts/{id}", self.name), None).await
+    }
+
+    /// The broadcasts of a stream, newest first.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn broadcasts_of(&self, stream: &str) -> anyhow::Result<Vec<Value>> {
+        let mut broadcasts = self.list("broadcasts?limit=1000").await?;
+        broadcasts.retain(|broadcast| broadcast["stream"]["name"] == stream);
+        Ok(broadcasts)
+    }
+
+    /// Waits until the publisher of a stream is there (`live`) or gone (`broken`, `over`), and gives the newest
+    /// broadcast.
+    ///
+    /// # Errors
+    /// When that does not happen.
+    pub async fn publishing(&self, stream: &str, word: &str) -> anyhow::Result<Value> {
+        eventually(&format!("{stream} to be {word}"), async || {
+            let newest = self.broadcasts_of(stream).await?.into_iter().next();
+            Ok(newest.filter(|broadcast| broadcast["publishing"] == word))
+        })
+        .await
     }
 }

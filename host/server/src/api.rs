@@ -40,6 +40,7 @@ use axum::routing::any;
 use reprise_lifecycle::time::Timestamp;
 use tokio::sync::{Mutex, Semaphore};
 
+pub use self::actions::claimed;
 pub use self::outbox::Outbox;
 pub use self::replay::Rate;
 use self::urls::MediaUrls;

@@ -128,6 +128,15 @@ pub(crate) fn find(version: &str, name: &str) -> Result<&'static Action, Error> 
     found.ok_or(Error::UnknownAction)
 }
 
+/// Every action that is there: the product in lower case, and the action's name.
+pub fn claimed() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let product = |action: &Action| match action.product {
+        Product::Live => "live",
+        Product::Vod => "vod",
+    };
+    TABLE.iter().map(move |action| (product(action), action.name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,5 +157,28 @@ mod tests {
             let reads = ["Get", "List", "Describe", "Search"].iter().any(|verb| action.name.starts_with(verb));
             assert_eq!(reads, action.kind == Kind::Reads, "{}", action.name);
         }
+    }
+
+    /// The table in README: a row for each subject, its actions in code quotes under their product.
+    #[test]
+    fn the_readme_names_exactly_the_actions_that_are_there() {
+        let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
+        let (_, section) = readme.split_once("\n## The vendor's actions\n").expect("the section is there");
+        let section = section.split("\n## ").next().unwrap_or_default();
+        let rows = section.lines().filter(|line| line.starts_with("| ") && line.contains('`'));
+        let mut named = Vec::new();
+        for row in rows {
+            let (head, actions) = row[2..].split_once(" | ").expect("two columns");
+            let product = head.split(':').next().unwrap_or_default().to_lowercase();
+            named.extend(actions.split('`').skip(1).step_by(2).map(|name| (product.clone(), name.to_owned())));
+        }
+        let mut there: Vec<(String, String)> =
+            claimed().map(|(product, name)| (product.to_owned(), name.to_owned())).collect();
+        named.sort();
+        there.sort();
+        let lacking: Vec<_> = there.iter().filter(|action| !named.contains(action)).collect();
+        let strange: Vec<_> = named.iter().filter(|action| !there.contains(action)).collect();
+        assert!(lacking.is_empty() && strange.is_empty(), "README lacks {lacking:?} and has {strange:?} too many");
+        assert_eq!(named, there, "none is named twice");
     }
 }

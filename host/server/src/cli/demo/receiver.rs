@@ -1,6 +1,6 @@
 //! A tenant's receiver: prints each callback as it arrives, with the decision behind it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-use super::TENANT;
+use super::stage::TENANT;
 use crate::client::Rest;
 use crate::client::rest::items;
 
@@ -29,7 +29,8 @@ pub(super) struct Receiver {
 
 struct Shared {
     api: Rest,
-    seen: Mutex<BTreeSet<String>>,
+    /// By event id: the video and the name.
+    seen: Mutex<BTreeMap<String, (String, String)>>,
     arrived: Notify,
 }
 
@@ -48,7 +49,16 @@ impl Receiver {
 
     /// Whether the event with this id has arrived.
     pub(super) fn has(&self, event: &str) -> bool {
-        self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).contains(event)
+        self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).contains_key(event)
+    }
+
+    /// The names of the events that have arrived, by video.
+    pub(super) fn told(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (video, kind) in self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            told.entry(video.clone()).or_default().insert(kind.clone());
+        }
+        told
     }
 
     /// Returns when something arrives.
@@ -73,7 +83,9 @@ async fn take(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respons
     let body = body.map(|body| body.to_bytes()).unwrap_or_default();
     let event: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
     print(&shared.api, &event).await;
-    shared.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+    let word = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+    let about = (word("VideoId"), word("EventType"));
+    shared.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(id, about);
     shared.arrived.notify_one();
     Ok(Response::new(Full::new(Bytes::new())))
 }
@@ -88,22 +100,31 @@ async fn print(api: &Rest, event: &Value) {
         "StreamTranscodeComplete" => {
             format!("{} {}x{} {}", word("Definition"), event["Width"], event["Height"], word("Status"))
         }
-        "TranscodeComplete" => format!("{}{}", word("Status"), decision(api, word("VideoId")).await),
+        "TranscodeComplete" if event["Extend"].is_string() => format!("{}; asked for by hand", word("Status")),
+        "TranscodeComplete" => format!("{}{}", word("Status"), decided(api, "template-group", word("VideoId")).await),
+        "SnapshotComplete" => {
+            let count = &event["SnapshotInfos"][0]["SnapshotCount"];
+            format!("{count} pictures{}", decided(api, "template-group", word("VideoId")).await)
+        }
+        "LiveRecordVideoComposeStart" => {
+            format!("{}{}", word("StreamName"), decided(api, "compose-rules", "").await)
+        }
         _ => word("Status").to_owned(),
     };
     println!("  ← {kind:<27} {}  {detail}", &word("VideoId").chars().take(8).collect::<String>());
 }
 
-/// Why the video was transcoded as it was.
-async fn decision(api: &Rest, video: &str) -> String {
-    let path = format!("/v1/tenants/{TENANT}/decisions?video_id={video}&hook=template-group");
+/// Why something came out as it did: the newest decision at a hook, about a video if one is named.
+async fn decided(api: &Rest, hook: &str, video: &str) -> String {
+    let about = if video.is_empty() { String::new() } else { format!("&video_id={video}") };
+    let path = format!("/v1/tenants/{TENANT}/decisions?hook={hook}&limit=1{about}");
     let Ok(found) = api.call(Method::GET, &path, None).await else { return String::new() };
     let Some(decision) = items(&found).into_iter().next() else { return String::new() };
     let made = &decision["provenance"];
+    let Some(plugin) = made["plugin"].as_str() else { return "; decided by the record config".to_owned() };
     let digest: String = made["digest"].as_str().unwrap_or_default().chars().take(12).collect();
     format!(
-        "; decided by {} version {} ({digest}…): {} in {} µs, fuel {}",
-        made["plugin"].as_str().unwrap_or("nobody"),
+        "; decided by {plugin} version {} ({digest}…): {} in {} µs, fuel {}",
         made["version"],
         decision["applied"].as_str().unwrap_or_default(),
         made["elapsed_us"],
