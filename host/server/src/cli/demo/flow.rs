@@ -178,7 +178,9 @@ mod tests {
             }
             let missing = |told: &[(String, String)]| {
                 let mut map: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-                told.iter().for_each(|(id, kind)| drop(map.entry(id.clone()).or_default().insert(kind.clone())));
+                for (id, kind) in told {
+                    map.entry(id.clone()).or_default().insert(kind.clone());
+                }
                 flow.missing(phase, videos, &map)
             };
             assert_eq!(missing(&all), None, "{flow:?} {phase:?}");
