@@ -98,13 +98,10 @@ pub(super) fn cover(
     result: &WorkResult<CoverFacts>,
     now: Timestamp,
 ) -> Vec<Record> {
-    let waiting = broadcast
-        .videos
-        .get(video)
-        .filter(|video| !video.removed)
-        .and_then(|video| video.task())
-        .and_then(|task| task.cover.as_ref())
-        .is_some_and(|cover| &cover.job == job && cover.result.is_none());
+    let waiting = broadcast.videos.get(video).filter(|video| !video.removed).is_some_and(|video| {
+        let mut covers = video.tasks.iter().filter_map(|task| task.cover.as_ref());
+        covers.any(|cover| &cover.job == job && cover.result.is_none())
+    });
     if !waiting {
         return Vec::new();
     }
