@@ -286,7 +286,7 @@ impl Answers {
             0..=3 => Input::TaskAsked {
                 video: id,
                 task: TaskId::new(fresh),
-                plan: TaskPlan { group: GroupId::new("g-hand"), templates: vec![template("hand")], cover: false },
+                plan: TaskPlan { group: GroupId::new("g-hand"), templates: vec![template("hand")], cover: true },
                 request,
             },
             4 => Input::TaskCancelled { task: video.tasks.last()?.id.clone(), video: id },
