@@ -55,6 +55,41 @@ fn a_stored_part_is_transcoded_by_hand_and_tells_so_once() {
 }
 
 #[test]
+fn a_task_by_hand_is_done_with_its_cover() {
+    let mut flow = Flow::left_at(20_000);
+    let Input::TaskAsked { video: id, task, plan, request } = task(&flow, "t1") else { panic!("a request") };
+    let asked = Input::TaskAsked { video: id.clone(), task, plan: TaskPlan { cover: true, ..plan }, request };
+    flow.check(
+        21_000,
+        asked,
+        "
+            6  +21.000 s  part 0's video is asked for, priority 6: group g-hand, renditions hd, a cover
+            to do 6.0 process part 0's video by hand
+            wake at 200000
+        ",
+    );
+    let rendition = JobId::derived(&TaskId::new("t1"), 0);
+    flow.check(
+        30_000,
+        rendition_done(&(id.clone(), rendition)),
+        "
+            7  +30.000 s  part 0's video, rendition hd: done, 1000000 bytes, 800 kbit/s, index.m3u8
+            tells stream-transcoded, task-complete
+            to do 6.0 process part 0's video by hand
+            wake at 200000
+        ",
+    );
+    let cover = flow.broadcast.videos[&id].tasks.last().and_then(|task| task.cover.as_ref()).unwrap().job.clone();
+    let taken = "
+            8  +31.000 s  part 0's video, cover: done, 3 pictures
+            tells cover-taken
+            wake at 200000
+        ";
+    flow.check(31_000, cover_done(&(id.clone(), cover.clone())), taken);
+    flow.check(32_000, cover_done(&(id, cover)), "no record\nwake at 200000");
+}
+
+#[test]
 fn a_cancelled_task_fails_what_it_has_not_made() {
     let mut flow = Flow::left_at(20_000);
     flow.check(
