@@ -98,10 +98,12 @@ pub(super) fn cover(
     result: &WorkResult<CoverFacts>,
     now: Timestamp,
 ) -> Vec<Record> {
-    let waiting = broadcast.videos.get(video).filter(|video| !video.removed).is_some_and(|video| {
-        let mut covers = video.tasks.iter().filter_map(|task| task.cover.as_ref());
-        covers.any(|cover| &cover.job == job && cover.result.is_none())
-    });
+    let waiting = broadcast
+        .videos
+        .get(video)
+        .filter(|video| !video.removed)
+        .and_then(|video| video.cover(job))
+        .is_some_and(|cover| cover.result.is_none());
     if !waiting {
         return Vec::new();
     }

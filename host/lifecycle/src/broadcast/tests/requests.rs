@@ -185,7 +185,6 @@ fn a_part_removed_while_it_is_composed_stays_on_the_disk_until_the_index_holds_i
         verdict((6, 2), compose(&[0])),
         "
         7  +21.500 s  the compose: no policy; the record config applies: composed of part 0
-        tells compose-started
         to do 7.0 compose the composed video of 1 parts",
     );
     flow.check(
@@ -203,6 +202,7 @@ fn a_part_removed_while_it_is_composed_stays_on_the_disk_until_the_index_holds_i
     let linked = Input::ComposeLinked { effect: EffectId { record: 7, ordinal: 0 }, facts };
     flow.check(22_100, linked.clone(), "
         9  +22.100 s  the composed video plays: 10.000 s from 0.000 s, 2500000 bytes, 250 pictures, 468 audio frames, H.264 1280x720 at 25 fps and AAC 48000 Hz x2
+        tells compose-started
         to do 7.0 compose the composed video of 1 parts
         to do 8.0 discard part 0's video");
     flow.check(
