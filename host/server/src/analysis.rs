@@ -11,9 +11,8 @@ use reprise_lifecycle::id::{JobId, VideoId};
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::media::{MediaFacts, Stretch};
 use reprise_lifecycle::record::{WorkFailure, WorkResult};
-use reprise_lifecycle::work::{AnalysisKind, AnalysisResult, Duplicate, DuplicateStretch};
+use reprise_lifecycle::work::{AnalysisKind, AnalysisResult, DEFAULT_PRIORITY, Duplicate, DuplicateStretch, Trigger};
 use reprise_media::signature::{MOST_FRAMES, Signature};
-use tokio::sync::Semaphore;
 
 use crate::driver::{Handle, Work};
 use crate::ffmpeg::analyse::plan::SIGNATURE;
@@ -21,12 +20,10 @@ use crate::ffmpeg::error::{Failure, Fault, Reason};
 use crate::ffmpeg::tools::Tools;
 use crate::ffmpeg::{AnalyseJob, Findings, Span, analyse, sign};
 use crate::files::{self, Files};
-use crate::jobs;
+use crate::jobs::queue::{NoSlot, Queue};
+use crate::jobs::{self, schedule};
 use crate::store::Store;
 use crate::store::analyses::FingerprintRow;
-
-/// Analyses at once: each decodes as fast as it can, and encodes that viewers wait for keep their share.
-const AT_ONCE: usize = 1;
 
 /// Threads of one.
 const THREADS: u32 = 2;
@@ -56,7 +53,7 @@ pub struct Analyses {
     files: Arc<Files>,
     store: Store,
     tools: Tools,
-    slots: Semaphore,
+    queue: Queue,
 }
 
 /// One attempt at an analysis.
@@ -69,20 +66,22 @@ struct Attempt<'a> {
 }
 
 impl Analyses {
-    /// Over this data folder and this catalogue.
-    pub fn new(files: Arc<Files>, store: Store, tools: Tools) -> Self {
-        Self { files, store, tools, slots: Semaphore::new(AT_ONCE) }
+    /// Over this data folder and this catalogue; each analysis waits for its slot in `queue`.
+    pub fn new(files: Arc<Files>, store: Store, tools: Tools, queue: Queue) -> Self {
+        Self { files, store, tools, queue }
     }
 
     /// Does one analysis and tells what came of it.
     pub async fn run(&self, work: &Work, handle: &Handle, video: &VideoId, job: &JobId, kind: AnalysisKind) {
-        let slot = tokio::select! {
-            slot = self.slots.acquire() => slot,
-            () = work.cancel.cancelled() => return,
+        let (tenant, priority) = (work.broadcast.tenant.as_str(), priority(work, video, job));
+        let _slot = match self.queue.acquire(tenant, priority, &work.cancel).await {
+            Ok(slot) => slot,
+            Err(NoSlot::Cancelled) => return,
+            Err(full @ NoSlot::Full(_)) => {
+                tracing::warn!(video.id = %video, reason = %full, "an analysis finds no place in the queue; it is tried again");
+                return;
+            }
         };
-        if slot.is_err() {
-            return;
-        }
         let attempt = Attempt { work, video, job, name: format!("analysis-{job}") };
         let result = match self.attempt(&attempt, kind).await {
             Ok(result) => WorkResult::Done(result),
@@ -110,10 +109,19 @@ impl Analyses {
             return Err(Reason::Refused { refusal }.into());
         };
         let source = jobs::source(&self.files.media_path(attempt.video, files::SOURCE), &facts);
-        let (name, video) = (attempt.name.clone(), attempt.video.clone());
+        let video = attempt.video.clone();
+        let is_there =
+            |files: &Files, video: &VideoId| match files.video(video).and_then(|dir| dir.metadata(files::SOURCE)) {
+                Ok(_) => Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+                Err(error) => Err(error),
+            };
+        if !self.blocking(move |files| is_there(files, &video)).await? {
+            // It was composed and played, but its own file could not be made; it never comes.
+            return Err(Reason::Refused { refusal: "the video has no file".to_owned() }.into());
+        }
+        let name = attempt.name.clone();
         let work_dir = self.blocking(move |files| {
-            // A composed video plays before its own file is there; until then this is tried again.
-            files.video(&video)?.metadata(files::SOURCE)?;
             let work = files.fresh_work(&name)?;
             Dir::open_ambient_dir(&work, ambient_authority())?.create_dir(MADE)?;
             Ok(work.join(MADE))
@@ -191,6 +199,16 @@ impl Analyses {
             _ => host(error),
         })
     }
+}
+
+/// What the record rules call for is looked at first: the compose of the whole broadcast waits for it.
+fn priority(work: &Work, video: &VideoId, job: &JobId) -> u8 {
+    let video = work.broadcast.videos.get(video);
+    let analysis = video.and_then(|video| video.analyses.iter().find(|analysis| &analysis.job == job));
+    analysis.map_or(DEFAULT_PRIORITY, |analysis| match analysis.trigger {
+        Trigger::Auto => schedule::HIGHEST,
+        Trigger::Manual => analysis.request.priority,
+    })
 }
 
 fn host(error: impl std::fmt::Display) -> Failure {

@@ -113,7 +113,6 @@ impl App {
         let to_notify = Arc::new(Notify::new());
         let (handle, inbox) = driver::inbox();
         let disk = Arc::new(Disk::new(free(&files), &config.limits));
-        let composer = Arc::new(Composer::new(Arc::clone(&files), tools.clone(), jobs::THREADS));
         let guess = Guess { store: store.clone(), policies: Arc::clone(&policies) };
         let slots = jobs::following_slots(&config.jobs);
         let following =
@@ -128,15 +127,19 @@ impl App {
         let jobs =
             Jobs::new(Arc::clone(&files), tools.clone(), store.clone(), workers, progress.clone(), following.clone());
         let jobs = Arc::new(jobs);
+        let queue = jobs.queue();
+        let composer = Arc::new(Composer::new(Arc::clone(&files), tools.clone(), jobs::THREADS, queue.clone()));
+        let producer =
+            Producer::new(store.clone(), Arc::clone(&files), tools.clone(), Arc::clone(&composer), queue.clone());
         let performer = Performer {
             driver: handle.clone(),
             publishers: Arc::clone(&publishers),
             recorders: recorders.clone(),
             policies: Arc::clone(&policies),
-            producer: Arc::new(Producer::new(store.clone(), Arc::clone(&files), tools.clone(), Arc::clone(&composer))),
-            analyses: Arc::new(Analyses::new(Arc::clone(&files), store.clone(), tools.clone())),
+            producer: Arc::new(producer),
+            analyses: Arc::new(Analyses::new(Arc::clone(&files), store.clone(), tools.clone(), queue.clone())),
             composing: Composing::new(Arc::clone(&composer), handle.clone()),
-            pictures: Arc::new(Pictures::new(Arc::clone(&files), tools.clone(), jobs.queue().clone())),
+            pictures: Arc::new(Pictures::new(Arc::clone(&files), tools.clone(), queue.clone())),
             files: Arc::clone(&files),
             jobs: Arc::clone(&jobs),
         };
