@@ -259,9 +259,9 @@ impl App {
     /// Serves until the stop token is set, then stops: publishers first, so that what they sent is recorded; then the
     /// driver, which takes the last inputs; then callbacks and requests; then the catalogue.
     pub async fn run(self) {
-        let (drained, delivered) = (CancellationToken::new(), CancellationToken::new());
+        let (left, drained, delivered) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let http = tokio::spawn(self.http.run(self.router, delivered.clone()));
-        let chronicler = tokio::spawn(self.chronicler.run(self.stop.clone()));
+        let chronicler = tokio::spawn(self.chronicler.run(left.clone()));
         let notices = tokio::spawn(self.notices.run(delivered.clone()));
         let (disk, publishers) = (Arc::clone(&self.ingest.disk), Arc::clone(&self.ingest.publishers));
         let stop = self.stop.clone();
@@ -274,6 +274,7 @@ impl App {
         self.stop.cancelled().await;
         tracing::info!("stopping");
         wait("ingest", rtmp).await;
+        left.cancel();
         wait("sweeper", sweeper).await;
         wait("disk", disk).await;
         wait("chronicle", chronicler).await;
