@@ -43,7 +43,10 @@ impl Composing {
             Err(error) => return self.failed(work, video, &error).await,
         };
         let effect = work.effect_id;
-        self.tell(work, video, Input::ComposeLinked { effect, facts }).await;
+        if !self.tell(work, video, Input::ComposeLinked { effect, facts }).await {
+            // That it plays is told before that its file is there.
+            return;
+        }
         let claim = Claim { tenant: work.broadcast.tenant.as_str(), priority: DEFAULT_PRIORITY };
         match self.composer.build(video, claim, &work.cancel).await {
             Ok(facts) => self.finished(work, video, WorkResult::Done(facts)).await,
@@ -68,9 +71,12 @@ impl Composing {
         self.tell(work, video, Input::ComposeFinished { effect: work.effect_id, result }).await;
     }
 
-    async fn tell(&self, work: &Work, video: &VideoId, input: Input) {
-        if let Err(error) = self.driver.job_input(&work.broadcast.id, input).await {
+    /// Says whether it was recorded.
+    async fn tell(&self, work: &Work, video: &VideoId, input: Input) -> bool {
+        let told = self.driver.job_input(&work.broadcast.id, input).await;
+        if let Err(error) = &told {
             tracing::warn!(video.id = %video, error = %error, "a compose's result was not recorded; it is told again");
         }
+        told.is_ok()
     }
 }

@@ -55,7 +55,10 @@ impl<'a> Touched<'a> {
                 self.tasks.insert(task);
             }
             Record::OutputFinished { job, .. } => self.tasks.extend(video.task_of_job(job).map(|task| &task.id)),
-            Record::CoverFinished { .. } => self.tasks.extend(video.task().map(|task| &task.id)),
+            Record::CoverFinished { job, .. } => {
+                let takes = |task: &&Task| task.cover.as_ref().is_some_and(|cover| &cover.job == job);
+                self.tasks.extend(video.tasks.iter().filter(takes).map(|task| &task.id));
+            }
             Record::PicturesFinished { job, .. } => {
                 self.pictures.insert(job);
             }
