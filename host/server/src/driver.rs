@@ -130,6 +130,10 @@ impl Driver {
         self.reconcile(&everyone);
         let mut messages = Vec::with_capacity(BATCH);
         loop {
+            // An inbox that is never empty must not keep break windows open.
+            if self.wake_in().is_zero() {
+                self.tick().await;
+            }
             let wake = self.wake_in();
             tokio::select! {
                 biased;
