@@ -28,7 +28,7 @@ const GRACE: Duration = Duration::from_secs(8);
 /// One piece of work.
 #[derive(Clone, Debug)]
 pub struct Work {
-    /// The broadcast it belongs to, as it was when the work was called for.
+    /// The broadcast it belongs to, as it was when the work was called for, and of it what [`Broadcast::seen_by`] gives.
     pub broadcast: Arc<Broadcast>,
     /// Its id.
     pub effect_id: EffectId,
@@ -77,14 +77,13 @@ impl Running {
         });
         self.ended_before.retain(|(owner, effect), _| owner != id || wanted.contains_key(effect));
         let Some(broadcast) = broadcast.filter(|_| !self.stop.is_cancelled()) else { return };
-        let mut snapshot = None;
         for (effect_id, effect) in wanted {
             let key = (id.clone(), effect_id);
             if self.work.contains_key(&key) {
                 continue;
             }
             let cancel = self.stop.child_token();
-            let broadcast = Arc::clone(snapshot.get_or_insert_with(|| Arc::new(broadcast.clone())));
+            let broadcast = Arc::new(broadcast.seen_by(&effect));
             let work = Work { broadcast, effect_id, effect, cancel: cancel.clone() };
             let ended_before = self.ended_before.get(&key).copied().unwrap_or(0);
             self.work.insert(key, cancel);
