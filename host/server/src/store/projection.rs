@@ -4,8 +4,8 @@
 use reprise_lifecycle::broadcast::{Broadcast, Compose, PartState, Publishing};
 use reprise_lifecycle::id::{JobId, VideoId};
 use reprise_lifecycle::record::{Record, Subject, WorkResult};
-use reprise_lifecycle::video::{Source, Status, Task, Video};
-use reprise_lifecycle::work::{PictureKind, Trigger};
+use reprise_lifecycle::video::{Analysis, Source, Status, Task, Video};
+use reprise_lifecycle::work::{PictureKind, Removal, Trigger};
 use sqlx::{Sqlite, Transaction};
 
 use super::{Result, editing, write_json};
@@ -23,7 +23,7 @@ pub(super) async fn write(
     for id in touched {
         match after.videos.get(&id) {
             Some(row) if row.removed => forget(transaction, row).await?,
-            Some(row) => video(transaction, after, row, at).await?,
+            Some(row) => video(transaction, after, row, records, at).await?,
             None => {}
         }
     }
@@ -107,7 +107,15 @@ pub(super) fn status_word(status: Status) -> &'static str {
     }
 }
 
-async fn video(transaction: &mut Transaction<'_, Sqlite>, after: &Broadcast, video: &Video, at: i64) -> Result<()> {
+/// A row and what of its lists the records changed. A video may have hundreds of requests with twenty renditions each:
+/// to write all of them with each record would make everybody's commits wait.
+async fn video(
+    transaction: &mut Transaction<'_, Sqlite>,
+    after: &Broadcast,
+    video: &Video,
+    records: &[Record],
+    at: i64,
+) -> Result<()> {
     let (part, start, end) = match video.source {
         Source::Part(index) => {
             let part = after.parts.get(index as usize);
@@ -166,11 +174,16 @@ async fn video(transaction: &mut Transaction<'_, Sqlite>, after: &Broadcast, vid
     .bind(video.media_facts().map(|facts| write_json("media facts", facts)).transpose()?)
     .execute(&mut **transaction)
     .await?;
-    for task in &video.tasks {
+    for task in video.tasks.iter().filter(|task| records.iter().any(|record| changes_task(record, task))) {
         write_task(transaction, after, video, task).await?;
     }
-    super::analyses::write(transaction, after.tenant.as_str(), video).await?;
-    for pictures in &video.pictures {
+    for analysis in video.analyses.iter().filter(|it| records.iter().any(|record| changes_analysis(record, it))) {
+        super::analyses::write(transaction, after.tenant.as_str(), video, analysis).await?;
+    }
+    let finished = |job: &JobId| {
+        records.iter().any(|record| matches!(record, Record::PicturesFinished { job: of, .. } if of == job))
+    };
+    for pictures in video.pictures.iter().filter(|pictures| finished(&pictures.job)) {
         if let Some(WorkResult::Done(series)) = &pictures.result {
             for facts in series {
                 let row =
@@ -180,6 +193,39 @@ async fn video(transaction: &mut Transaction<'_, Sqlite>, after: &Broadcast, vid
         }
     }
     Ok(())
+}
+
+/// Whether a record changed what is written of a task. What concerns the video as a whole may have opened the automatic
+/// one.
+fn changes_task(record: &Record, task: &Task) -> bool {
+    let makes = |job: &JobId| task.output(job).is_some() || task.cover.as_ref().is_some_and(|cover| &cover.job == job);
+    match record {
+        Record::TaskOpened { task: id, .. } => &task.id == id,
+        Record::OutputFinished { job, .. } | Record::CoverFinished { job, .. } => makes(job),
+        Record::Removed { what: Removal::Streams(jobs), .. } => jobs.iter().any(makes),
+        Record::PicturesAsked { .. }
+        | Record::PicturesFinished { .. }
+        | Record::AnalysisAsked { .. }
+        | Record::AnalysisFinished { .. }
+        | Record::Removed { .. }
+        | Record::Discarded { .. } => false,
+        _ => task.trigger == Trigger::Auto,
+    }
+}
+
+/// Whether a record changed what is written of an analysis.
+fn changes_analysis(record: &Record, analysis: &Analysis) -> bool {
+    match record {
+        Record::AnalysisAsked { job, .. } | Record::AnalysisFinished { job, .. } => &analysis.job == job,
+        Record::TaskOpened { .. }
+        | Record::OutputFinished { .. }
+        | Record::CoverFinished { .. }
+        | Record::PicturesAsked { .. }
+        | Record::PicturesFinished { .. }
+        | Record::Removed { .. }
+        | Record::Discarded { .. } => false,
+        _ => analysis.trigger == Trigger::Auto,
+    }
 }
 
 /// How a video is named until its tenant says otherwise.
@@ -353,5 +399,42 @@ fn task_status(task: &Task) -> &'static str {
         (_, 0, 0) => "CompleteAllSucc",
         (0, _, 0) => "CompleteAllFail",
         (_, _, 0) => "CompletePartialSucc",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reprise_lifecycle::id::{GroupId, TaskId};
+    use reprise_lifecycle::input::Input;
+    use reprise_lifecycle::record::TaskPlan;
+    use reprise_lifecycle::work::Request;
+
+    use crate::testkit::World;
+
+    #[tokio::test]
+    async fn a_record_writes_what_it_changed_and_nothing_else() {
+        let world = World::new().await;
+        world.tenant("acme").await;
+        let mut life = world.broadcast("acme", "b1").await;
+        let video = life.part(0).await;
+        life.decide(&video, &["mp4", "m3u8"]).await;
+        // Were it written again, it would be there again.
+        sqlx::query("DELETE FROM jobs").execute(&world.store.writer).await.unwrap();
+        let plan = TaskPlan {
+            group: GroupId::new("g1"),
+            templates: life.state.videos[&video].tasks[0]
+                .outputs
+                .iter()
+                .map(|output| output.template.clone())
+                .collect(),
+            cover: false,
+        };
+        let task = TaskId::new("by-hand");
+        let request = Request::default();
+        life.put(Input::TaskAsked { video: video.clone(), task: task.clone(), plan, request }).await;
+        let jobs = world.store.jobs_of_video("acme", video.as_str()).await.unwrap();
+        assert_eq!(jobs.iter().map(|job| job.task.as_str()).collect::<Vec<_>>(), ["by-hand"; 2]);
+        life.rendition(&video, 0, &[("index.m3u8", b"")]).await;
+        assert_eq!(world.store.jobs_of_video("acme", video.as_str()).await.unwrap().len(), 4, "its own task");
     }
 }
