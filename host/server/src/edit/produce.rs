@@ -16,7 +16,7 @@ use reprise_lifecycle::media::PartFacts;
 use reprise_lifecycle::question::GapRule;
 use reprise_lifecycle::record::{WorkFailure, WorkResult};
 use reprise_lifecycle::work::ProduceOpening;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::fonts::{FontError, Fonts};
 use super::image::ImageFormat;
@@ -31,6 +31,7 @@ use crate::ffmpeg::edit::{EditJob, EditSources, RESULT, edit, plan};
 use crate::ffmpeg::error::{Failure, Fault};
 use crate::ffmpeg::tools::Tools;
 use crate::files::{Files, SOURCE};
+use crate::jobs::queue::Queue;
 use crate::store::Store;
 
 /// The vendor's codes.
@@ -52,7 +53,8 @@ pub struct Producer {
     files: Arc<Files>,
     tools: Tools,
     composer: Arc<Composer>,
-    slots: Semaphore,
+    /// Tenants take turns here too, however many productions one of them asks for.
+    queue: Queue,
 }
 
 /// Why there is no result.
@@ -75,19 +77,14 @@ struct Attempt<'a> {
 
 impl Producer {
     pub fn new(store: Store, files: Arc<Files>, tools: Tools, composer: Arc<Composer>) -> Self {
-        Self { store, files, tools, composer, slots: Semaphore::new(AT_ONCE) }
+        Self { store, files, tools, composer, queue: Queue::new(AT_ONCE) }
     }
 
     /// Makes `video`, the production of the work's broadcast, and tells what came of it.
     pub async fn produce(&self, work: &Work, handle: &Handle, video: &VideoId) {
         let Some(opening) = &work.broadcast.production else { return };
-        let slot = tokio::select! {
-            slot = self.slots.acquire() => slot,
-            () = work.cancel.cancelled() => return,
-        };
-        if slot.is_err() {
-            return;
-        }
+        let priority = opening.request.priority;
+        let Ok(_slot) = self.queue.acquire(opening.tenant.as_str(), priority, &work.cancel).await else { return };
         let name = format!("{video}-{}", work.effect_id.record);
         let attempt = Attempt { work, video, pins: format!("{name}-in"), name };
         let made = self.make(&attempt, opening).await;

@@ -1,4 +1,4 @@
-//! The line of work for ffmpeg: transcodes, pictures, analyses, edits and joins all take their slot here. Who is next
+//! A line of work for ffmpeg: transcodes, pictures and joins share one, analyses and edits have their own. Who is next
 //! is [`super::schedule`]'s decision; here are the futures that wait for it.
 
 use std::collections::BTreeMap;
