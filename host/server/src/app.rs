@@ -116,8 +116,8 @@ impl App {
         let composer = Arc::new(Composer::new(Arc::clone(&files), tools.clone(), jobs::THREADS));
         let guess = Guess { store: store.clone(), policies: Arc::clone(&policies) };
         let slots = jobs::following_slots(&config.jobs);
-        let following =
-            (slots > 0).then(|| Following::new(Arc::clone(&files), tools.clone(), guess, slots, stop.clone()));
+        let following = (slots > 0)
+            .then(|| Following::new(Arc::clone(&files), tools.clone(), guess, slots, Arc::clone(&disk), stop.clone()));
         let mut recorders =
             Recorders::new(handle.clone(), Arc::clone(&files), Arc::clone(&watermarks), Arc::clone(&disk));
         if let Some(following) = &following {
@@ -139,6 +139,7 @@ impl App {
             pictures: Arc::new(Pictures::new(Arc::clone(&files), tools.clone(), jobs.queue().clone())),
             files: Arc::clone(&files),
             jobs: Arc::clone(&jobs),
+            disk: Arc::clone(&disk),
         };
         let sweeper = Sweeper {
             store: store.clone(),
@@ -209,6 +210,7 @@ impl App {
             due: Arc::clone(&to_deliver),
             driver: handle.clone(),
             progress,
+            disk: Arc::clone(&disk),
         };
         let playback = Playback::new(store.clone(), Arc::clone(&files), &public_url, clock::now);
         let router = http::health(Arc::new(health))

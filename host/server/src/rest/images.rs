@@ -95,7 +95,8 @@ pub(super) async fn put(
     Scope(tenant): Scope,
     request: Request,
 ) -> Result<(StatusCode, Json<ImageView>), Error> {
-    // The body is read only when there is a place for it.
+    // The body is read only when there is a place for it, here and on the disk.
+    shared.disk.check().map_err(|_| Error::Busy)?;
     let _place = shared.uploads.try_acquire().map_err(|_| Error::Busy)?;
     let bytes: Bytes = raw(request, &()).await?;
     let header = header(&bytes).map_err(|error| Error::Invalid(error.to_string()))?;
