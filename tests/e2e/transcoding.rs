@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use http::Method;
 use reprise_tests::receiver::{Received, Receiver};
 use reprise_tests::server::Server;
-use reprise_tests::stage::{Stage, VOD, template};
+use reprise_tests::stage::{LIVE, Stage, VOD, template};
 use reprise_tests::{encoder, eventually, media};
 use serde_json::{Value, json};
 
@@ -132,6 +132,45 @@ fn a_task_that_waits_can_be_cancelled() -> anyhow::Result<()> {
         })
         .await?;
         assert!(since.elapsed() < Duration::from_secs(10), "cancelled, not waited for");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_composed_ladder_is_joined_from_those_of_its_parts() -> anyhow::Result<()> {
+    crate::run(async {
+        let server = Server::start("[jobs]\nfollowing = 0\n").await?;
+        let stage = Stage::new(&server, "once").await?;
+        let group = stage.group("two", &[template("LD", "mp4", 160, 200), template("SD", "m3u8", 240, 300)]).await?;
+        let parameters = [
+            ("DomainName", stage.play_domain.as_str()),
+            ("AppName", "live"),
+            ("VodTranscodeGroupId", &group),
+            ("CycleDuration", "3"),
+            ("DelayTime", "1"),
+            ("AutoCompose", "ON"),
+            ("ComposeVodTranscodeGroupId", &group),
+        ];
+        stage.vendor.call(LIVE, "AddLiveRecordVodConfig", &parameters).await?;
+        let clip = server.scratch().join("clip.mp4");
+        encoder::clip(&clip, "320x180", 9).await?;
+        let pushed = media::pushed(&clip).await?.video;
+        encoder::finished(encoder::publish(&clip, &stage.push_url("live", "cam01"))?).await?;
+        let videos = stage.settled().await?;
+        let composed: Vec<_> = videos.iter().filter(|video| video["part"].is_null()).collect();
+        assert_eq!((videos.len() >= 4, composed.len()), (true, 1), "three cycles and the whole");
+        let id = composed[0]["id"].as_str().context("no id")?;
+        let shown = stage.admin.call(Method::GET, &format!("/v1/tenants/once/videos/{id}"), None).await?;
+        let renditions = shown["renditions"].as_array().context("no renditions")?;
+        assert_eq!(renditions.len(), 2);
+        for rendition in renditions {
+            let decoded = media::decode(rendition["url"].as_str().context("no URL")?).await?;
+            assert_eq!(decoded.video, pushed, "{rendition}");
+            let steps: Vec<f64> = decoded.times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            assert!(steps.iter().all(|step| (0.035..0.045).contains(step)), "{rendition}: {steps:?}");
+        }
+        assert_eq!(server.metric("reprise_renditions_reused_total{how=\"joined\"}").await?, 2);
+        assert_eq!(server.metric("reprise_encoded_frames_total").await?, pushed * 2, "no frame is encoded twice");
         Ok(())
     })
 }

@@ -18,7 +18,7 @@ use crate::media::{AudioTrack, PartFacts, VideoTrack};
 use crate::question::{PartSummary, StreamKey};
 use crate::record::{EndCause, Opening, Record, RecordRules, Subject};
 use crate::time::Timestamp;
-use crate::video::Video;
+use crate::video::{Task, Video};
 use crate::work::{ProduceOpening, Request};
 
 pub use self::submitting::{CANCELLED, MAX_PLAN_BYTES, MAX_REQUESTS, REQUESTS_BESIDE, REQUESTS_PER_VIDEO};
@@ -415,9 +415,10 @@ impl Broadcast {
         (last.state == PartState::Open).then_some(index)
     }
 
-    /// What came with the request behind a rendition's job.
+    /// What came with the request behind the job of a rendition or of covers.
     pub fn request_of_job(&self, job: &JobId) -> Option<&Request> {
-        self.videos.values().find_map(|video| video.task_of_job(job)).map(|task| &task.request)
+        let takes = |task: &&Task| task.output(job).is_some() || task.cover.as_ref().is_some_and(|it| &it.job == job);
+        self.videos.values().flat_map(|video| &video.tasks).find(takes).map(|task| &task.request)
     }
 
     /// What came with the request behind a task.

@@ -41,12 +41,17 @@ pub enum Told {
         /// Wall clock of its end.
         ended_at: Timestamp,
     },
-    /// The merge began; this is the video it will be.
+    /// The merge began, and what it will be plays already.
     ComposeStarted,
+    /// The merge could not begin.
+    ComposeRefused(WorkFailure),
     /// The video's source file is complete.
     SourceComplete {
         /// Its size.
         bytes: u64,
+        /// Text that came with the request, where the video was asked for.
+        #[serde(default)]
+        extend: Option<String>,
     },
     /// The source was measured.
     Analysed(PartFacts),
@@ -56,6 +61,9 @@ pub enum Told {
         job: JobId,
         /// What became of it.
         result: WorkResult<CoverFacts>,
+        /// Text that came with the request.
+        #[serde(default)]
+        extend: Option<String>,
     },
     /// One rendition ended.
     StreamTranscoded(StreamReport),
@@ -119,6 +127,7 @@ impl Told {
         match self {
             Self::PartRecorded { .. } => "part-recorded",
             Self::ComposeStarted => "compose-started",
+            Self::ComposeRefused(_) => "compose-refused",
             Self::SourceComplete { .. } => "source-complete",
             Self::Analysed(_) => "analysed",
             Self::CoverTaken { .. } => "cover-taken",
@@ -169,19 +178,19 @@ fn told(after: &Broadcast, record: &Record) -> Vec<(VideoId, Told)> {
             let started_at = after.parts.get(*part as usize).map_or(*ended_at, |part| part.started_at);
             vec![
                 (video.clone(), Told::PartRecorded { started_at, ended_at: *ended_at }),
-                (video.clone(), Told::SourceComplete { bytes: facts.bytes }),
+                (video.clone(), Told::SourceComplete { bytes: facts.bytes, extend: None }),
                 (video, Told::Analysed(facts.clone())),
             ]
         }
         Record::Decided { subject: Subject::Video(video), resolution: Resolution::Nothing, .. } => {
             vec![(video.clone(), rejected())]
         }
-        Record::Decided { subject: Subject::Compose, resolution: Resolution::Compose { .. }, .. } => {
-            vec![(VideoId::of_compose(&after.id), Told::ComposeStarted)]
-        }
+        // Told when it plays and not before: who hears of it may look at once.
+        Record::ComposeLinked { .. } => vec![(VideoId::of_compose(&after.id), Told::ComposeStarted)],
         Record::OutputFinished { video, job, .. } => output_finished(after, video, job),
         Record::CoverFinished { video, job, result, .. } => {
-            vec![(video.clone(), Told::CoverTaken { job: job.clone(), result: result.clone() })]
+            let extend = after.request_of_job(job).and_then(|request| request.extend.clone());
+            vec![(video.clone(), Told::CoverTaken { job: job.clone(), result: result.clone(), extend })]
         }
         Record::ComposeFinished { result, .. } => source_made(after, result),
         Record::PicturesFinished { video, job, result, .. } => pictures_taken(after, video, job, result),
@@ -199,7 +208,6 @@ fn told(after: &Broadcast, record: &Record) -> Vec<(VideoId, Told)> {
         | Record::PartDropped { .. }
         | Record::Ended { .. }
         | Record::Decided { .. }
-        | Record::ComposeLinked { .. }
         | Record::ProduceOpened { .. }
         | Record::TaskOpened { .. }
         | Record::PicturesAsked { .. }
@@ -210,6 +218,7 @@ fn told(after: &Broadcast, record: &Record) -> Vec<(VideoId, Told)> {
 
 fn source_made(after: &Broadcast, result: &WorkResult<PartFacts>) -> Vec<(VideoId, Told)> {
     let mut told = Vec::new();
+    let extend = after.production.as_ref().and_then(|opening| opening.request.extend.clone());
     let video = match &after.production {
         Some(opening) => {
             let video = VideoId::of_edit(&after.id);
@@ -217,7 +226,7 @@ fn source_made(after: &Broadcast, result: &WorkResult<PartFacts>) -> Vec<(VideoI
                 WorkResult::Done(_) => None,
                 WorkResult::Failed(failure) => Some(failure.clone()),
             };
-            let (project, extend) = (opening.project.clone(), opening.request.extend.clone());
+            let (project, extend) = (opening.project.clone(), extend.clone());
             told.push((video.clone(), Told::ProduceFinished { project, failure, extend }));
             video
         }
@@ -225,10 +234,13 @@ fn source_made(after: &Broadcast, result: &WorkResult<PartFacts>) -> Vec<(VideoI
     };
     match result {
         WorkResult::Done(facts) => {
-            told.push((video.clone(), Told::SourceComplete { bytes: facts.bytes }));
+            told.push((video.clone(), Told::SourceComplete { bytes: facts.bytes, extend }));
             told.push((video, Told::Analysed(facts.clone())));
         }
         WorkResult::Failed(failure) if after.production.is_none() => {
+            if after.videos.get(&video).is_some_and(|video| !video.linked) {
+                told.push((video.clone(), Told::ComposeRefused(failure.clone())));
+            }
             told.push((video, Told::ComposeFailed(failure.clone())));
         }
         WorkResult::Failed(_) => {}

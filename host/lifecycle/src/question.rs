@@ -234,7 +234,6 @@ pub enum CallbackAnswer {
 /// A question at any hook.
 #[expect(clippy::large_enum_variant, reason = "one question at a time is held, and never in a collection")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "a question is made, asked and dropped; it is never kept in numbers")]
 #[serde(rename_all = "kebab-case")]
 pub enum Question {
     /// At [`Hook::TemplateGroup`].

@@ -292,6 +292,11 @@ impl Video {
         self.tasks.iter().find(|task| task.output(job).is_some())
     }
 
+    /// The covers that this job takes.
+    pub fn cover(&self, job: &JobId) -> Option<&Cover> {
+        self.tasks.iter().filter_map(|task| task.cover.as_ref()).find(|cover| &cover.job == job)
+    }
+
     /// What the newest analysis of facts found.
     pub fn media_facts(&self) -> Option<&MediaFacts> {
         self.analyses.iter().rev().find_map(|analysis| match analysis.result.as_ref()?.0.done()? {

@@ -11,9 +11,8 @@ use reprise_lifecycle::id::{JobId, VideoId};
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::media::{MediaFacts, Stretch};
 use reprise_lifecycle::record::{WorkFailure, WorkResult};
-use reprise_lifecycle::work::{AnalysisKind, AnalysisResult, Duplicate, DuplicateStretch};
+use reprise_lifecycle::work::{AnalysisKind, AnalysisResult, DEFAULT_PRIORITY, Duplicate, DuplicateStretch};
 use reprise_media::signature::{MOST_FRAMES, Signature};
-use tokio::sync::Semaphore;
 
 use crate::driver::{Handle, Work};
 use crate::ffmpeg::analyse::plan::SIGNATURE;
@@ -22,11 +21,9 @@ use crate::ffmpeg::tools::Tools;
 use crate::ffmpeg::{AnalyseJob, Findings, Span, analyse, sign};
 use crate::files::{self, Files};
 use crate::jobs;
+use crate::jobs::queue::Queue;
 use crate::store::Store;
 use crate::store::analyses::FingerprintRow;
-
-/// Analyses at once: each decodes as fast as it can, and encodes that viewers wait for keep their share.
-const AT_ONCE: usize = 1;
 
 /// Threads of one.
 const THREADS: u32 = 2;
@@ -56,7 +53,7 @@ pub struct Analyses {
     files: Arc<Files>,
     store: Store,
     tools: Tools,
-    slots: Semaphore,
+    queue: Queue,
 }
 
 /// One attempt at an analysis.
@@ -69,20 +66,18 @@ struct Attempt<'a> {
 }
 
 impl Analyses {
-    /// Over this data folder and this catalogue.
-    pub fn new(files: Arc<Files>, store: Store, tools: Tools) -> Self {
-        Self { files, store, tools, slots: Semaphore::new(AT_ONCE) }
+    /// Over this data folder and this catalogue; each analysis waits for its slot in `queue`.
+    pub fn new(files: Arc<Files>, store: Store, tools: Tools, queue: Queue) -> Self {
+        Self { files, store, tools, queue }
     }
 
     /// Does one analysis and tells what came of it.
     pub async fn run(&self, work: &Work, handle: &Handle, video: &VideoId, job: &JobId, kind: AnalysisKind) {
-        let slot = tokio::select! {
-            slot = self.slots.acquire() => slot,
-            () = work.cancel.cancelled() => return,
-        };
-        if slot.is_err() {
-            return;
-        }
+        let known = work.broadcast.videos.get(video);
+        let asked = known.and_then(|video| video.analyses.iter().find(|analysis| &analysis.job == job));
+        let priority = asked.map_or(DEFAULT_PRIORITY, |analysis| analysis.request.priority);
+        let tenant = work.broadcast.tenant.as_str();
+        let Ok(_slot) = self.queue.acquire(tenant, priority, &work.cancel).await else { return };
         let attempt = Attempt { work, video, job, name: format!("analysis-{job}") };
         let result = match self.attempt(&attempt, kind).await {
             Ok(result) => WorkResult::Done(result),

@@ -134,7 +134,7 @@ impl App {
             recorders: recorders.clone(),
             policies: Arc::clone(&policies),
             producer: Arc::new(Producer::new(store.clone(), Arc::clone(&files), tools.clone(), Arc::clone(&composer))),
-            analyses: Arc::new(Analyses::new(Arc::clone(&files), store.clone(), tools.clone())),
+            analyses: Arc::new(Analyses::new(Arc::clone(&files), store.clone(), tools.clone(), jobs.queue().clone())),
             composing: Composing::new(Arc::clone(&composer), handle.clone()),
             pictures: Arc::new(Pictures::new(Arc::clone(&files), tools.clone(), jobs.queue().clone())),
             files: Arc::clone(&files),

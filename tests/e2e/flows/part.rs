@@ -89,7 +89,7 @@ fn flow_2_stores_and_transcodes_when_it_is_asked() -> anyhow::Result<()> {
         let templates = read.pointer("/TranscodeTemplateGroup/TranscodeTemplateList").and_then(Value::as_array);
         let small = templates.into_iter().flatten().find(|template| template["Definition"] == "LD");
         let small = small.and_then(|template| template["TranscodeTemplateId"].as_str()).context("no template")?;
-        let narrower = json!({"TranscodeTemplateList": [{"TranscodeTemplateId": small, "Video": {"Width": "96"}}]});
+        let narrower = json!({"TranscodeTemplateList": [{"TranscodeTemplateId": small, "Video": {"Width": "136"}}]});
         let submission = [
             ("VideoId", video),
             ("TemplateGroupId", group.as_str()),
@@ -143,7 +143,7 @@ fn flow_2_stores_and_transcodes_when_it_is_asked() -> anyhow::Result<()> {
             .filter(|(stream, _)| stream["Definition"] != "OD")
             .map(|(stream, _)| stream["Width"].as_u64())
             .collect();
-        assert_eq!(widths, [Some(96), Some(144)].into(), "the narrower one is as this request wanted it");
+        assert_eq!(widths, [Some(136), Some(144)].into(), "the narrower one is as this request wanted it");
         let calls = [
             "AddLiveRecordVodConfig",
             "SetMessageCallback",

@@ -29,7 +29,7 @@ TEMPLATE = {
     "TemplateName": "sweep",
     "Definition": "SD",
     "Container": {"Format": "mp4"},
-    "Video": {"Codec": "H.264", "Width": "64", "Crf": "45"},
+    "Video": {"Codec": "H.264", "Width": "128", "Crf": "45"},
     "Audio": {"Codec": "AAC", "Bitrate": "64", "Samplerate": "44100"},
 }
 TIMELINE = json.dumps({"VideoTracks": [{"VideoTrackClips": [{"MediaId": KEEP, "In": 0, "Out": 1}]}]})
@@ -89,10 +89,11 @@ ROWS = [
         {"Name": "sweep", "TranscodeTemplateList": json.dumps([TEMPLATE])},
         take("group", "TranscodeTemplateGroupId"),
     ),
+    ("vod", "AddTranscodeTemplateGroup", {"Name": "default"}, take("default", "TranscodeTemplateGroupId")),
     ("vod", "UpdateTranscodeTemplateGroup", {"TranscodeTemplateGroupId": later("group"), "Name": "swept"}),
     ("vod", "GetTranscodeTemplateGroup", {"TranscodeTemplateGroupId": later("group")}),
     ("vod", "ListTranscodeTemplateGroup", {}),
-    ("vod", "SetDefaultTranscodeTemplateGroup", {"TranscodeTemplateGroupId": later("group")}),
+    ("vod", "SetDefaultTranscodeTemplateGroup", {"TranscodeTemplateGroupId": later("default")}),
     (
         "vod",
         "SetMessageCallback",

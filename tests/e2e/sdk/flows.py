@@ -13,6 +13,9 @@ PLAY_DOMAIN = os.environ["PLAY_DOMAIN"]
 NO_TRANSCODE = "VOD_NO_TRANSCODE"
 PATIENCE_S = 120
 
+# The same quality in the words of templates, and in those of playback.
+DEFINITION, PLAYED = "LD", "FD"
+
 
 def template(definition, form, width):
     return {
@@ -25,7 +28,7 @@ def template(definition, form, width):
 
 
 def group():
-    templates = json.dumps([template("LD", "mp4", 96)])
+    templates = json.dumps([template(DEFINITION, "mp4", 128)])
     made = sdk.call("vod", "AddTranscodeTemplateGroup", Name=f"{GENERATION} group", TranscodeTemplateList=templates)
     made = made["TranscodeTemplateGroupId"]
     assert len(made) == 32, made
@@ -113,16 +116,16 @@ def finish():
             recorded = [video for video in recorded if video != whole]
         assert len(recorded) >= 2, f"flow {flow}: {recorded}"
         for video in recorded:
-            plays(video, ["LD"] if flow in (1, 3) else ["OD"])
+            plays(video, [PLAYED] if flow in (1, 3) else ["OD"])
         if flow == 2:
             transcoded(recorded[0], made)
-            plays(recorded[0], ["OD", "LD"])
+            plays(recorded[0], ["OD", PLAYED])
         if flow == 3:
-            plays(whole, ["LD"])
+            plays(whole, [PLAYED])
         if flow == 4:
             plays(whole, ["OD"])
             transcoded(whole, made)
-            plays(whole, ["OD", "LD"])
+            plays(whole, ["OD", PLAYED])
 
 
 {"setup": setup, "finish": finish}[sys.argv[2]]()

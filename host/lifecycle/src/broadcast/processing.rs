@@ -102,9 +102,8 @@ pub(super) fn cover(
         .videos
         .get(video)
         .filter(|video| !video.removed)
-        .and_then(|video| video.task())
-        .and_then(|task| task.cover.as_ref())
-        .is_some_and(|cover| &cover.job == job && cover.result.is_none());
+        .and_then(|video| video.cover(job))
+        .is_some_and(|cover| cover.result.is_none());
     if !waiting {
         return Vec::new();
     }

@@ -78,15 +78,22 @@ pub(super) fn task(
 pub(super) fn cancel(broadcast: &Broadcast, video: &VideoId, task: &TaskId, now: Timestamp) -> Vec<Record> {
     let task = broadcast.videos.get(video).filter(|video| !video.removed).and_then(|video| video.task_by_id(task));
     let failure = WorkFailure { code: CANCELLED.to_owned(), message: "the task was cancelled".to_owned() };
-    let open = task.into_iter().flat_map(|task| &task.outputs).filter(|output| output.finished.is_none());
-    open.map(|output| Record::OutputFinished {
+    let Some(task) = task else { return Vec::new() };
+    let outputs = task.outputs.iter().filter(|output| output.finished.is_none());
+    let outputs = outputs.map(|output| Record::OutputFinished {
         video: video.clone(),
         job: output.job.clone(),
         result: WorkResult::Failed(failure.clone()),
         started_at: now,
         at: now,
-    })
-    .collect()
+    });
+    let covers = task.cover.iter().filter(|cover| cover.result.is_none()).map(|cover| Record::CoverFinished {
+        video: video.clone(),
+        job: cover.job.clone(),
+        result: WorkResult::Failed(failure.clone()),
+        at: now,
+    });
+    outputs.chain(covers).collect()
 }
 
 pub(super) fn pictures(

@@ -286,7 +286,11 @@ impl Answers {
             0..=3 => Input::TaskAsked {
                 video: id,
                 task: TaskId::new(fresh),
-                plan: TaskPlan { group: GroupId::new("g-hand"), templates: vec![template("hand")], cover: false },
+                plan: TaskPlan {
+                    group: GroupId::new("g-hand"),
+                    templates: vec![template("hand")],
+                    cover: pick.is_multiple_of(2),
+                },
                 request,
             },
             4 => Input::TaskCancelled { task: video.tasks.last()?.id.clone(), video: id },

@@ -8,7 +8,7 @@ use reprise_lifecycle::id::{GroupId, TemplateId, VideoId};
 use reprise_lifecycle::media::PartFacts;
 use reprise_lifecycle::question::ComposePlan;
 use reprise_lifecycle::record::{CoverFacts, OutputFacts, WorkResult};
-use reprise_lifecycle::video::{Output, Stage, Status, Video};
+use reprise_lifecycle::video::{Cover, Output, Stage, Status, Video};
 use reprise_lifecycle::work::Trigger;
 
 /// One video at its end.
@@ -106,7 +106,10 @@ fn disturbed(cut: &Broadcast, whole: &Broadcast) -> BTreeSet<VideoId> {
     let asked = |video: &Video| {
         let manual = video.tasks.iter().filter(|task| task.trigger == Trigger::Manual).count();
         let removed = video.tasks.iter().flat_map(|task| &task.outputs).filter(|output| output.removed).count();
-        let cancelled = video.tasks.iter().flat_map(|task| &task.outputs).filter(|output| is_cancelled(output)).count();
+        let outputs = video.tasks.iter().flat_map(|task| &task.outputs).filter(|output| is_cancelled(output));
+        let covers =
+            video.tasks.iter().filter_map(|task| task.cover.as_ref()).filter(|cover| is_cancelled_cover(cover));
+        let cancelled = outputs.count() + covers.count();
         (manual, removed, cancelled, video.removed, video.source_removed)
     };
     let before = |id: &VideoId| cut.videos.get(id).map_or((0, 0, 0, false, false), asked);
@@ -116,6 +119,10 @@ fn disturbed(cut: &Broadcast, whole: &Broadcast) -> BTreeSet<VideoId> {
 fn is_cancelled(output: &Output) -> bool {
     let result = output.finished.as_ref().map(|finished| &finished.result);
     matches!(result, Some(WorkResult::Failed(failure)) if failure.code == CANCELLED)
+}
+
+fn is_cancelled_cover(cover: &Cover) -> bool {
+    matches!(&cover.result, Some(WorkResult::Failed(failure)) if failure.code == CANCELLED)
 }
 
 /// What the cut had recorded of a task stands to the letter, its ids and times included.

@@ -70,12 +70,20 @@ impl Teller<'_> {
                 told
             }
             Told::ComposeStarted => self.stream(),
-            Told::SourceComplete { bytes } => fields(json!({
-                "Size": bytes,
-                "FileUrl": self.url(SOURCE_MP4),
-            })),
+            Told::ComposeRefused(failure) => {
+                let mut told = self.stream();
+                told.extend(failed(failure));
+                told
+            }
+            Told::SourceComplete { bytes, extend } => extended(
+                fields(json!({
+                    "Size": bytes,
+                    "FileUrl": self.url(SOURCE_MP4),
+                })),
+                extend.as_deref(),
+            ),
             Told::Analysed(facts) => analysed(facts),
-            Told::CoverTaken { job, result } => self.cover(job, result),
+            Told::CoverTaken { job, result, extend } => extended(self.cover(job, result), extend.as_deref()),
             Told::StreamTranscoded(report) => extended(self.report(report), report.extend.as_deref()),
             Told::TaskComplete { streams, failure, extend, .. } => {
                 extended(self.task(streams, failure.as_ref()), extend.as_deref())

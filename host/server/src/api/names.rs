@@ -112,7 +112,7 @@ pub fn specification(codec: &str, width: u32, height: u32) -> String {
 pub fn event_type(told: &Told) -> &'static str {
     match told {
         Told::PartRecorded { .. } => "AddLiveRecordVideoComplete",
-        Told::ComposeStarted => "LiveRecordVideoComposeStart",
+        Told::ComposeStarted | Told::ComposeRefused(_) => "LiveRecordVideoComposeStart",
         Told::SourceComplete { .. } => "FileUploadComplete",
         Told::Analysed(_) => "VideoAnalysisComplete",
         Told::CoverTaken { .. } => "SnapshotComplete",

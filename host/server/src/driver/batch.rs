@@ -302,13 +302,15 @@ fn callback_of(broadcast: &Broadcast, told: &Told) -> Option<String> {
     let request = match told {
         Told::PicturesTaken { request, .. } | Told::AnalysisDone { request, .. } => Some(request),
         Told::StreamTranscoded(report) => broadcast.request_of_job(&report.job),
+        Told::CoverTaken { job, .. } => broadcast.request_of_job(job),
         Told::TaskComplete { task: Some(task), .. } => broadcast.request_of_task(task),
-        Told::ProduceFinished { .. } => broadcast.production.as_ref().map(|opening| &opening.request),
+        Told::ProduceFinished { .. } | Told::SourceComplete { .. } => {
+            broadcast.production.as_ref().map(|opening| &opening.request)
+        }
         Told::PartRecorded { .. }
         | Told::ComposeStarted
-        | Told::SourceComplete { .. }
+        | Told::ComposeRefused(_)
         | Told::Analysed(_)
-        | Told::CoverTaken { .. }
         | Told::TaskComplete { task: None, .. }
         | Told::ComposeFailed(_)
         | Told::Removed { .. }

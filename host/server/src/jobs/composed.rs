@@ -2,7 +2,9 @@
 //! those of parts that lack one are encoded, from the part.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use reprise_lifecycle::broadcast::Broadcast;
@@ -11,8 +13,8 @@ use reprise_lifecycle::record::OutputFacts;
 use reprise_lifecycle::video::{Source as Origin, Video};
 
 use super::attempt::{Attempt, Open, Told, Wanted};
-use super::joining::{self, MOST_PARTS, Rendered};
-use super::reuse::{Offer, WholePart, offer, whole_parts};
+use super::joining::{self, MOST_PARTS, PartTimes, Rendered, first_shown};
+use super::reuse::{Offer, WholePart, offer, times, whole_parts};
 use super::{Jobs, LOOK_AGAIN, THREADS, source};
 use crate::ffmpeg::error::{Failure, Fault};
 use crate::ffmpeg::transcode::{self, TranscodeJob};
@@ -37,9 +39,10 @@ impl Jobs {
             tracing::error!(video.id = %attempt.video, error = %error, "no folder for a job");
             return;
         }
+        let Some(times) = self.times(attempt, &offers.parts).await else { return };
         let made = self.missing(attempt, &open.wanted, &offers).await;
         for (number, wanted) in std::mem::take(&mut open.wanted).into_iter().enumerate() {
-            let joined = match self.rendered(&wanted, &offers, number, &made) {
+            let joined = match self.rendered(&wanted, &offers, number, &made, &times) {
                 Some(parts) => self.join(attempt, &wanted, parts).await,
                 None => None,
             };
@@ -140,19 +143,42 @@ impl Jobs {
         made
     }
 
+    /// Where each part's rendition lies on the joined timeline.
+    async fn times(&self, attempt: &Attempt<'_>, parts: &[WholePart]) -> Option<Vec<PartTimes>> {
+        let (files, looked_at) = (Arc::clone(&self.files), parts.to_vec());
+        let shown = move || {
+            let first = |part: &WholePart| first_shown(&files.media_path(&part.video, files::SOURCE));
+            looked_at.iter().map(first).collect::<io::Result<Vec<_>>>()
+        };
+        match tokio::task::spawn_blocking(shown).await.unwrap_or_else(|panic| Err(io::Error::other(panic))) {
+            Ok(shown) => Some(times(parts, &shown)),
+            Err(error) => {
+                tracing::info!(video.id = %attempt.video, error = %error, "a part cannot be read; the whole is encoded");
+                None
+            }
+        }
+    }
+
     /// All parts' renditions, if all are there.
-    fn rendered(&self, wanted: &Wanted, offers: &Offers, number: usize, made: &Made) -> Option<Vec<Rendered>> {
+    fn rendered(
+        &self,
+        wanted: &Wanted,
+        offers: &Offers,
+        number: usize,
+        made: &Made,
+        times: &[PartTimes],
+    ) -> Option<Vec<Rendered>> {
         let row = offers.table.get(number)?;
         let parts = offers.parts.iter().zip(row).enumerate();
         parts
             .map(|(index, (part, offer))| {
-                let duration_ms = part.facts.duration_ms;
+                let times = *times.get(index)?;
                 match offer {
                     Offer::Done(facts) => {
                         let OutputFacts { file, bytes, .. } = facts;
                         let (folder, entry) = file.rsplit_once('/')?;
                         let folder = self.files.media_path(&part.video, folder);
-                        Some(Rendered { folder, entry: entry.to_owned(), bytes: *bytes, duration_ms })
+                        Some(Rendered { folder, entry: entry.to_owned(), bytes: *bytes, times })
                     }
                     Offer::Pending | Offer::Missing => {
                         let (work_dir, facts) = made.outputs.get(&(index, wanted.rendition.key.clone()))?;
@@ -161,7 +187,7 @@ impl Jobs {
                             None => (work_dir.clone(), facts.entry.as_str()),
                         };
                         let bytes = facts.media.size_bytes;
-                        Some(Rendered { folder, entry: entry.to_owned(), bytes, duration_ms })
+                        Some(Rendered { folder, entry: entry.to_owned(), bytes, times })
                     }
                 }
             })

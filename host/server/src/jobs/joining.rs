@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use reprise_media::flv::VideoCodec;
-use reprise_media::fmp4::read_tracks;
+use reprise_media::fmp4::{SampleReader, TimedSample, read_tracks};
+use reprise_media::timeline::TrackKind;
 use reprise_media::track::Tracks;
 use tokio_util::sync::CancellationToken;
 
@@ -36,8 +37,17 @@ pub struct Rendered {
     pub entry: String,
     /// All its bytes.
     pub bytes: u64,
-    /// The time that its part takes on the timeline.
+    /// Where it lies on the joined timeline.
+    pub times: PartTimes,
+}
+
+/// Where a part's rendition lies on the joined timeline, for either way of joining.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartTimes {
+    /// From what is shown first of this part to what is shown first of the next.
     pub duration_ms: u64,
+    /// Where its first picture is shown or, without pictures, its first sound is heard.
+    pub anchor_ms: u64,
 }
 
 /// Joins `parts` in `work_dir`, as ffmpeg would have left an encode with this key.
@@ -71,10 +81,60 @@ pub async fn join(
         .map(|part| JoinInput {
             path: part.folder.join(&part.entry),
             size_bytes: part.bytes,
-            duration_ms: part.duration_ms,
+            duration_ms: part.times.duration_ms,
         })
         .collect();
     join_mp4(tools, work_dir, &format!("{key}.mp4"), &inputs, tracks, cancel).await
+}
+
+/// Fragments of a part in which all its tracks have begun.
+const FIRST_FRAGMENTS: usize = 16;
+
+/// Where the first picture and the first sound of a part are shown, on its broadcast's timeline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FirstShown {
+    /// The picture.
+    pub picture_ms: Option<u64>,
+    /// The sound.
+    pub sound_ms: Option<u64>,
+}
+
+impl FirstShown {
+    /// Whichever comes first. ffmpeg makes that the zero of everything it encodes from the part.
+    pub fn first_ms(&self) -> u64 {
+        self.picture_ms.into_iter().chain(self.sound_ms).min().unwrap_or(0)
+    }
+
+    /// The picture, or the sound of a part without pictures.
+    pub fn anchor_ms(&self) -> u64 {
+        self.picture_ms.or(self.sound_ms).unwrap_or(0)
+    }
+}
+
+/// Looks what is shown first of a recorded part.
+///
+/// # Errors
+/// When the part cannot be read.
+pub fn first_shown(source: &Path) -> io::Result<FirstShown> {
+    let (folder, name) = source.parent().zip(source.file_name()).ok_or(io::ErrorKind::InvalidInput)?;
+    let dir = Dir::open_ambient_dir(folder, ambient_authority())?;
+    let mut samples = SampleReader::open(dir.open(name)?)?;
+    let sound_rate = samples.tracks().audio.as_ref().map_or(0, |audio| u64::from(audio.sample_rate));
+    let mut first = FirstShown::default();
+    for _ in 0..FIRST_FRAGMENTS {
+        let Some(fragment) = samples.next_fragment()? else { break };
+        for TimedSample { track, sample, .. } in fragment {
+            let shown = sample.start.saturating_add_signed(i64::from(sample.composition));
+            match track {
+                TrackKind::Video => first.picture_ms = first.picture_ms.or(Some(shown)),
+                TrackKind::Audio => first.sound_ms = first.sound_ms.or((shown * 1000).checked_div(sound_rate)),
+            }
+        }
+        if first.picture_ms.is_some() && first.sound_ms.is_some() {
+            break;
+        }
+    }
+    Ok(first)
 }
 
 fn place(parts: &[Rendered], work_dir: &Path, folder: &str) -> io::Result<()> {
@@ -82,7 +142,7 @@ fn place(parts: &[Rendered], work_dir: &Path, folder: &str) -> io::Result<()> {
         .iter()
         .map(|part| {
             let dir = Dir::open_ambient_dir(&part.folder, ambient_authority())?;
-            Ok(Piece { dir, playlist: part.entry.clone(), duration_ms: part.duration_ms })
+            Ok(Piece { dir, playlist: part.entry.clone(), anchor_ms: part.times.anchor_ms })
         })
         .collect::<io::Result<_>>()?;
     let work = Dir::open_ambient_dir(work_dir, ambient_authority())?;

@@ -8,6 +8,8 @@ use reprise_lifecycle::question::{ComposePlan, GapRule};
 use reprise_lifecycle::record::{OutputFacts, Template};
 use reprise_lifecycle::video::{Output, Stage};
 
+use super::joining::{FirstShown, PartTimes};
+
 /// One part, whole.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct WholePart {
@@ -64,6 +66,33 @@ pub(super) fn offer(broadcast: &Broadcast, part: &VideoId, template: &Template) 
         None if matching.iter().any(|output| output.finished.is_none()) => Offer::Pending,
         None => Offer::Missing,
     }
+}
+
+/// How far the first media of a part may be from the end of the one before it for the two to follow each other.
+const SEAM_MS: u64 = 250;
+
+/// Where each part's rendition lies on the joined timeline. `shown` is what is shown first of each part: a rendition
+/// begins with that, and not where its part begins, because sound or a picture may come first, and a picture is shown
+/// later than it is decoded.
+pub(super) fn times(parts: &[WholePart], shown: &[FirstShown]) -> Vec<PartTimes> {
+    let mut times: Vec<PartTimes> = Vec::with_capacity(parts.len());
+    let (mut start_ms, mut begins_ms) = (0, 0);
+    for (index, (part, shown)) in parts.iter().zip(shown).enumerate() {
+        let first_ms = part.facts.first_ms;
+        let place = |shown_ms: u64| start_ms + shown_ms.saturating_sub(first_ms);
+        if let Some(before) = times.last_mut() {
+            before.duration_ms = place(shown.first_ms()).saturating_sub(begins_ms);
+        }
+        begins_ms = place(shown.first_ms());
+        // Sound may reach over the seam; where the next part begins says where it is.
+        let next = parts.get(index + 1).and_then(|next| next.facts.first_ms.checked_sub(first_ms));
+        let span_ms = next.filter(|span_ms| span_ms.abs_diff(part.facts.duration_ms) <= SEAM_MS);
+        let span_ms = span_ms.unwrap_or(part.facts.duration_ms);
+        let end_ms = start_ms + span_ms;
+        times.push(PartTimes { duration_ms: end_ms.saturating_sub(begins_ms), anchor_ms: place(shown.anchor_ms()) });
+        start_ms = end_ms;
+    }
+    times
 }
 
 fn is_same(one: &Template, other: &Template) -> bool {

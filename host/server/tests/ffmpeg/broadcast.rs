@@ -369,6 +369,20 @@ fn decoded(file: &Path) -> u64 {
     text.lines().find_map(|line| line.trim_matches(',').parse().ok()).unwrap()
 }
 
+/// When the pictures of a file are shown.
+fn shown(file: &Path) -> Vec<f64> {
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", "v", "-show_frames"])
+        .args(["-show_entries", "frame=best_effort_timestamp_time", "-of", "csv=p=0"])
+        .arg(file)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut times: Vec<f64> = text.lines().filter_map(|line| line.split(',').next()?.parse().ok()).collect();
+    times.sort_by(f64::total_cmp);
+    times
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_frame_is_encoded_twice() {
     let scratch = tempfile::tempdir().unwrap();
@@ -396,6 +410,13 @@ async fn no_frame_is_encoded_twice() {
             }
         }
         let whole = &broadcast.videos[&VideoId::of_compose(&id)];
+        for output in &whole.task().unwrap().outputs {
+            let facts = output.finished.as_ref().unwrap().result.done().unwrap();
+            let times = shown(&world.files.media_path(&whole.id, &facts.file));
+            let steps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            let uneven: Vec<_> = steps.iter().enumerate().filter(|(_, step)| !(0.038..0.042).contains(*step)).collect();
+            assert!(uneven.is_empty(), "{case}: {facts:?} does not go on over its seams: {uneven:?}");
+        }
         assert_eq!(whole.facts.as_ref().unwrap().video_frames, pushed, "{case}");
         let left: Vec<_> = std::fs::read_dir(world.files.root().join("work")).unwrap().collect();
         world.stop.cancel();

@@ -7,7 +7,7 @@ use reprise::ffmpeg::{
     AudioSettings, AudioSource, Container, Reason, Rendition, Source, Tools, Track, TranscodeJob, VideoCodec as Codec,
     VideoSettings, VideoSource, transcode,
 };
-use reprise::jobs::joining::{Rendered, join};
+use reprise::jobs::joining::{PartTimes, Rendered, join};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -65,7 +65,7 @@ async fn encode(tools: &Tools, source: &Path, frames: u32, rendition: &Rendition
         Some((folder, entry)) => (work.join(folder), entry.to_owned()),
         None => (work.to_owned(), facts.entry.clone()),
     };
-    Rendered { folder, entry, bytes: facts.media.size_bytes, duration_ms }
+    Rendered { folder, entry, bytes: facts.media.size_bytes, times: PartTimes { duration_ms, anchor_ms: 0 } }
 }
 
 /// Decodes a file with a filter and gives all that ffmpeg says.
@@ -121,7 +121,9 @@ async fn every_seam_decodes_and_sound_stays_in_step() {
             std::fs::create_dir(&work).unwrap();
             let source = work.join("source.mp4");
             record(&source, first, count);
-            parts.push(encode(&tools, &source, count, &rendition, &work).await);
+            let mut part = encode(&tools, &source, count, &rendition, &work).await;
+            part.times.anchor_ms = u64::from(first) * 1000 / u64::from(FPS);
+            parts.push(part);
             first += count;
         }
         let work = scratch.path().join(format!("{name}-joined"));

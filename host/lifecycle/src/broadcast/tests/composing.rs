@@ -47,7 +47,6 @@ fn parts_are_composed_when_all_are_closed() {
         verdict((6, 2), compose(&[0, 1])),
         "
             8  +201.000 s  the compose: no policy; the record config applies: composed of part 0, part 1
-            tells compose-started
             to do 3.0 ask about part 0's video
             to do 7.0 ask about part 1's video
             to do 8.0 compose the composed video of 2 parts
@@ -169,7 +168,6 @@ fn a_compose_that_fails_is_told() {
         verdict((5, 2), compose(&[0])),
         "
             7  +13.000 s  the compose: no policy; the record config applies: composed of part 0
-            tells compose-started
             to do 4.0 process part 0's video
             to do 7.0 compose the composed video of 1 parts
         ",
@@ -179,7 +177,7 @@ fn a_compose_that_fails_is_told() {
         compose_failed((7, 0)),
         "
             8  +14.000 s  the composed video's source: failed, InvalidMedia: the source is damaged
-            tells compose-failed
+            tells compose-refused, compose-failed
             to do 4.0 process part 0's video
         ",
     );

@@ -56,6 +56,41 @@ fn a_stored_part_is_transcoded_by_hand_and_tells_so_once() {
 }
 
 #[test]
+fn a_task_by_hand_is_done_with_its_cover() {
+    let mut flow = Flow::left_at(20_000);
+    let Input::TaskAsked { video: id, task, plan, request } = task(&flow, "t1") else { panic!("a request") };
+    let asked = Input::TaskAsked { video: id.clone(), task, plan: TaskPlan { cover: true, ..plan }, request };
+    flow.check(
+        21_000,
+        asked,
+        "
+            6  +21.000 s  part 0's video is asked for, priority 6: group g-hand, renditions hd, a cover
+            to do 6.0 process part 0's video by hand
+            wake at 200000
+        ",
+    );
+    let rendition = JobId::derived(&TaskId::new("t1"), 0);
+    flow.check(
+        30_000,
+        rendition_done(&(id.clone(), rendition)),
+        "
+            7  +30.000 s  part 0's video, rendition hd: done, 1000000 bytes, 800 kbit/s, index.m3u8
+            tells stream-transcoded, task-complete
+            to do 6.0 process part 0's video by hand
+            wake at 200000
+        ",
+    );
+    let cover = flow.broadcast.videos[&id].tasks.last().and_then(|task| task.cover.as_ref()).unwrap().job.clone();
+    let taken = "
+            8  +31.000 s  part 0's video, cover: done, 3 pictures
+            tells cover-taken
+            wake at 200000
+        ";
+    flow.check(31_000, cover_done(&(id.clone(), cover.clone())), taken);
+    flow.check(32_000, cover_done(&(id, cover)), "no record\nwake at 200000");
+}
+
+#[test]
 fn a_cancelled_task_fails_what_it_has_not_made() {
     let mut flow = Flow::left_at(20_000);
     flow.check(
@@ -151,7 +186,6 @@ fn a_part_removed_while_it_is_composed_stays_on_the_disk_until_the_index_holds_i
         verdict((6, 2), compose(&[0])),
         "
         7  +21.500 s  the compose: no policy; the record config applies: composed of part 0
-        tells compose-started
         to do 7.0 compose the composed video of 1 parts",
     );
     flow.check(
@@ -169,6 +203,7 @@ fn a_part_removed_while_it_is_composed_stays_on_the_disk_until_the_index_holds_i
     let linked = Input::ComposeLinked { effect: EffectId { record: 7, ordinal: 0 }, facts };
     flow.check(22_100, linked.clone(), "
         9  +22.100 s  the composed video plays: 10.000 s from 0.000 s, 2500000 bytes, 250 pictures, 468 audio frames, H.264 1280x720 at 25 fps and AAC 48000 Hz x2
+        tells compose-started
         to do 7.0 compose the composed video of 1 parts
         to do 8.0 discard part 0's video");
     flow.check(

@@ -84,7 +84,7 @@ fn a_complete_source() {
     check(
         SEGMENT,
         at(0),
-        Told::SourceComplete { bytes: 1_125_150_000 },
+        Told::SourceComplete { bytes: 1_125_150_000, extend: None },
         json!({
             "EventTime": "2027-01-01T00:00:00Z",
             "EventType": "FileUploadComplete",
@@ -131,7 +131,7 @@ fn cover_pictures() {
     check(
         SEGMENT,
         at(20 * 60 + 25),
-        Told::CoverTaken { job: job.clone(), result: WorkResult::Done(cover) },
+        Told::CoverTaken { job: job.clone(), result: WorkResult::Done(cover), extend: None },
         json!({
             "EventTime": "2027-01-01T00:20:25Z",
             "EventType": "SnapshotComplete",
@@ -149,7 +149,7 @@ fn cover_pictures() {
     check(
         SEGMENT,
         at(0),
-        Told::CoverTaken { job, result: WorkResult::Failed(bad_content()) },
+        Told::CoverTaken { job, result: WorkResult::Failed(bad_content()), extend: None },
         json!({
             "EventTime": "2027-01-01T00:00:00Z", "EventType": "SnapshotComplete", "VideoId": SEGMENT, "Status": "fail",
             "ErrorCode": "InvalidParameter.ResourceContentBad",

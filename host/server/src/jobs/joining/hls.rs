@@ -1,11 +1,13 @@
-//! One HLS rendition out of several: the first one's segments as they are, by link, the others' moved on the timeline.
-//! Each keeps its own init segment and begins with a discontinuity, as players want it where sound overlaps.
+//! One HLS rendition out of several: the first one's segments as they are, by link, the others' moved on the timeline
+//! and made segments of the first one's init segment. Each begins with a discontinuity, as players want it where sound
+//! overlaps. One init segment for all because there are players that read one only, and edit lists differ.
 
 use std::fmt::Write as _;
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
 
 use cap_std::fs::Dir;
-use reprise_media::fmp4::{TrackClock, clocks, retime};
+use reprise_media::fmp4::{SampleReader, TimedSample, TrackClock, clocks, retime};
+use reprise_media::timeline::TrackKind;
 
 /// The longest playlist that is read: a hundred thousand segments.
 const MAX_PLAYLIST_BYTES: u64 = 16 << 20;
@@ -19,6 +21,9 @@ const MAX_SEGMENT_BYTES: u64 = 512 << 20;
 /// The playlist's name, as ffmpeg is told to write it.
 const PLAYLIST: &str = "index.m3u8";
 
+/// The init segment's name.
+const INIT: &str = "init.mp4";
+
 /// One finished rendition.
 #[derive(Debug)]
 pub(super) struct Piece {
@@ -26,8 +31,8 @@ pub(super) struct Piece {
     pub(super) dir: Dir,
     /// Its playlist's name there.
     pub(super) playlist: String,
-    /// The time it takes on the joined timeline.
-    pub(super) duration_ms: u64,
+    /// Where its first picture or, without pictures, its first sound lies on the joined timeline.
+    pub(super) anchor_ms: u64,
 }
 
 /// A media playlist, as far as it matters here. The playlists are ffmpeg's, written on our order.
@@ -44,25 +49,35 @@ pub(super) struct Listed {
 /// When a file cannot be read, written or moved on the timeline.
 pub(super) fn join(pieces: &[Piece], to: &Dir) -> io::Result<()> {
     let mut body = String::new();
-    let (mut start_ms, mut longest_s) = (0, 1);
+    let mut longest_s = 1;
+    let mut first: Option<First> = None;
     for (number, piece) in pieces.iter().enumerate() {
         let listed = Listed::read(&piece.dir, &piece.playlist)?;
-        let prefix = format!("p{number:05}-");
-        let init = format!("{prefix}{}", listed.init);
-        piece.dir.hard_link(&listed.init, to, &init)?;
-        let clocks = clocks(&read(&piece.dir, &listed.init, MAX_INIT_BYTES)?).map_err(io::Error::other)?;
-        if number > 0 {
+        let init = read(&piece.dir, &listed.init, MAX_INIT_BYTES)?;
+        let clocks = clocks(&init).map_err(io::Error::other)?;
+        // ffmpeg moves each playlist so that nothing in it is decoded before zero; the picture tells by how much.
+        let shown_ms = first_shown_ms(piece, &listed, init, &clocks)?;
+        // Writing to a string does not fail.
+        if first.is_none() {
+            piece.dir.hard_link(&listed.init, to, INIT)?;
+            let _ = writeln!(body, "#EXT-X-MAP:URI=\"{INIT}\"");
+        } else {
             body.push_str("#EXT-X-DISCONTINUITY\n");
         }
-        // Writing to a string does not fail.
-        let _ = writeln!(body, "#EXT-X-MAP:URI=\"{init}\"");
         for (segment, seconds) in &listed.segments {
-            let name = format!("{prefix}{segment}");
-            place(&piece.dir, segment, to, &name, &clocks, start_ms)?;
+            let name = format!("p{number:05}-{segment}");
+            match &first {
+                None => piece.dir.hard_link(segment, to, &name)?,
+                Some(first) => {
+                    let by_ms = first.shown_ms + signed(piece.anchor_ms) - signed(first.anchor_ms) - shown_ms;
+                    let by_ms = u64::try_from(by_ms).map_err(io::Error::other)?;
+                    place(piece, segment, to, &name, (&clocks, &first.clocks), by_ms)?;
+                }
+            }
             let _ = writeln!(body, "#EXTINF:{seconds},\n{name}");
             longest_s = longest_s.max(seconds.parse::<f64>().map_or(0, |seconds| seconds.round() as u64));
         }
-        start_ms += piece.duration_ms;
+        first.get_or_insert(First { clocks, shown_ms, anchor_ms: piece.anchor_ms });
     }
     let head = format!(
         "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{longest_s}\n#EXT-X-MEDIA-SEQUENCE:0\n\
@@ -71,13 +86,47 @@ pub(super) fn join(pieces: &[Piece], to: &Dir) -> io::Result<()> {
     to.write(PLAYLIST, format!("{head}{body}#EXT-X-ENDLIST\n"))
 }
 
-/// Puts a segment into `to`, `by_ms` later than it was.
-fn place(from: &Dir, segment: &str, to: &Dir, name: &str, clocks: &[TrackClock], by_ms: u64) -> io::Result<()> {
-    if by_ms == 0 {
-        return from.hard_link(segment, to, name);
-    }
-    let mut bytes = read(from, segment, MAX_SEGMENT_BYTES)?;
-    retime(&mut bytes, clocks, by_ms).map_err(io::Error::other)?;
+/// The rendition that all others are joined to.
+struct First {
+    clocks: Vec<TrackClock>,
+    /// When its first picture is shown.
+    shown_ms: i64,
+    anchor_ms: u64,
+}
+
+/// When the first picture of a rendition is shown or, without pictures, its first sound is heard.
+fn first_shown_ms(piece: &Piece, listed: &Listed, init: Vec<u8>, clocks: &[TrackClock]) -> io::Result<i64> {
+    let nothing = || io::Error::new(io::ErrorKind::InvalidData, "a rendition begins with nothing");
+    let (segment, _) = listed.segments.first().ok_or_else(nothing)?;
+    let bytes = [init, read(&piece.dir, segment, MAX_SEGMENT_BYTES)?].concat();
+    let samples = SampleReader::open(Cursor::new(bytes))?.next_fragment()?.unwrap_or_default();
+    let anchor = if clocks.iter().any(|clock| clock.picture) { TrackKind::Video } else { TrackKind::Audio };
+    let clock = clocks.iter().find(|clock| clock.picture == (anchor == TrackKind::Video)).ok_or_else(nothing)?;
+    let TimedSample { sample, .. } = samples.into_iter().find(|sample| sample.track == anchor).ok_or_else(nothing)?;
+    let shown = sample.start.saturating_add_signed(i64::from(sample.composition));
+    let shown_ms = match anchor {
+        TrackKind::Video => signed(shown),
+        TrackKind::Audio => signed(shown) * 1000 / i64::from(clock.timescale.max(1)),
+    };
+    Ok(shown_ms + clock.edit * 1000 / i64::from(clock.timescale.max(1)))
+}
+
+/// Times are those of a day or a year; none comes near the limit.
+fn signed(ms: u64) -> i64 {
+    i64::try_from(ms).unwrap_or(i64::MAX / 4)
+}
+
+/// Puts a segment into `to`, `by_ms` later than it was, from its own clocks to those of the first.
+fn place(
+    from: &Piece,
+    segment: &str,
+    to: &Dir,
+    name: &str,
+    (own, like): (&[TrackClock], &[TrackClock]),
+    by_ms: u64,
+) -> io::Result<()> {
+    let mut bytes = read(&from.dir, segment, MAX_SEGMENT_BYTES)?;
+    retime(&mut bytes, own, like, by_ms).map_err(io::Error::other)?;
     to.write(name, bytes)
 }
 

@@ -88,3 +88,43 @@ async fn a_part_offers_what_was_made_with_the_same_settings() {
     broadcast.videos.get_mut(&first).unwrap().removed = true;
     assert_eq!(offer(&broadcast, &first, &wanted), Offer::Missing);
 }
+
+#[test]
+fn renditions_follow_each_other_as_their_parts_do() {
+    let part = |first_ms, duration_ms| WholePart {
+        video: VideoId::new("v"),
+        facts: PartFacts {
+            first_ms,
+            duration_ms,
+            bytes: 0,
+            video_frames: 0,
+            audio_frames: 0,
+            video: None,
+            audio: None,
+        },
+    };
+    // First media time and length of each part, what is shown first of it (picture, sound); length and anchor then.
+    type Case<'a> = (&'a [(u64, u64, u64, u64)], &'a [(u64, u64)]);
+    let table: [Case<'_>; 5] = [
+        (&[(0, 10_000, 0, 0), (10_000, 10_000, 10_000, 10_000)], &[(10_000, 0), (10_000, 10_000)]),
+        // Pictures are shown 80 ms after they are decoded, sound begins 57 and 4 ms after the parts.
+        (&[(0, 4_000, 80, 57), (4_000, 4_000, 4_080, 4_004)], &[(3_947, 80), (3_996, 4_080)]),
+        // Sound reaches 20 ms over the seam.
+        (&[(0, 10_020, 0, 0), (10_000, 10_000, 10_000, 10_000)], &[(10_000, 0), (10_000, 10_000)]),
+        // A part between them was left out.
+        (&[(0, 10_000, 0, 0), (20_000, 10_000, 20_040, 20_000)], &[(10_000, 0), (10_000, 10_040)]),
+        // The later one first.
+        (&[(20_000, 10_000, 20_040, 20_040), (0, 10_000, 0, 0)], &[(9_960, 40), (10_000, 10_000)]),
+    ];
+    for (case, expected) in table {
+        let parts: Vec<WholePart> =
+            case.iter().map(|(first_ms, duration_ms, ..)| part(*first_ms, *duration_ms)).collect();
+        let first = |(_, _, picture, sound): &(u64, u64, u64, u64)| FirstShown {
+            picture_ms: Some(*picture),
+            sound_ms: Some(*sound),
+        };
+        let shown: Vec<FirstShown> = case.iter().map(first).collect();
+        let found: Vec<(u64, u64)> = times(&parts, &shown).iter().map(|it| (it.duration_ms, it.anchor_ms)).collect();
+        assert_eq!(found, expected, "{case:?}");
+    }
+}
