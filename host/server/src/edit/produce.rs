@@ -27,7 +27,7 @@ use super::plain::{PlainRange, plain_ranges};
 use super::timeline::Timeline;
 use crate::compose::{Composer, Piece, Request, drop_links};
 use crate::driver::{Handle, Work};
-use crate::ffmpeg::edit::{EditJob, EditSources, RESULT, edit, plan};
+use crate::ffmpeg::edit::{EditJob, EditPlanError, EditSources, RESULT, edit, plan};
 use crate::ffmpeg::error::{Failure, Fault};
 use crate::ffmpeg::tools::Tools;
 use crate::files::{Files, SOURCE};
@@ -183,7 +183,10 @@ impl Producer {
     /// The result as ffmpeg draws it.
     async fn drawn(&self, attempt: &Attempt<'_>, layout: &Layout, sources: &EditSources) -> Result<PartFacts, End> {
         let host = |error: io::Error| again(attempt.video, &error);
-        let plan = plan(layout, sources, THREADS).map_err(|error| failed(NO_MATERIAL, error.to_string()))?;
+        let plan = plan(layout, sources, THREADS).map_err(|error| {
+            let code = if error == EditPlanError::TooLong { BAD_TIMELINE } else { NO_MATERIAL };
+            failed(code, error.to_string())
+        })?;
         let work_dir = self.files.fresh_work(&attempt.name).map_err(host)?;
         let job = EditJob { plan, work_dir: work_dir.clone(), total_ms: layout.total_ms };
         let (progress, _) = watch::channel(0);
