@@ -22,7 +22,7 @@ use crate::time::Timestamp;
 use crate::video::{Task, Video};
 use crate::work::{ProduceOpening, Request};
 
-pub use self::submitting::{CANCELLED, MAX_REQUESTS};
+pub use self::submitting::{CANCELLED, MAX_PLAN_BYTES, MAX_REQUESTS, REQUESTS_BESIDE, REQUESTS_PER_VIDEO};
 
 /// Breaks kept as single entries; a stream that flaps more often has its later breaks added to the last one.
 pub const MAX_BREAKS: usize = 10_000;

@@ -261,6 +261,22 @@ impl Video {
         self.tasks.push(Task::new(id, Trigger::Manual, request, record, plan, at));
     }
 
+    /// The same video with this task and the pictures or the analysis of this job alone.
+    pub(crate) fn narrowed(&self, task: Option<&TaskId>, job: Option<&JobId>) -> Self {
+        let tasks = self.tasks.iter().filter(|it| Some(&it.id) == task).cloned().collect();
+        let pictures = self.pictures.iter().filter(|it| Some(&it.job) == job).cloned().collect();
+        let analyses = self.analyses.iter().filter(|it| Some(&it.job) == job).cloned().collect();
+        Self {
+            linked: self.linked,
+            removed: self.removed,
+            source_removed: self.source_removed,
+            tasks,
+            pictures,
+            analyses,
+            ..Self::new(self.id.clone(), self.source, self.facts.clone(), self.stage.clone(), self.created_at)
+        }
+    }
+
     /// The automatic task, once the group is chosen.
     pub fn task(&self) -> Option<&Task> {
         self.tasks.first().filter(|task| task.trigger == Trigger::Auto)

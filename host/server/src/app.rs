@@ -115,8 +115,8 @@ impl App {
         let disk = Arc::new(Disk::new(free(&files), &config.limits));
         let guess = Guess { store: store.clone(), policies: Arc::clone(&policies) };
         let slots = jobs::following_slots(&config.jobs);
-        let following =
-            (slots > 0).then(|| Following::new(Arc::clone(&files), tools.clone(), guess, slots, stop.clone()));
+        let following = (slots > 0)
+            .then(|| Following::new(Arc::clone(&files), tools.clone(), guess, slots, Arc::clone(&disk), stop.clone()));
         let mut recorders =
             Recorders::new(handle.clone(), Arc::clone(&files), Arc::clone(&watermarks), Arc::clone(&disk));
         if let Some(following) = &following {
@@ -142,6 +142,7 @@ impl App {
             pictures: Arc::new(Pictures::new(Arc::clone(&files), tools.clone(), queue.clone())),
             files: Arc::clone(&files),
             jobs: Arc::clone(&jobs),
+            disk: Arc::clone(&disk),
         };
         let sweeper = Sweeper {
             store: store.clone(),
@@ -212,6 +213,7 @@ impl App {
             due: Arc::clone(&to_deliver),
             driver: handle.clone(),
             progress,
+            disk: Arc::clone(&disk),
         };
         let playback = Playback::new(store.clone(), Arc::clone(&files), &public_url, clock::now);
         let router = http::health(Arc::new(health))

@@ -9,6 +9,7 @@ use reprise_lifecycle::record::{LeaveCause, Subject};
 
 use crate::analysis::Analyses;
 use crate::composing::Composing;
+use crate::disk::Disk;
 use crate::driver::{Handle, Perform, Work};
 use crate::edit::produce::Producer;
 use crate::files::Files;
@@ -42,6 +43,8 @@ pub struct Performer {
     pub files: Arc<Files>,
     /// Looks what is in videos.
     pub analyses: Arc<Analyses>,
+    /// Says when work that writes much has to wait.
+    pub disk: Arc<Disk>,
 }
 
 impl Perform for Performer {
@@ -53,6 +56,25 @@ impl Perform for Performer {
 
 impl Performer {
     async fn run(self, work: Work) {
+        let waits = match &work.effect {
+            Effect::Process { .. } | Effect::Produce { .. } | Effect::Pictures { .. } | Effect::Analyse { .. } => true,
+            // Its first step takes no room and makes the video play.
+            Effect::Compose { .. } => false,
+            Effect::DropPublisher { .. } | Effect::ClosePart { .. } | Effect::Ask { .. } | Effect::Discard { .. } => {
+                return self.carry_out(&work).await;
+            }
+        };
+        if waits {
+            tokio::select! {
+                () = self.disk.has_room() => {}
+                () = work.cancel.cancelled() => return,
+            }
+        }
+        let work = Work { cancel: work.cancel.child_token(), ..work };
+        self.disk.while_roomy(&work.cancel, self.carry_out(&work)).await;
+    }
+
+    async fn carry_out(&self, work: &Work) {
         let broadcast = Arc::clone(&work.broadcast);
         match &work.effect {
             Effect::DropPublisher { epoch } => {
@@ -68,13 +90,13 @@ impl Performer {
                 work.cancel.cancelled().await;
             }
             Effect::ClosePart { part } => self.recorders.close_abandoned(&broadcast, *part).await,
-            Effect::Ask { subject, .. } => self.ask(&work, subject).await,
-            Effect::Process { video, task } => self.jobs.process(&work, &self.driver, video, task).await,
-            Effect::Produce { video } => self.producer.produce(&work, &self.driver, video).await,
-            Effect::Compose { video, plan } => self.composing.run(&work, video, plan).await,
-            Effect::Pictures { video, job, plan } => self.pictures.take(&work, &self.driver, video, job, plan).await,
-            Effect::Analyse { video, job, kind } => self.analyses.run(&work, &self.driver, video, job, *kind).await,
-            Effect::Discard { video, what } => removal::discard(&self.files, &work, &self.driver, video, what).await,
+            Effect::Ask { subject, .. } => self.ask(work, subject).await,
+            Effect::Process { video, task } => self.jobs.process(work, &self.driver, video, task).await,
+            Effect::Produce { video } => self.producer.produce(work, &self.driver, video).await,
+            Effect::Compose { video, plan } => self.composing.run(work, video, plan).await,
+            Effect::Pictures { video, job, plan } => self.pictures.take(work, &self.driver, video, job, plan).await,
+            Effect::Analyse { video, job, kind } => self.analyses.run(work, &self.driver, video, job, *kind).await,
+            Effect::Discard { video, what } => removal::discard(&self.files, work, &self.driver, video, what).await,
         }
     }
 

@@ -39,6 +39,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use self::error::Error;
 use crate::api::urls::MediaUrls;
+use crate::disk::Disk;
 use crate::driver;
 use crate::files::Files;
 use crate::ingest::control::Control;
@@ -75,6 +76,8 @@ pub struct State {
     pub driver: driver::Handle,
     /// How far running jobs are.
     pub progress: Progress,
+    /// Says whether there is room for what is uploaded.
+    pub disk: Arc<Disk>,
 }
 
 impl std::fmt::Debug for State {
@@ -95,6 +98,7 @@ struct Shared {
     due: Arc<Notify>,
     driver: driver::Handle,
     progress: Progress,
+    disk: Arc<Disk>,
     uploads: Semaphore,
 }
 
@@ -111,6 +115,7 @@ pub fn router(state: State) -> Router {
         due: state.due,
         driver: state.driver,
         progress: state.progress,
+        disk: state.disk,
         uploads: Semaphore::new(UPLOADS),
     });
     let (routes, _) = document::routes().split_for_parts();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{Broadcast, Compose};
 use crate::effect::Effect;
-use crate::id::VideoId;
+use crate::id::{JobId, TaskId, VideoId};
 use crate::record::Subject;
 
 impl Broadcast {
@@ -25,12 +25,18 @@ impl Broadcast {
             }
             Effect::ClosePart { .. } => Self { parts: self.parts.clone(), ..self.with_video(None) },
             Effect::DropPublisher { .. } => self.with_video(None),
-            Effect::Process { video, .. }
-            | Effect::Pictures { video, .. }
-            | Effect::Analyse { video, .. }
-            | Effect::Produce { video }
-            | Effect::Discard { video, .. } => self.with_video(Some(video)),
+            Effect::Process { video, task } => self.with_request(video, Some(task), None),
+            Effect::Pictures { video, job, .. } | Effect::Analyse { video, job, .. } => {
+                self.with_request(video, None, Some(job))
+            }
+            Effect::Produce { video } | Effect::Discard { video, .. } => self.with_video(Some(video)),
         }
+    }
+
+    /// A video may have hundreds of requests: the work of each must not hold all the others.
+    fn with_request(&self, video: &VideoId, task: Option<&TaskId>, job: Option<&JobId>) -> Self {
+        let narrowed = self.videos.get(video).map(|known| (video.clone(), known.narrowed(task, job)));
+        Self { videos: narrowed.into_iter().collect(), ..self.with_video(None) }
     }
 
     fn with_video(&self, video: Option<&VideoId>) -> Self {

@@ -10,6 +10,17 @@ use crate::work::{AnalysisKind, AnalysisResult, PictureFacts, PicturesPlan, Requ
 /// Requests of each kind that one video takes in its life: each is a record that every later fold reads.
 pub const MAX_REQUESTS: usize = 1_000;
 
+/// Requests of all kinds that a broadcast takes for each of its videos, and some beside. Its journal is read and folded
+/// as a whole: what tenants ask for by hand must not make it many times what the broadcast itself did.
+pub const REQUESTS_PER_VIDEO: usize = 10;
+
+/// See [`REQUESTS_PER_VIDEO`].
+pub const REQUESTS_BESIDE: usize = 500;
+
+/// Settings of a task's templates, in bytes: a full group with every setting takes a quarter. They go into the journal
+/// with each request.
+pub const MAX_PLAN_BYTES: usize = 64 * 1024;
+
 /// The code of a rendition that was cancelled.
 pub const CANCELLED: &str = "JobCancelled";
 
@@ -26,12 +37,16 @@ fn readable<'a>(broadcast: &'a Broadcast, video: &VideoId) -> Result<&'a Video, 
     Ok(video)
 }
 
-fn bounded(before: usize) -> Result<(), Rejected> {
-    if before < MAX_REQUESTS {
-        Ok(())
-    } else {
-        Err(Rejected::Unfit("the video has had too many requests of this kind"))
+fn bounded(broadcast: &Broadcast, before: usize) -> Result<(), Rejected> {
+    if before >= MAX_REQUESTS {
+        return Err(Rejected::Unfit("the video has had too many requests of this kind"));
     }
+    let of_one = |video: &Video| video.tasks.len() + video.pictures.len() + video.analyses.len();
+    let together: usize = broadcast.videos.values().map(of_one).sum();
+    if together >= REQUESTS_BESIDE + REQUESTS_PER_VIDEO * broadcast.videos.len() {
+        return Err(Rejected::Unfit("the videos of its broadcast have had too many requests"));
+    }
+    Ok(())
 }
 
 pub(super) fn task(
@@ -46,7 +61,10 @@ pub(super) fn task(
     if known {
         return Ok(Vec::new());
     }
-    bounded(readable(broadcast, video)?.tasks.len())?;
+    bounded(broadcast, readable(broadcast, video)?.tasks.len())?;
+    if plan.templates.iter().map(|template| template.settings.len()).sum::<usize>() > MAX_PLAN_BYTES {
+        return Err(Rejected::Unfit("the settings of the task's templates are too long"));
+    }
     Ok(vec![Record::TaskOpened {
         video: video.clone(),
         task: task.clone(),
@@ -90,7 +108,7 @@ pub(super) fn pictures(
     if broadcast.videos.get(video).is_some_and(known) {
         return Ok(Vec::new());
     }
-    bounded(readable(broadcast, video)?.pictures.len())?;
+    bounded(broadcast, readable(broadcast, video)?.pictures.len())?;
     Ok(vec![Record::PicturesAsked {
         video: video.clone(),
         job: job.clone(),
@@ -128,7 +146,7 @@ pub(super) fn analysis(
     if broadcast.videos.get(video).is_some_and(known) {
         return Ok(Vec::new());
     }
-    bounded(readable(broadcast, video)?.analyses.len())?;
+    bounded(broadcast, readable(broadcast, video)?.analyses.len())?;
     let (video, job, request) = (video.clone(), job.clone(), request.clone());
     Ok(vec![Record::AnalysisAsked { video, job, kind, request, at: now }])
 }

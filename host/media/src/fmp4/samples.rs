@@ -146,6 +146,7 @@ impl<R: Read + Seek> SampleReader<R> {
                     let flags = entry.flags.or(traf.tfhd.default_sample_flags).unwrap_or(0);
                     let shown =
                         entry.cts.unwrap_or(0).saturating_mul(i64::from(VIDEO_TIMESCALE)) / i64::from(timescale);
+                    let ends = time.checked_add(duration).ok_or_else(|| invalid("a sample without an end"))?;
                     let sample = Sample {
                         start: scale(time),
                         composition: match track {
@@ -155,8 +156,8 @@ impl<R: Read + Seek> SampleReader<R> {
                         keyframe: track == TrackKind::Audio || flags & NON_SYNC == 0,
                         data: fragment.slice(offset..end),
                     };
-                    found.push(TimedSample { track, sample, end: scale(time + duration) });
-                    (time, offset) = (time + duration, end);
+                    found.push(TimedSample { track, sample, end: scale(ends) });
+                    (time, offset) = (ends, end);
                 }
             }
         }

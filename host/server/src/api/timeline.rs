@@ -13,8 +13,8 @@ use self::member::Member;
 use super::error::Error;
 use crate::edit::layout::{LayoutError, Place};
 use crate::edit::timeline::{
-    Clip, Cut, MAX_CLIPS, MAX_EFFECTS, MAX_OVERLAYS, MAX_SOUND_CLIPS, MAX_SOUND_TRACKS, Material, Overlay, SoundClip,
-    Timeline,
+    Clip, Cut, MAX_CLIPS, MAX_EFFECTS, MAX_OVERLAYS, MAX_SOUND_CLIPS, MAX_SOUND_EFFECTS, MAX_SOUND_TRACKS, Material,
+    Overlay, SoundClip, Timeline,
 };
 
 /// The parameter that carries it.
@@ -99,19 +99,23 @@ fn video_clip(member: &Member<'_>) -> Result<Clip, Error> {
 fn sound_tracks(root: &Member<'_>) -> Result<Vec<Vec<SoundClip>>, Error> {
     let tracks = root.list("AudioTracks")?;
     root.at_most("AudioTracks", tracks.len(), MAX_SOUND_TRACKS)?;
-    let mut count = 0;
+    let (mut count, mut volumes) = (0, 0);
     let mut sounds = Vec::new();
     for track in &tracks {
         let members = track.list("AudioTrackClips")?;
         count += members.len();
         track.at_most("AudioTrackClips", count, MAX_SOUND_CLIPS)?;
-        let clip = |member: &Member<'_>| {
+        let mut clip = |member: &Member<'_>| {
             let effects = member.list("Effects")?;
             member.at_most("Effects", effects.len(), MAX_EFFECTS)?;
+            volumes += effects.len();
+            if volumes > MAX_SOUND_EFFECTS {
+                return Err(member.wrong(format!("sound tracks can have {MAX_SOUND_EFFECTS} effects")));
+            }
             let volumes = effects.iter().map(effects::of_sound).collect::<Result<_, _>>()?;
             Ok(SoundClip { video: member.id(&["MediaId", "VideoId"])?, cut: cut(member)?, volumes })
         };
-        sounds.push(members.iter().map(clip).collect::<Result<_, Error>>()?);
+        sounds.push(members.iter().map(&mut clip).collect::<Result<_, Error>>()?);
     }
     Ok(sounds)
 }

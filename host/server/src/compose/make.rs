@@ -505,8 +505,8 @@ fn standing_picture(
 }
 
 fn moved(timed: TimedSample, by_ms: u64, composition: i32) -> TimedSample {
-    let sample = Sample { start: timed.sample.start + by_ms, composition, ..timed.sample };
-    TimedSample { end: timed.end + by_ms, sample, ..timed }
+    let sample = Sample { start: timed.sample.start.saturating_add(by_ms), composition, ..timed.sample };
+    TimedSample { end: timed.end.saturating_add(by_ms), sample, ..timed }
 }
 
 /// Makes the last sample last until `end`.

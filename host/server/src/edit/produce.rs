@@ -27,7 +27,7 @@ use super::plain::{PlainRange, plain_ranges};
 use super::timeline::Timeline;
 use crate::compose::{Composer, Piece, Request, drop_links, give_up};
 use crate::driver::{Handle, Work};
-use crate::ffmpeg::edit::{EditJob, EditSources, RESULT, edit, plan};
+use crate::ffmpeg::edit::{EditJob, EditPlanError, EditSources, RESULT, edit, plan};
 use crate::ffmpeg::error::{Failure, Fault};
 use crate::ffmpeg::tools::Tools;
 use crate::files::{Files, SOURCE};
@@ -206,7 +206,10 @@ impl Producer {
         sources: &EditSources,
     ) -> Result<PartFacts, End> {
         let host = |error: io::Error| again(attempt.video, &error);
-        let plan = plan(layout, sources, THREADS).map_err(|error| failed(NO_MATERIAL, error.to_string()))?;
+        let plan = plan(layout, sources, THREADS).map_err(|error| {
+            let code = if error == EditPlanError::TooLong { BAD_TIMELINE } else { NO_MATERIAL };
+            failed(code, error.to_string())
+        })?;
         // It is made before the long work and not after it: a video that is removed meanwhile does not come back.
         self.files.make_video(attempt.video).map_err(host)?;
         let (tenant, priority) = (opening.tenant.as_str(), opening.request.priority);

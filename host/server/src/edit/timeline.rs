@@ -18,6 +18,8 @@ pub const MAX_SOUND_CLIPS: usize = 100;
 pub const MAX_OVERLAYS: usize = 32;
 /// Effects of one clip, and the texts and blurred places of a whole timeline: a pass each.
 pub const MAX_EFFECTS: usize = 64;
+/// Changes of loudness in all sound tracks together. They make the command longer, which must fit one argument.
+pub const MAX_SOUND_EFFECTS: usize = 200;
 /// Letters of one text; what does not fit on a picture cannot be read.
 pub const MAX_TEXT_CHARS: usize = 1000;
 /// The longest result. It bounds the time and the disk that one production can take.

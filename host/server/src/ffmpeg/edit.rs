@@ -49,14 +49,19 @@ pub struct EditPlan {
     pub limits: Limits,
 }
 
-/// The caller's mistake: not everything that the layout names is there.
+/// The caller's mistake: not everything that the layout names is there, or it is more than one command can say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EditPlanError {
     #[error("no file is given for {0}")]
     Missing(String),
     #[error("a font's path has characters that a filter could read as its own")]
     FontPath,
+    #[error("the timeline has too many pieces and effects for one command")]
+    TooLong,
 }
+
+/// The longest filter graph: the kernel takes no argument of 128 KiB. The fullest timeline that is read needs less.
+const MAX_GRAPH_BYTES: usize = 120 * 1024;
 
 /// What the command leaves in the job's folder.
 pub const RESULT: &str = "result.mp4";
@@ -105,7 +110,11 @@ pub fn plan(layout: &Layout, sources: &EditSources, threads: u32) -> Result<Edit
     for each in &graph.inputs {
         input(&mut args, each, decoder_threads);
     }
-    args.pair("-filter_complex", graph.chains.join(";"));
+    let chains = graph.chains.join(";");
+    if chains.len() > MAX_GRAPH_BYTES {
+        return Err(EditPlanError::TooLong);
+    }
+    args.pair("-filter_complex", chains);
     let mut expected_kbps = 0;
     if let (Some(label), Some(canvas)) = (&graph.picture, layout.canvas) {
         args.pair("-map", format!("[{label}]"));

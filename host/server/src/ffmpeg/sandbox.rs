@@ -141,8 +141,9 @@ fn start(args: Vec<OsString>) -> Result<Infallible, SandboxError> {
 /// Applies all layers to this process. The order matters: entering a user namespace disarms the death signal, and
 /// landlock and seccomp forbid what the others need.
 fn enter(spec: &SandboxSpec, program: &Path) -> Result<LayerReport, SandboxError> {
+    let oom = resources::end_first();
     let namespaces = resources::own_namespaces();
-    let resources = resources::limit(spec, namespaces == Layer::Enforced);
+    let resources = resources::limit(spec, namespaces == Layer::Enforced, oom);
     prctl::set_no_new_privs().map_err(|source| SandboxError::Privileges { what: "give up new privileges", source })?;
     prctl::set_pdeathsig(Signal::SIGKILL)
         .map_err(|source| SandboxError::Privileges { what: "die with the parent", source })?;

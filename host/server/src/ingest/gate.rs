@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use reprise_lifecycle::id::BroadcastId;
 use reprise_lifecycle::record::{EndCause, LeaveCause, Opening};
-use reprise_media::rtmp::{Media, Metadata};
+use reprise_media::rtmp::{Media, Metadata, MetadataValue};
 use tokio::time::Instant;
 
 use super::Ingest;
@@ -42,6 +42,15 @@ pub(super) enum NoStart {
     Disk(crate::disk::Refused),
     #[error("{0}")]
     Recorder(String),
+}
+
+/// What metadata takes while it is held: short names and numbers take more in memory than they took on the wire.
+fn held_bytes(metadata: &Metadata) -> usize {
+    let text = |value: &MetadataValue| match value {
+        MetadataValue::Text(text) => text.len(),
+        MetadataValue::Number(_) | MetadataValue::Boolean(_) => 0,
+    };
+    metadata.values.iter().map(|pair| size_of_val(pair) + pair.0.len() + text(&pair.1)).sum()
 }
 
 type Answer = Pin<Box<dyn Future<Output = bool> + Send>>;
@@ -149,7 +158,8 @@ impl Gate {
     pub(super) async fn metadata(&mut self, metadata: Metadata) -> Result<(), String> {
         self.meter.metadata(&metadata);
         match &mut self.state {
-            State::Asking { kept, .. } => {
+            State::Asking { kept, bytes, .. } => {
+                *bytes += held_bytes(&metadata);
                 kept.push(Kept::Metadata(metadata));
                 Ok(())
             }

@@ -27,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use self::feed::{Lengths, PAUSED, feed};
 pub use self::guess::Guess;
 use super::{THREADS, source};
+use crate::disk::Disk;
 use crate::ffmpeg::plan::Source;
 use crate::ffmpeg::template::Rendition;
 use crate::ffmpeg::tools::Tools;
@@ -61,6 +62,7 @@ struct Shared {
     tools: Tools,
     guess: Guess,
     slots: Semaphore,
+    disk: Arc<Disk>,
     parts: Mutex<BTreeMap<VideoId, Followed>>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -111,13 +113,21 @@ struct Attempt {
 pub struct Prepared(Arc<Made>);
 
 impl Following {
-    /// Follows at most `slots` parts at once, until `stop`.
-    pub fn new(files: Arc<Files>, tools: Tools, guess: Guess, slots: usize, stop: CancellationToken) -> Self {
+    /// Follows at most `slots` parts at once and while `disk` has room, until `stop`.
+    pub fn new(
+        files: Arc<Files>,
+        tools: Tools,
+        guess: Guess,
+        slots: usize,
+        disk: Arc<Disk>,
+        stop: CancellationToken,
+    ) -> Self {
         let shared = Shared {
             files,
             tools,
             guess,
             slots: Semaphore::new(slots),
+            disk,
             parts: Mutex::default(),
             tasks: TaskTracker::new(),
             stop,
@@ -251,6 +261,8 @@ impl Follower {
             () = followed => {}
             // Whoever took the result dropped it, or nobody wants one.
             () = unwanted.cancelled() => {}
+            // What is recorded needs the room; this can be made later.
+            () = self.shared.disk.is_short() => {}
         }
         // Taken already, or of no use.
         self.shared.parts().remove(&self.video);
@@ -403,9 +415,11 @@ mod tests {
         let policies =
             crate::policies::Policies::new(&config, world.store.clone(), Arc::clone(&world.files), [9; 32]).unwrap();
         let guess = Guess { store: world.store.clone(), policies: Arc::new(policies) };
+        let limits = crate::config::Config::parse("").unwrap().limits;
+        let disk = Arc::new(Disk::new(Arc::new(|| Ok(u64::MAX)), &limits));
         let nowhere = std::path::PathBuf::from("/nonexistent");
         let tools = Tools { ffmpeg: nowhere.clone(), ffprobe: nowhere.clone(), helper: nowhere, strict: true };
-        let following = Following::new(Arc::clone(&world.files), tools, guess, 1, CancellationToken::new());
+        let following = Following::new(Arc::clone(&world.files), tools, guess, 1, disk, CancellationToken::new());
         let video = VideoId::new("v1");
         world.files.make_video(&video).unwrap().write(files::SOURCE, b"").unwrap();
         let (publisher, synced) = watch::channel(Synced { bytes: 0, ended: false });

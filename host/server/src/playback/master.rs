@@ -22,6 +22,10 @@ use crate::files::Files;
 /// The longest rendition playlist that is read: a hundred thousand segments.
 pub(super) const MAX_PLAYLIST_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Renditions that a master playlist names, the newest: two full groups. A video that was transcoded again and again by
+/// hand has hundreds, and every one is read for every viewer who asks.
+const MAX_VARIANTS: usize = 40;
+
 /// One rendition as a master playlist describes it.
 #[derive(Debug)]
 pub(super) struct Rendition {
@@ -32,16 +36,19 @@ pub(super) struct Rendition {
 /// The master playlist; `None` when there is no HLS rendition (yet).
 pub(super) async fn playlist(playback: &Playback, viewing: &Viewing) -> Result<Option<String>, Refusal> {
     let jobs = playback.store.jobs_of_video(&viewing.video.tenant, &viewing.video.id).await?;
-    let mut found = Vec::new();
+    let mut named = Vec::new();
     for job in jobs {
         let Some(output) = job.output()?.filter(|output| output.file.ends_with(".m3u8")) else { continue };
-        if !output.file.split('/').all(is_name) {
-            continue;
+        if output.file.split('/').all(is_name) {
+            named.push((job.id, output));
         }
+    }
+    let mut found = Vec::new();
+    for (job, output) in named.split_off(named.len().saturating_sub(MAX_VARIANTS)) {
         match describe(playback, &viewing.id, &output.file).await {
             Ok(rendition) => found.push((viewing.reference(&output.file), rendition, output.fps)),
             // One unreadable rendition takes nothing from the others.
-            Err(error) => tracing::warn!(video.id = %viewing.id, job.id = job.id, %error, "failed to read a rendition"),
+            Err(error) => tracing::warn!(video.id = %viewing.id, job.id = job, %error, "failed to read a rendition"),
         }
     }
     if found.is_empty() {

@@ -74,7 +74,7 @@ async fn part_file(
     asked: Asked,
 ) -> Result<Response, Refusal> {
     let media_type = media_type(&file).filter(|kind| *kind == MP4 && is_name(&file)).ok_or(Refusal::NotFound)?;
-    let viewing = admit(&playback, &asked.uri, &video).await?;
+    let viewing = source_of(admit(&playback, &asked.uri, &video).await?)?;
     send(&playback, &viewing, asked.conditions(), format!("{PARTS}/{file}"), media_type).await
 }
 

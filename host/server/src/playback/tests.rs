@@ -6,9 +6,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::{Method, StatusCode};
 use bytes::Bytes;
-use reprise_lifecycle::id::{BroadcastId, JobId, VideoId};
+use reprise_lifecycle::id::{BroadcastId, GroupId, JobId, TaskId, VideoId};
 use reprise_lifecycle::input::Input;
-use reprise_lifecycle::record::WorkResult;
+use reprise_lifecycle::record::{OutputFacts, TaskPlan, WorkResult};
 use reprise_lifecycle::work::{PictureFacts, PictureKind, PicturesPlan, Removal, Request};
 use reprise_media::flv::VideoCodec;
 use reprise_media::fmp4::{FragmentIndex, Fragmenter, Sample, init_segment, scan};
@@ -290,6 +290,21 @@ async fn renditions_and_pictures_join_as_they_finish() {
         master.text()
     );
     assert!(!master.text().contains(&mp4), "{}", master.text());
+    // Transcoded by hand again and again, it names the newest, and no viewer waits for all of them to be read.
+    for number in 0..45 {
+        let templates = vec![life.state.videos[&video].tasks[0].outputs[0].template.clone()];
+        let plan = TaskPlan { group: GroupId::new("g1"), templates, cover: false };
+        let (task, request) = (TaskId::new(format!("t{number:02}")), Request::default());
+        life.put(Input::TaskAsked { video: video.clone(), task, plan, request }).await;
+        let output = life.state.videos[&video].tasks.last().unwrap().outputs[0].clone();
+        life.write(&video, output.job.as_str(), &borrowed);
+        let done = life.state.videos[&video].tasks[0].outputs[0].finished.as_ref().unwrap().result.done().unwrap();
+        let facts = OutputFacts { file: format!("{}/index.m3u8", output.job), ..done.clone() };
+        let (job, result) = (output.job, WorkResult::Done(facts));
+        life.put(Input::OutputFinished { video: video.clone(), job, result, started_at: noon() }).await;
+    }
+    let text = get(format!("/media/{video}/index.m3u8")).await.text().to_owned();
+    assert_eq!(text.matches("#EXT-X-STREAM-INF").count(), 40, "{text}");
     let declared: u64 = attribute(master.text(), "BANDWIDTH=").parse().unwrap();
     let largest = files.iter().filter(|(name, _)| name.ends_with(".m4s")).map(|(_, bytes)| bytes.len()).max().unwrap();
     assert!(

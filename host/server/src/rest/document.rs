@@ -65,6 +65,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(plugins::list))
         .merge(plugins::uploads())
         .merge(images::uploads())
+        .routes(routes!(images::delete))
         .routes(routes!(plugins::activate))
         .routes(routes!(plugins::deactivate))
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::Shared;
 use super::auth::Scope;
 use super::error::{Error, ErrorBody};
-use super::extract::{Params, limit, raw};
+use super::extract::{Id, Params, limit, raw};
 use super::form::when;
 use crate::clock;
 use crate::edit::image::{MAX_BYTES, header};
@@ -95,7 +95,8 @@ pub(super) async fn put(
     Scope(tenant): Scope,
     request: Request,
 ) -> Result<(StatusCode, Json<ImageView>), Error> {
-    // The body is read only when there is a place for it.
+    // The body is read only when there is a place for it, here and on the disk.
+    shared.disk.check().map_err(|_| Error::Busy)?;
     let _place = shared.uploads.try_acquire().map_err(|_| Error::Busy)?;
     let bytes: Bytes = raw(request, &()).await?;
     let header = header(&bytes).map_err(|error| Error::Invalid(error.to_string()))?;
@@ -114,6 +115,29 @@ pub(super) async fn put(
         return Err(Error::Conflict(format!("a tenant can have {MAX_IMAGES} images")));
     }
     Ok((StatusCode::CREATED, Json(row.into())))
+}
+
+/// Removes an image. A production that began with it has its own hold of it.
+#[utoipa::path(
+    delete,
+    path = "/v1/tenants/{tenant}/images/{image}",
+    tag = "images",
+    params(
+        ("tenant" = String, Path, description = "The tenant."),
+        ("image" = String, Path, description = "The image."),
+    ),
+    responses((status = 204), (status = "default", description = "Why not.", body = ErrorBody)),
+)]
+pub(super) async fn delete(
+    State(shared): State<Arc<Shared>>,
+    Scope(tenant): Scope,
+    Id(id): Id<String>,
+) -> Result<StatusCode, Error> {
+    let image = shared.store.image(&tenant.name, &id).await?.ok_or(Error::NotFound("image"))?;
+    // The row first: a file without one is only room lost, a row without its file would be an image that fails.
+    shared.store.delete_image(&tenant.name, &image.id).await?;
+    write(&shared, &tenant.name, &format!("{}.{}", image.id, image.format), None).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Writes an image's file, or without bytes removes it, off the async threads.

@@ -21,6 +21,9 @@ use crate::ingest::publishers::Publisher;
 /// A ban is for half a year at most; a longer one is a change of keys.
 const MAX_FORBID_SECONDS: u32 = 183 * 24 * 3600;
 
+/// The longest name that can be published under; a ban of it is kept.
+const MAX_NAME_BYTES: usize = 255;
+
 /// A connected publisher.
 #[derive(Serialize, ToSchema)]
 pub(super) struct PublisherView {
@@ -99,6 +102,9 @@ pub(super) async fn kick(
     Scope(tenant): Scope,
     Body(body): Body<KickBody>,
 ) -> Result<Json<Kicked>, Error> {
+    if [&body.app, &body.name].into_iter().any(|name| name.is_empty() || name.len() > MAX_NAME_BYTES) {
+        return Err(Error::Invalid(format!("app and name must be 1 to {MAX_NAME_BYTES} bytes")));
+    }
     let stream = StreamKey { domain: tenant.push_domain.clone(), app: body.app, name: body.name };
     let Some(seconds) = body.forbid_seconds else {
         let was_online = shared.control.kick(&stream).await;

@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 
 use super::{State, router};
 use crate::config::Config;
+use crate::disk::Disk;
 use crate::ingest::Publishers;
 use crate::ingest::control::Control;
 use crate::jobs::progress::Progress;
@@ -55,6 +56,7 @@ impl Desk {
             due: Arc::clone(&due),
             driver: world.driver().await,
             progress: progress.clone(),
+            disk: Arc::new(Disk::new(Arc::new(|| Ok(u64::MAX)), &config.limits)),
         });
         Self { world, publishers, router, watermarks, due, progress }
     }

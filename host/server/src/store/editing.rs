@@ -20,7 +20,7 @@ pub struct Project {
     pub cover_url: String,
     /// A word of the tenant's own.
     pub division: String,
-    /// The timeline as it was sent; empty for none.
+    /// The timeline as it was sent; empty for none, and in listings, which do not read it.
     pub timeline: String,
     /// Length of the timeline, as far as its materials were known.
     pub duration_ms: i64,
@@ -67,7 +67,7 @@ macro_rules! projects {
         concat!(
             "SELECT ",
             $what,
-            " FROM (SELECT p.id, p.title, p.description, p.cover_url, p.division, p.timeline, p.duration_ms, \
+            " FROM (SELECT p.id, p.title, p.description, p.cover_url, p.division, '' AS timeline, p.duration_ms, \
              p.created_at, p.modified_at, CASE \
              WHEN v.status IS NULL THEN 'draft' \
              WHEN v.status = 'uploading' THEN 'producing' \
@@ -101,13 +101,27 @@ pub(super) async fn write_words(
     Ok(())
 }
 
+/// Writes a project's timeline in place of the one it had.
+async fn write_timeline(transaction: &mut Transaction<'_, Sqlite>, tenant: &str, project: &Project) -> Result<()> {
+    let write = if project.timeline.is_empty() {
+        "DELETE FROM editing_timelines WHERE tenant = ?1 AND project = ?2"
+    } else {
+        "INSERT INTO editing_timelines (tenant, project, timeline) VALUES (?1, ?2, ?3) \
+         ON CONFLICT (tenant, project) DO UPDATE SET timeline = ?3"
+    };
+    let write = sqlx::query(write).bind(tenant).bind(&project.id).bind(&project.timeline);
+    write.execute(&mut **transaction).await?;
+    Ok(())
+}
+
 impl Store {
     /// Adds a project. Says whether there was room among the `most` that a tenant may have.
     pub async fn add_editing_project(&self, tenant: &str, project: &Project, most: i64) -> Result<bool> {
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         let done = sqlx::query(
-            "INSERT INTO editing_projects (tenant, id, title, description, cover_url, division, timeline, duration_ms, \
-             created_at, modified_at) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 \
-             WHERE (SELECT count(*) FROM editing_projects WHERE tenant = ?1) < ?11",
+            "INSERT INTO editing_projects (tenant, id, title, description, cover_url, division, duration_ms, \
+             created_at, modified_at) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 \
+             WHERE (SELECT count(*) FROM editing_projects WHERE tenant = ?1) < ?10",
         )
         .bind(tenant)
         .bind(&project.id)
@@ -115,33 +129,42 @@ impl Store {
         .bind(&project.description)
         .bind(&project.cover_url)
         .bind(&project.division)
-        .bind(&project.timeline)
         .bind(project.duration_ms)
         .bind(project.created_at)
         .bind(project.modified_at)
         .bind(most)
-        .execute(&self.writer)
+        .execute(&mut *transaction)
         .await?;
-        Ok(done.rows_affected() > 0)
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        write_timeline(&mut transaction, tenant, project).await?;
+        transaction.commit().await?;
+        Ok(true)
     }
 
     /// Replaces what a client may change of a project. Says whether it was there.
     pub async fn update_editing_project(&self, tenant: &str, project: &Project) -> Result<bool> {
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         let done = sqlx::query(
-            "UPDATE editing_projects SET title = ?3, description = ?4, cover_url = ?5, timeline = ?6, \
-             duration_ms = ?7, modified_at = ?8 WHERE tenant = ?1 AND id = ?2",
+            "UPDATE editing_projects SET title = ?3, description = ?4, cover_url = ?5, duration_ms = ?6, \
+             modified_at = ?7 WHERE tenant = ?1 AND id = ?2",
         )
         .bind(tenant)
         .bind(&project.id)
         .bind(&project.title)
         .bind(&project.description)
         .bind(&project.cover_url)
-        .bind(&project.timeline)
         .bind(project.duration_ms)
         .bind(project.modified_at)
-        .execute(&self.writer)
+        .execute(&mut *transaction)
         .await?;
-        Ok(done.rows_affected() > 0)
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        write_timeline(&mut transaction, tenant, project).await?;
+        transaction.commit().await?;
+        Ok(true)
     }
 
     /// One project.
@@ -149,13 +172,23 @@ impl Store {
         let one = sqlx::query_as(projects!("*", "LIMIT 1"));
         let none = None::<&str>;
         let one = one.bind(tenant).bind(id).bind(none).bind(none).bind(None::<i64>).bind(None::<i64>);
-        Ok(one.fetch_optional(&self.reader).await?)
+        let Some(project): Option<Project> = one.fetch_optional(&self.reader).await? else { return Ok(None) };
+        let timeline = "SELECT timeline FROM editing_timelines WHERE tenant = ? AND project = ?";
+        let timeline: Option<String> =
+            sqlx::query_scalar(timeline).bind(tenant).bind(id).fetch_optional(&self.reader).await?;
+        Ok(Some(Project { timeline: timeline.unwrap_or_default(), ..project }))
     }
 
     /// What was said of a video beside its title and description.
     pub async fn editing_video_words(&self, tenant: &str, video: &str) -> Result<Option<VideoWords>> {
         let one = "SELECT tags, cate_id, cover_url FROM videos WHERE tenant = ? AND id = ?";
         Ok(sqlx::query_as(one).bind(tenant).bind(video).fetch_optional(&self.reader).await?)
+    }
+
+    /// How many productions of a tenant are under way or wait for their turn.
+    pub async fn open_productions(&self, tenant: &str) -> Result<i64> {
+        let open = "SELECT count(*) FROM videos WHERE tenant = ? AND project IS NOT NULL AND status = 'uploading'";
+        Ok(sqlx::query_scalar(open).bind(tenant).fetch_one(&self.reader).await?)
     }
 
     /// One page of a tenant's projects, with the number of all that match.

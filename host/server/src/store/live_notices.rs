@@ -17,6 +17,10 @@ const PER_TENANT: i64 = 8;
 /// Notices given out at once.
 const PAGE: i64 = 256;
 
+/// Notices of one tenant that may wait. Whoever looks for what is due passes over all of them, and those of a receiver
+/// that is dead come faster than they are given up. Beyond it they are not made.
+const MAX_WAITING: i64 = 2_000;
+
 /// What a notice is about, which is also whose receiver hears it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -171,9 +175,10 @@ pub(super) async fn tell_records(transaction: &mut Transaction<'_, Sqlite>, noti
 }
 
 async fn insert(transaction: &mut Transaction<'_, Sqlite>, side: Side, notice: &NewNotice, url: &str) -> Result<()> {
-    sqlx::query(
+    let done = sqlx::query(
         "INSERT INTO live_notices (tenant, side, domain, app, stream, kind, url, content, created_at, due_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9 WHERE (SELECT count(*) FROM (SELECT 1 FROM live_notices \
+         WHERE tenant = ?1 AND due_at IS NOT NULL LIMIT ?10)) < ?10",
     )
     .bind(&notice.tenant)
     .bind(side.word())
@@ -184,8 +189,12 @@ async fn insert(transaction: &mut Transaction<'_, Sqlite>, side: Side, notice: &
     .bind(url)
     .bind(&notice.content)
     .bind(notice.at)
+    .bind(MAX_WAITING)
     .execute(&mut **transaction)
     .await?;
+    if done.rows_affected() == 0 {
+        tracing::warn!(tenant.id = notice.tenant, kind = notice.kind, "too many notices wait: one is not made");
+    }
     Ok(())
 }
 
@@ -296,5 +305,53 @@ impl Store {
         .fetch_all(&self.reader)
         .await?;
         Ok((total, page))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::live_notify::StreamNotify;
+    use crate::testkit::{World, noon};
+
+    #[tokio::test]
+    async fn a_dead_receiver_has_so_many_notices_waiting() {
+        let world = World::new().await;
+        for tenant in ["acme", "umbrella"] {
+            world.tenant(tenant).await;
+            let notify = StreamNotify {
+                url: "http://hooks.example.org/".to_owned(),
+                exception_url: String::new(),
+                switch_url: String::new(),
+                auth: false,
+                auth_key: None,
+            };
+            world.store.put_stream_notify(tenant, "push", &notify).await.unwrap();
+        }
+        let mut transaction = world.store.writer.begin().await.unwrap();
+        let tell = |tenant: &str| NewNotice {
+            tenant: tenant.to_owned(),
+            domain: "push".to_owned(),
+            app: "studio".to_owned(),
+            stream: "cam".to_owned(),
+            kind: "publish",
+            status: false,
+            content: String::new(),
+            at: noon().0,
+        };
+        for _ in 0..MAX_WAITING + 10 {
+            tell_stream(&mut transaction, &tell("acme")).await.unwrap();
+        }
+        tell_stream(&mut transaction, &tell("umbrella")).await.unwrap();
+        let counted = "SELECT count(*) FROM live_notices WHERE tenant = ?";
+        for (tenant, expected) in [("acme", MAX_WAITING), ("umbrella", 1)] {
+            let count: i64 = sqlx::query_scalar(counted).bind(tenant).fetch_one(&mut *transaction).await.unwrap();
+            assert_eq!(count, expected, "{tenant}");
+        }
+        // Room is made by what was delivered or given up.
+        sqlx::query("UPDATE live_notices SET due_at = NULL WHERE id = 1").execute(&mut *transaction).await.unwrap();
+        tell_stream(&mut transaction, &tell("acme")).await.unwrap();
+        let count: i64 = sqlx::query_scalar(counted).bind("acme").fetch_one(&mut *transaction).await.unwrap();
+        assert_eq!(count, MAX_WAITING + 1);
     }
 }

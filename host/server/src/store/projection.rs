@@ -45,7 +45,7 @@ struct Touched<'a> {
     everything: bool,
     tasks: BTreeSet<&'a TaskId>,
     pictures: BTreeSet<&'a JobId>,
-    analyses: bool,
+    analyses: BTreeSet<&'a JobId>,
 }
 
 impl<'a> Touched<'a> {
@@ -62,7 +62,9 @@ impl<'a> Touched<'a> {
             Record::PicturesFinished { job, .. } => {
                 self.pictures.insert(job);
             }
-            Record::AnalysisAsked { .. } | Record::AnalysisFinished { .. } => self.analyses = true,
+            Record::AnalysisAsked { job, .. } | Record::AnalysisFinished { job, .. } => {
+                self.analyses.insert(job);
+            }
             _ => self.everything = true,
         }
     }
@@ -210,8 +212,8 @@ async fn video(
     for task in video.tasks.iter().filter(|task| touched.everything || touched.tasks.contains(&task.id)) {
         write_task(transaction, after, video, task).await?;
     }
-    if touched.everything || touched.analyses {
-        super::analyses::write(transaction, after.tenant.as_str(), video).await?;
+    for analysis in video.analyses.iter().filter(|it| touched.everything || touched.analyses.contains(&it.job)) {
+        super::analyses::write(transaction, after.tenant.as_str(), video, analysis).await?;
     }
     let is_touched = |job: &JobId| touched.everything || touched.pictures.contains(job);
     for pictures in video.pictures.iter().filter(|pictures| is_touched(&pictures.job)) {
@@ -397,5 +399,42 @@ fn task_status(task: &Task) -> &'static str {
         (_, 0, 0) => "CompleteAllSucc",
         (0, _, 0) => "CompleteAllFail",
         (_, _, 0) => "CompletePartialSucc",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reprise_lifecycle::id::{GroupId, TaskId};
+    use reprise_lifecycle::input::Input;
+    use reprise_lifecycle::record::TaskPlan;
+    use reprise_lifecycle::work::Request;
+
+    use crate::testkit::World;
+
+    #[tokio::test]
+    async fn a_record_writes_what_it_changed_and_nothing_else() {
+        let world = World::new().await;
+        world.tenant("acme").await;
+        let mut life = world.broadcast("acme", "b1").await;
+        let video = life.part(0).await;
+        life.decide(&video, &["mp4", "m3u8"]).await;
+        // Were it written again, it would be there again.
+        sqlx::query("DELETE FROM jobs").execute(&world.store.writer).await.unwrap();
+        let plan = TaskPlan {
+            group: GroupId::new("g1"),
+            templates: life.state.videos[&video].tasks[0]
+                .outputs
+                .iter()
+                .map(|output| output.template.clone())
+                .collect(),
+            cover: false,
+        };
+        let task = TaskId::new("by-hand");
+        let request = Request::default();
+        life.put(Input::TaskAsked { video: video.clone(), task: task.clone(), plan, request }).await;
+        let jobs = world.store.jobs_of_video("acme", video.as_str()).await.unwrap();
+        assert_eq!(jobs.iter().map(|job| job.task.as_str()).collect::<Vec<_>>(), ["by-hand"; 2]);
+        life.rendition(&video, 0, &[("index.m3u8", b"")]).await;
+        assert_eq!(world.store.jobs_of_video("acme", video.as_str()).await.unwrap().len(), 4, "its own task");
     }
 }

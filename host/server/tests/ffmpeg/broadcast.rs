@@ -195,11 +195,12 @@ impl World {
         let stop = CancellationToken::new();
         let policies = Policies::new(&Config::parse("").unwrap().policies, store.clone(), Arc::clone(&files), [9; 32]);
         let guess = Guess { store: store.clone(), policies: Arc::new(policies.unwrap()) };
-        let following = follow.then(|| Following::new(Arc::clone(&files), tools(), guess, 3, stop.clone()));
-        let (progress, all) = (Progress::default(), following.clone());
-        let jobs = Arc::new(Jobs::new(Arc::clone(&files), tools(), store.clone(), 1, progress, all));
         // The disk of a test has room; what a full one does has tests of its own.
         let disk = Arc::new(Disk::new(Arc::new(|| Ok(u64::MAX)), &Config::parse("").unwrap().limits));
+        let following =
+            follow.then(|| Following::new(Arc::clone(&files), tools(), guess, 3, Arc::clone(&disk), stop.clone()));
+        let (progress, all) = (Progress::default(), following.clone());
+        let jobs = Arc::new(Jobs::new(Arc::clone(&files), tools(), store.clone(), 1, progress, all));
         let mut recorders = Recorders::new(handle.clone(), Arc::clone(&files), Arc::new(Watermarks::default()), disk);
         if let Some(following) = &following {
             recorders = recorders.watched(Arc::new(following.clone()));

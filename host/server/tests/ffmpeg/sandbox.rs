@@ -269,7 +269,10 @@ fn the_box_dies_with_its_parent() {
         .spawn()
         .unwrap();
     wait_until("the child runs", || work.path().join("ready").exists());
-    assert_eq!(children_in(work.path()).len(), 1);
+    let children = children_in(work.path());
+    assert_eq!(children.len(), 1);
+    let oom = std::fs::read_to_string(format!("/proc/{}/oom_score_adj", children[0])).unwrap();
+    assert_eq!(oom.trim(), "1000", "where memory runs out, the box goes first");
     parent.kill().unwrap();
     parent.wait().unwrap();
     wait_until("the child is gone", || children_in(work.path()).is_empty());

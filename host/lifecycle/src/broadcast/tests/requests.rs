@@ -2,7 +2,8 @@
 
 use super::flow::Flow;
 use super::inputs::*;
-use crate::broadcast::{Broadcast, CANCELLED, Rejected};
+use crate::broadcast::{Broadcast, CANCELLED, MAX_PLAN_BYTES, REQUESTS_BESIDE, REQUESTS_PER_VIDEO, Rejected};
+use crate::effect::Effect;
 use crate::id::{BroadcastId, EffectId, GroupId, JobId, PartIndex, TaskId, TenantId, VideoId};
 use crate::input::Input;
 use crate::record::{EndCause, LeaveCause, RecordRules, Resolution, TaskPlan, WorkResult};
@@ -358,4 +359,39 @@ fn a_production_makes_one_video_and_processes_it() {
     flow.check(9_500, verdict((1, 0), process(NO_GROUP, &[])), "
         2  +9.500 s  the edited video: no policy; the record config applies: group VOD_NO_TRANSCODE, no rendition, a cover
         to do 2.0 process the edited video");
+}
+
+#[test]
+fn a_broadcast_takes_so_many_requests_and_work_holds_only_its_own() {
+    let mut flow = Flow::left_at(20_000);
+    let mut taken = 0;
+    let refusal = loop {
+        match flow.broadcast.step(&task(&flow, &format!("t{taken}")), T0.plus_ms(21_000)) {
+            Ok(records) => records.iter().for_each(|record| flow.apply(record)),
+            Err(refusal) => break refusal,
+        }
+        taken += 1;
+    };
+    assert_eq!(refusal, Rejected::Unfit("the videos of its broadcast have had too many requests"));
+    assert_eq!(taken, REQUESTS_BESIDE + REQUESTS_PER_VIDEO - 1, "the automatic task counts");
+    let outstanding = flow.broadcast.outstanding();
+    assert_eq!(outstanding.len(), taken);
+    for effect in outstanding.values() {
+        let Effect::Process { video, task } = effect else { panic!("{effect:?}") };
+        let seen = flow.broadcast.excerpt(effect);
+        let known = &seen.videos[video];
+        assert_eq!((known.tasks.len(), &known.tasks[0].id), (1, task));
+        assert_eq!((&known.facts, seen.parts.len()), (&flow.broadcast.videos[video].facts, 0));
+    }
+}
+
+#[test]
+fn a_task_with_huge_settings_is_refused() {
+    let flow = Flow::left_at(20_000);
+    let mut input = task(&flow, "t1");
+    if let Input::TaskAsked { plan, .. } = &mut input {
+        plan.templates[0].settings = "x".repeat(MAX_PLAN_BYTES + 1);
+    }
+    let refusal = Rejected::Unfit("the settings of the task's templates are too long");
+    assert_eq!(flow.broadcast.step(&input, T0.plus_ms(21_000)), Err(refusal));
 }

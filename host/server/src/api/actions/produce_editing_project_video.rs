@@ -19,6 +19,9 @@ use crate::edit::materials::Known;
 use crate::edit::timeline::Timeline;
 use crate::store::editing::Project;
 
+/// Productions of one tenant that wait or run. Each is a journal of its own in memory with its whole timeline.
+const MAX_OPEN: i64 = 100;
+
 pub(super) async fn run(call: &Call<'_>, params: &Params) -> Result<Answer, Error> {
     check_app(params)?;
     let config = Config::read(params)?;
@@ -35,6 +38,10 @@ pub(super) async fn run(call: &Call<'_>, params: &Params) -> Result<Answer, Erro
         || ["Title", "Description", "CoverURL"].iter().any(|name| params.get(name).is_some())
     {
         editing::change(call, params, &mut project).await?;
+    }
+    if call.store().open_productions(call.tenant()).await? >= MAX_OPEN {
+        let reason = format!("{MAX_OPEN} productions are under way already");
+        return Err(Error::VendorText(&error::ILLEGAL_STATUS, format!("The production cannot begin: {reason}.")));
     }
     let timeline = checked(call, &project, &config).await?;
     let group = group(call, &config).await?;

@@ -238,6 +238,21 @@ async fn a_timeline_alone_makes_its_project() {
 }
 
 #[tokio::test]
+async fn so_many_productions_are_under_way_at_once() {
+    let api = Api::new().await;
+    let mut life = api.world.broadcast("acme", "one").await;
+    let video = transcoded(&mut life).await;
+    let params = [("Timeline", cut(video.as_str()))];
+    let params = params.each_ref().map(|(name, value)| (*name, value.as_str()));
+    for _ in 0..100 {
+        api.good(VOD, PRODUCE, &params).await;
+    }
+    assert_eq!(api.bad(VOD, PRODUCE, &params).await, (400, "Forbidden.IllegalStatus".to_owned()));
+    assert_eq!(api.good(VOD, SEARCH, &[]).await["Total"], 100, "what is refused leaves no project");
+    assert_eq!(api.world.store.editing_projects("acme", &Default::default(), 0, 1).await.unwrap().1[0].timeline, "");
+}
+
+#[tokio::test]
 async fn a_production_that_cannot_be_made_is_refused() {
     let api = Api::new().await;
     let mut life = api.world.broadcast("acme", "one").await;

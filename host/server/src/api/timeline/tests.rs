@@ -118,6 +118,14 @@ fn what_is_wrong_is_named_by_its_path() {
             "it must be Volume",
         ),
         (
+            format!(
+                r#"{{"AudioTracks":[{{"AudioTrackClips":[{}]}}]}}"#,
+                many(4, &format!(r#"{{"MediaId":"v","Effects":[{}]}}"#, many(60, r#"{"Type":"Volume"}"#)))
+            ),
+            "Timeline.AudioTracks[0].AudioTrackClips[3]".to_owned(),
+            "sound tracks can have 200 effects",
+        ),
+        (
             r#"{"ImageTracks":[{"ImageTrackClips":[{"X":0}]}]}"#.to_owned(),
             "Timeline.ImageTracks[0].ImageTrackClips[0].ImageId".to_owned(),
             "it is mandatory",

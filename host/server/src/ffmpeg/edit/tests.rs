@@ -4,6 +4,10 @@ use super::*;
 use crate::edit::layout::{ImageMaterial, Materials, PictureFacts, VideoMaterial, lay};
 
 fn planned(timeline: &str) -> EditPlan {
+    try_plan(timeline).unwrap()
+}
+
+fn try_plan(timeline: &str) -> Result<EditPlan, EditPlanError> {
     let picture = Some(PictureFacts { width: 640, height: 360, fps: 25.0 });
     let video = |has_sound| VideoMaterial { duration_ms: 10_000, picture, has_sound, bitrate_kbps: 900 };
     let materials = Materials {
@@ -16,7 +20,7 @@ fn planned(timeline: &str) -> EditPlan {
         images: BTreeMap::from([("i".to_owned(), ("/m/i.png".into(), ImageFormat::Png))]),
         fonts: vec!["/f/a.ttf".into(); layout.texts.len()],
     };
-    plan(&layout, &sources, 2).unwrap()
+    plan(&layout, &sources, 2)
 }
 
 fn text(plan: &EditPlan) -> String {
@@ -128,4 +132,62 @@ fn a_material_without_a_file_is_the_callers_mistake() {
     let materials = Materials { videos: BTreeMap::from([("v".to_owned(), video)]), ..Materials::default() };
     let layout = lay(&serde_json::from_str(r#"{"clips":[{"material":{"video":"v"}}]}"#).unwrap(), &materials).unwrap();
     assert_eq!(plan(&layout, &EditSources::default(), 1), Err(EditPlanError::Missing("v".to_owned())));
+}
+
+#[test]
+fn the_fullest_timeline_fits_one_argument() {
+    use crate::edit::timeline::{
+        Blur, Clip, Cut, Effect, Length, MAX_CLIPS, MAX_EFFECTS, MAX_OVERLAYS, MAX_SOUND_CLIPS, MAX_SOUND_EFFECTS,
+        Material, Overlay, SoundClip, Span, Text, Timeline, Volume,
+    };
+    let span = Some(Span::Timeline { from_ms: 0, to_ms: None });
+    let cut = Cut { from_ms: 1001, to_ms: Some(9999), ..Cut::default() };
+    let text = |_| {
+        Effect::Text(Text {
+            content: "Tor".to_owned(),
+            x: Length::Pixels(600),
+            y: Length::Pixels(300),
+            font: String::new(),
+            size: 1000,
+            color: [1, 2, 3],
+            opacity_permille: 999,
+            bold: false,
+            italic: false,
+            span,
+        })
+    };
+    let mut clips: Vec<Clip> =
+        (0..MAX_CLIPS).map(|_| Clip { material: Material::Video("v".to_owned()), cut, effects: Vec::new() }).collect();
+    clips[0].effects = (0..MAX_EFFECTS).map(text).collect();
+    clips[0].effects[0] = Effect::Blur(Blur {
+        x: Length::Pixels(600),
+        y: Length::Pixels(300),
+        width: Length::Pixels(20),
+        height: Length::Pixels(20),
+        span,
+    });
+    let volume = Volume { gain_permille: 1500, span };
+    let mut sounds: Vec<SoundClip> =
+        (0..MAX_SOUND_CLIPS).map(|_| SoundClip { video: "v".to_owned(), cut, volumes: Vec::new() }).collect();
+    sounds[0].volumes = vec![volume; MAX_SOUND_EFFECTS];
+    let overlay = Overlay {
+        image: "i".to_owned(),
+        x: Length::Pixels(600),
+        y: Length::Pixels(300),
+        width: None,
+        height: None,
+        at_ms: 1001,
+        until_ms: None,
+    };
+    let mut timeline = Timeline {
+        clips,
+        sounds: vec![sounds],
+        overlays: vec![vec![overlay; MAX_OVERLAYS]],
+        width: None,
+        height: None,
+    };
+    planned(&serde_json::to_string(&timeline).unwrap());
+    // One that was frozen before there was such a bound is refused, not tried for ever.
+    timeline.sounds[0][0].volumes = vec![volume; 64 * MAX_SOUND_CLIPS];
+    assert_eq!(try_plan(&serde_json::to_string(&timeline).unwrap()), Err(EditPlanError::TooLong));
 }

@@ -14,6 +14,8 @@ const OPEN_FILES: u64 = 256;
 const THREADS: u64 = 512;
 /// Encoding gives way to recording: what is not recorded now is lost, what is not encoded now is late.
 const NICE: i32 = 10;
+/// The kernel ends the highest first.
+const OOM_FIRST: &str = "1000";
 /// What is encoded before it is needed gives way to what somebody waits for.
 const NICE_BACKGROUND: i32 = 19;
 
@@ -27,8 +29,15 @@ pub(super) fn own_namespaces() -> Layer {
     }
 }
 
-/// Sets the limits and the priority. `own_users` says whether the process count is ours alone.
-pub(super) fn limit(spec: &SandboxSpec, own_users: bool) -> Layer {
+/// Puts this process in front where the kernel must end one for want of memory: an encode is made again, a recording is
+/// not. Done first, as long as `/proc` is ours to write.
+pub(super) fn end_first() -> std::io::Result<()> {
+    std::fs::write("/proc/self/oom_score_adj", OOM_FIRST)
+}
+
+/// Sets the limits and the priority. `own_users` says whether the process count is ours alone, `oom` what came of
+/// [`end_first`].
+pub(super) fn limit(spec: &SandboxSpec, own_users: bool, oom: std::io::Result<()>) -> Layer {
     let cpu = spec.cpu_seconds.max(1);
     let mut limits = vec![
         (Resource::RLIMIT_AS, spec.memory_bytes, spec.memory_bytes),
@@ -41,7 +50,8 @@ pub(super) fn limit(spec: &SandboxSpec, own_users: bool) -> Layer {
     if own_users {
         limits.push((Resource::RLIMIT_NPROC, THREADS, THREADS));
     }
-    let mut missing = Vec::new();
+    let mut missing: Vec<String> = Vec::new();
+    missing.extend(oom.err().map(|error| format!("oom_score_adj: {error}")));
     for (resource, soft, hard) in limits {
         if let Err(error) = setrlimit(resource, soft, hard) {
             missing.push(format!("{resource:?}: {error}"));

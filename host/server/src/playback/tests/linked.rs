@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use axum::http::{Method, StatusCode};
 use reprise_lifecycle::id::VideoId;
+use reprise_lifecycle::input::Input;
 use reprise_lifecycle::question::GapRule;
+use reprise_lifecycle::work::Removal;
 use reprise_media::hls::check::check;
 use tokio_util::sync::CancellationToken;
 
@@ -63,6 +65,23 @@ async fn it_plays_from_its_parts_and_then_from_its_file() {
     drop_links(&theatre.world.files, &video).unwrap();
     assert_eq!(get("parts/00000.mp4").await.status, StatusCode::NOT_FOUND);
     assert_eq!(get("source.m3u8").await.body, playlist.body);
+}
+
+#[tokio::test]
+async fn its_parts_are_gone_with_its_source() {
+    let theatre = Theatre::new().await;
+    let mut life = theatre.world.broadcast("acme", "b2").await;
+    let video = life.part(0).await;
+    let nowhere = PathBuf::from("/nonexistent");
+    let tools = Tools { ffmpeg: nowhere.clone(), ffprobe: nowhere.clone(), helper: nowhere, strict: true };
+    let composer = Composer::new(std::sync::Arc::clone(&theatre.world.files), tools, 1, Queue::new(1));
+    let request = Request { pieces: vec![Piece::whole(theatre.video.clone())], gaps: GapRule::Cut };
+    composer.link(&video, &request).await.unwrap();
+    let path = format!("/media/{video}/parts/00000.mp4");
+    assert_eq!(ask(&theatre.router, Method::GET, &path, &[], "").await.status, StatusCode::OK);
+    // Recorded, and the files still there.
+    life.put(Input::Remove { video: video.clone(), what: Removal::Source }).await;
+    assert_eq!(ask(&theatre.router, Method::GET, &path, &[], "").await.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

@@ -31,9 +31,22 @@ async fn an_image_is_kept_and_listed() {
     let id = image["image_id"].as_str().unwrap();
     assert_eq!((&image["format"], &image["width"], &image["bytes"]), (&"png".into(), &640.into(), &bytes.len().into()));
     let kept = desk.world.dir.path().join(format!("images/acme/{id}.png"));
-    assert_eq!(std::fs::read(kept).unwrap(), bytes);
+    assert_eq!(std::fs::read(&kept).unwrap(), bytes);
     let listed = desk.get(PATH).await;
     assert_eq!((&listed["total"], &listed["images"][0]), (&1.into(), &image));
+
+    desk.world.tenant("umbrella").await;
+    let foreign = format!("/v1/tenants/umbrella/images/{id}");
+    let gone = async |token: &str, path: &str| desk.as_token(token, Method::DELETE, path, "").await.status.as_u16();
+    let own = format!("{PATH}/{id}");
+    for (token, path) in [(token_of("umbrella"), &own), (token_of("umbrella"), &foreign), (token_of("acme"), &foreign)]
+    {
+        assert_eq!(gone(&token, path).await, 404, "{path}");
+    }
+    assert!(kept.exists());
+    assert_eq!((gone(&token_of("acme"), &own).await, gone(&token_of("acme"), &own).await), (204, 404));
+    assert!(!kept.exists());
+    assert_eq!(desk.get(PATH).await["total"], 0);
 }
 
 #[tokio::test]

@@ -372,6 +372,8 @@ async fn publishers_are_listed_and_streams_forbidden() {
     assert_eq!(once, (200, json!({"was_online": false, "forbidden_until": null})));
     let (status, forbidden) = desk.post(kick, json!({"app": "studio", "name": "nobody", "forbid_seconds": 60})).await;
     assert!(status == 200 && forbidden["forbidden_until"].is_string(), "{forbidden}");
+    let (status, _) = desk.post(kick, json!({"app": "studio", "name": "x".repeat(256), "forbid_seconds": 60})).await;
+    assert_eq!(status, 400, "nothing can be published under this");
     let (status, body) = desk.post(kick, json!({"app": "studio", "name": "cam", "forbid_seconds": 0})).await;
     assert_eq!((status, &body["error"]["code"]), (400, &json!("invalid")));
 }
