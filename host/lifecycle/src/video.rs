@@ -263,16 +263,13 @@ impl Video {
 
     /// The same video with this task and the pictures or the analysis of this job alone.
     pub(crate) fn narrowed(&self, task: Option<&TaskId>, job: Option<&JobId>) -> Self {
-        let tasks = self.tasks.iter().filter(|it| Some(&it.id) == task).cloned().collect();
-        let pictures = self.pictures.iter().filter(|it| Some(&it.job) == job).cloned().collect();
-        let analyses = self.analyses.iter().filter(|it| Some(&it.job) == job).cloned().collect();
         Self {
             linked: self.linked,
             removed: self.removed,
             source_removed: self.source_removed,
-            tasks,
-            pictures,
-            analyses,
+            tasks: self.tasks.iter().filter(|it| Some(&it.id) == task).cloned().collect(),
+            pictures: self.pictures.iter().filter(|it| Some(&it.job) == job).cloned().collect(),
+            analyses: self.analyses.iter().filter(|it| Some(&it.job) == job).cloned().collect(),
             ..Self::new(self.id.clone(), self.source, self.facts.clone(), self.stage.clone(), self.created_at)
         }
     }

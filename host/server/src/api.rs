@@ -55,6 +55,9 @@ use crate::store::tenants::Tenant;
 /// back rather than kept waiting.
 const MAX_IN_FLIGHT: usize = 64;
 
+/// Searches at once that run or wait to. They are slow where a library is large, and must leave room for others' requests.
+const MAX_SEARCHES: usize = 16;
+
 /// Where the time comes from.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
@@ -99,6 +102,7 @@ pub struct Context {
     outbox: Outbox,
     guard: replay::Guard,
     slots: Semaphore,
+    searches: Semaphore,
     /// Template groups are read, changed and written whole; two changes at once would lose one.
     groups: Mutex<()>,
     /// Streams and who publishes them.
@@ -119,6 +123,7 @@ impl Context {
             outbox: Outbox::default(),
             guard,
             slots: Semaphore::new(MAX_IN_FLIGHT),
+            searches: Semaphore::new(MAX_SEARCHES),
             groups: Mutex::new(()),
             control,
         }

@@ -46,6 +46,10 @@ const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 /// Readers beside the one writer; more would only wait for the two or three cores below them.
 const READERS: u32 = 4;
 
+/// Readers for searches alone. A search reads all of a tenant's videos, as often as the tenant likes: on the readers of
+/// everybody it would keep viewers and publishers waiting.
+const SEARCHERS: u32 = 2;
+
 /// How long a statement waits for a lock before it fails; only a backup tool can hold one that long.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -84,6 +88,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Clone)]
 pub struct Store {
     reader: SqlitePool,
+    searcher: SqlitePool,
     writer: SqlitePool,
     seal: Seal,
 }
@@ -114,14 +119,16 @@ impl Store {
             .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
             .connect_with(options.clone())
             .await?;
-        let reader = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await?;
+        let reader = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.clone()).await?;
+        let searcher = SqlitePoolOptions::new().max_connections(SEARCHERS).connect_with(options).await?;
         check_version(&writer).await?;
         sqlx::migrate!("./migrations").run(&writer).await?;
-        Ok(Self { reader, writer, seal })
+        Ok(Self { reader, searcher, writer, seal })
     }
 
     /// Writes the log back and closes every connection.
     pub async fn close(&self) {
+        self.searcher.close().await;
         self.reader.close().await;
         self.writer.close().await;
     }

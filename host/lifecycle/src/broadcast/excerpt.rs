@@ -10,7 +10,8 @@ use crate::record::Subject;
 
 impl Broadcast {
     /// The broadcast as far as `effect` concerns it. Work on one video sees that video and, if it only reads the video's
-    /// files, neither parts nor breaks nor the plan of the compose; everything else is as it is.
+    /// files, neither parts nor breaks nor the plan of the compose; work on one request sees that request alone of the
+    /// video's. Everything else is as it is.
     pub fn excerpt(&self, effect: &Effect) -> Self {
         match effect {
             Effect::Ask { subject: Subject::Compose, .. } => self.clone(),

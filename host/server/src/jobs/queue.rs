@@ -1,5 +1,5 @@
-//! A line of work for ffmpeg: transcodes, pictures, analyses and joins share one, edits have their own. Who is next is
-//! [`super::schedule`]'s decision; here are the futures that wait for it.
+//! The line of work for ffmpeg: transcodes, pictures, analyses, edits and joins all take their slot here. Who is next
+//! is [`super::schedule`]'s decision; here are the futures that wait for it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -87,31 +87,28 @@ impl Store {
     }
 }
 
-/// Writes one of a video's analyses, and puts a new fingerprint into the library in place of older ones.
-pub(super) async fn write(
-    transaction: &mut Transaction<'_, Sqlite>,
-    tenant: &str,
-    video: &Video,
-    analysis: &Analysis,
-) -> Result<()> {
-    let (result, at) = analysis.result.as_ref().map(|(result, at)| (result, at.0)).unzip();
-    sqlx::query(
-        "INSERT INTO analyses (job, tenant, video, kind, result, created_at, completed_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (job) DO UPDATE SET result = ?5, completed_at = ?7",
-    )
-    .bind(analysis.job.as_str())
-    .bind(tenant)
-    .bind(video.id.as_str())
-    .bind(word(analysis.kind))
-    .bind(result.map(|result| write_json("analysis", result)).transpose()?)
-    .bind(analysis.created_at.0)
-    .bind(at)
-    .execute(&mut **transaction)
-    .await?;
-    match fingerprint_file(analysis) {
-        Some(file) => put_fingerprint(transaction, tenant, video, analysis, file).await,
-        None => Ok(()),
+/// Writes a video's analyses, and puts its newest fingerprint into the library in place of older ones.
+pub(super) async fn write(transaction: &mut Transaction<'_, Sqlite>, tenant: &str, video: &Video) -> Result<()> {
+    for analysis in &video.analyses {
+        let (result, at) = analysis.result.as_ref().map(|(result, at)| (result, at.0)).unzip();
+        sqlx::query(
+            "INSERT INTO analyses (job, tenant, video, kind, result, created_at, completed_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (job) DO UPDATE SET result = ?5, completed_at = ?7",
+        )
+        .bind(analysis.job.as_str())
+        .bind(tenant)
+        .bind(video.id.as_str())
+        .bind(word(analysis.kind))
+        .bind(result.map(|result| write_json("analysis", result)).transpose()?)
+        .bind(analysis.created_at.0)
+        .bind(at)
+        .execute(&mut **transaction)
+        .await?;
+        if let Some(file) = fingerprint_file(analysis) {
+            put_fingerprint(transaction, tenant, video, analysis, file).await?;
+        }
     }
+    Ok(())
 }
 
 fn fingerprint_file(analysis: &Analysis) -> Option<&str> {

@@ -148,7 +148,7 @@ impl Store {
         (skip, take): (i64, i64),
     ) -> Result<Found> {
         let mut count = matching("SELECT count(*) FROM videos WHERE tenant = ", tenant, filter);
-        let total = count.build_query_scalar().fetch_one(&self.reader).await?;
+        let total = count.build_query_scalar().fetch_one(&self.searcher).await?;
 
         let newest = Order { by: Number::CreatedAt, ascending: false };
         let first = order.first().copied().unwrap_or(newest);
@@ -164,7 +164,7 @@ impl Store {
         }
         page.push("rowid").push(way(first.ascending)).push(" LIMIT ");
         page.push_bind(take).push(" OFFSET ").push_bind(skip);
-        let videos: Vec<VideoRow> = page.build_query_as().fetch_all(&self.reader).await?;
+        let videos: Vec<VideoRow> = page.build_query_as().fetch_all(&self.searcher).await?;
         let last = match videos.last() {
             None => None,
             Some(video) => {

@@ -49,6 +49,7 @@ pub(super) async fn run(call: &Call<'_>, params: &Params) -> Result<Answer, Erro
     let from = scrolling.map(|text| Token::read(text, query, call.now)).transpose()?;
     let skip = steps(page, from)?;
     let after = from.map(|token| token.place);
+    let _place = call.context.searches.try_acquire().map_err(|_| Error::Busy)?;
     let found = call.store().search_videos(call.tenant(), &filter, &order, after, (skip, page.size)).await?;
 
     let wanted = Wanted::read(params);

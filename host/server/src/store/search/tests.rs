@@ -121,3 +121,20 @@ async fn pages_go_on_from_a_place() {
     let found = world.store.search_videos("acme", &all, &by_two, None, (0, 9)).await.unwrap();
     assert_eq!(found.videos.iter().map(|video| &video.id).collect::<Vec<_>>(), [&ids[1], &ids[2], &ids[0]]);
 }
+
+#[tokio::test]
+async fn searches_keep_nobody_else_waiting() {
+    let world = World::new().await;
+    library(&world).await;
+    let all = Filter::All(Vec::new());
+    let slow = [world.store.searcher.acquire().await.unwrap(), world.store.searcher.acquire().await.unwrap()];
+    let search = world.store.search_videos("acme", &all, &[], None, (0, 10));
+    tokio::pin!(search);
+    tokio::select! {
+        biased;
+        _ = &mut search => panic!("two searches are running"),
+        row = world.store.tenant("acme") => assert!(row.unwrap().is_some()),
+    }
+    drop(slow);
+    assert_eq!(search.await.unwrap().total, 3);
+}
