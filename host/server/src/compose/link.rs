@@ -89,19 +89,34 @@ fn take(from: &Dir, name: &str, to: &Dir, new: &str) -> io::Result<()> {
     to.rename(&fresh, to, new)
 }
 
-/// Removes the links of a composed video whose own file is there. Who asks has waited until no viewer plays from them
-/// any more.
+/// Removes the links of a video whose own file is there, also those of an attempt that never was whole. Who asks has
+/// waited until no viewer plays from them any more.
 ///
 /// # Errors
 /// When they cannot be removed, or the video has no file of its own yet (`WouldBlock`).
 pub fn drop_links(files: &Files, video: &VideoId) -> io::Result<()> {
     let dir = files.video(video)?;
-    if !dir.exists(MANIFEST) {
+    if !dir.exists(PARTS) {
         return Ok(());
     }
     if !dir.exists(SOURCE) {
         return Err(io::Error::new(io::ErrorKind::WouldBlock, "the video still plays from its parts"));
     }
+    dir.remove_dir_all(PARTS).or_else(ignore(io::ErrorKind::NotFound))?;
+    files::sync(&dir)
+}
+
+/// Removes what was linked for a video that will never be made, so that it does not keep its parts' bytes.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn give_up(files: &Files, video: &VideoId) -> io::Result<()> {
+    let dir = match files.video(video) {
+        Ok(dir) => dir,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    dir.remove_file(MANIFEST).or_else(ignore(io::ErrorKind::NotFound))?;
     dir.remove_dir_all(PARTS).or_else(ignore(io::ErrorKind::NotFound))?;
     files::sync(&dir)
 }

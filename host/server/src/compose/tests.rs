@@ -48,3 +48,27 @@ fn what_an_earlier_attempt_left_gives_way_and_a_missing_part_leaves_no_manifest(
     let source = files.video(&part).unwrap().metadata(SOURCE).unwrap().ino();
     assert_eq!(folder.metadata(format!("{PARTS}/00000.mp4")).unwrap().ino(), source);
 }
+
+#[test]
+fn links_of_what_was_never_whole_do_not_keep_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = Files::open(dir.path()).unwrap();
+    let (part, video) = (VideoId::new("a"), VideoId::new("c"));
+    let source = files.make_video(&part).unwrap();
+    source.write(SOURCE, b"not media").unwrap();
+    let links = || source.metadata(SOURCE).unwrap().nlink();
+    let failed = || link::link(&files, &video, &request(&["a", "gone"])).unwrap_err();
+    failed();
+    assert_eq!(links(), 2);
+    link::give_up(&files, &video).unwrap();
+    assert_eq!(links(), 1);
+    link::give_up(&files, &VideoId::new("removed")).unwrap();
+
+    // The video got its file in another way.
+    failed();
+    let folder = files.video(&video).unwrap();
+    assert_eq!(link::drop_links(&files, &video).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    folder.write(SOURCE, b"drawn").unwrap();
+    link::drop_links(&files, &video).unwrap();
+    assert_eq!(links(), 1);
+}

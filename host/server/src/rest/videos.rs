@@ -249,7 +249,8 @@ pub(super) async fn show(
     let row = shared.store.video(&tenant.name, &id).await?.ok_or(Error::NotFound("video"))?;
     let links = Links::new(&shared, &tenant, &id).await?;
     let facts = row.facts()?;
-    let urls = facts.as_ref().map(|_| links.of(&row));
+    // One whose file could not be made has lost its parts too.
+    let urls = facts.as_ref().filter(|_| row.status != "produce_failed").map(|_| links.of(&row));
     let (gap_rule, gaps) = gaps::of(&shared, &row).await?.unzip();
     let mut renditions = Vec::new();
     for job in shared.store.jobs_of_video(&tenant.name, &id).await? {

@@ -74,8 +74,7 @@ impl VideoRow {
         self.facts.as_deref().map(|facts| read_json("part facts", facts)).transpose()
     }
 
-    /// Whether its source is there as one file. A composed video plays before that, from its parts, and still does if
-    /// the file cannot be made.
+    /// Whether its source is there as one file. A composed video plays before that, from its parts.
     pub fn has_file(&self) -> bool {
         self.facts.is_some() && !self.source_deleted && !matches!(self.status.as_str(), "uploading" | "produce_failed")
     }

@@ -9,7 +9,7 @@ use reprise_lifecycle::id::{BroadcastId, JobId};
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::media::{MediaFacts, Stretch};
 use reprise_lifecycle::question::GapRule;
-use reprise_lifecycle::record::{EndCause, LeaveCause, WorkResult};
+use reprise_lifecycle::record::{EndCause, LeaveCause, WorkFailure, WorkResult};
 use reprise_lifecycle::work::{AnalysisKind, AnalysisResult, Request};
 use serde_json::{Value, json};
 
@@ -162,6 +162,14 @@ async fn a_composed_video_shows_its_gaps_and_has_no_file_at_first() {
     assert!(shown["urls"]["source_hls"].as_str().unwrap().ends_with("source.m3u8"));
     life.build(None).await;
     assert_eq!(desk.get(&path).await["urls"]["source_mp4"], file);
+
+    let mut other = desk.world.broadcast("acme", "b2").await;
+    other.part(0).await;
+    let lost = other.compose(GapRule::Cut).await;
+    other.link().await;
+    other.build(Some(WorkFailure { code: "Bad".to_owned(), message: "no keyframe".to_owned() })).await;
+    let lost = desk.get(&format!("/v1/tenants/acme/videos/{lost}")).await;
+    assert_eq!((&lost["status"], &lost["urls"]), (&json!("produce_failed"), &Value::Null));
 
     let plain = desk.get(&format!("/v1/tenants/acme/videos/{part}")).await;
     assert_eq!((&plain["gaps"], &plain["gap_rule"]), (&Value::Null, &Value::Null));
