@@ -33,9 +33,10 @@ enum Kind {
     Digits,
     Flag,
     List(&'static [Field]),
+    Object(&'static [Field]),
 }
 
-use Kind::{Count, Digits, Flag, Id, List, Seconds, Text, Time, Url};
+use Kind::{Count, Digits, Flag, Id, List, Object, Seconds, Text, Time, Url};
 use Need::{Always, Sometimes};
 
 /// What each event begins with; what it is about follows.
@@ -170,6 +171,25 @@ const EVENTS: &[(&str, &[Field])] = &[
             Field("JobIds", Sometimes, Text),
         ],
     ),
+    (
+        "MediaBaseChangeComplete",
+        &[
+            Field("MediaId", Always, Id),
+            Field("MediaType", Always, Text),
+            Field("OperateMode", Always, Text),
+            Field(
+                "MediaContent",
+                Always,
+                Object(&[
+                    Field("Title", Sometimes, Text),
+                    Field("Description", Sometimes, Text),
+                    Field("CoverURL", Sometimes, Text),
+                    Field("CateId", Sometimes, Text),
+                    Field("Tags", Sometimes, Text),
+                ]),
+            ),
+        ],
+    ),
 ];
 
 /// Checks one event's success: nothing is missing, nothing is there that has no name, each has its type.
@@ -208,6 +228,10 @@ fn looks_like(value: &Value, kind: &Kind) -> anyhow::Result<()> {
         Seconds => value.as_f64().is_some_and(|seconds| seconds > 0.0),
         Digits => text.is_some_and(|digits| digits.parse::<f64>().is_ok()),
         Flag => value.is_boolean(),
+        Object(fields) => {
+            members(value.as_object().context("not an object")?, &[fields])?;
+            true
+        }
         List(fields) => {
             for item in value.as_array().context("not a list")? {
                 members(item.as_object().context("not an object")?, &[fields])?;

@@ -20,6 +20,7 @@ mod assemble;
 mod build;
 mod error;
 mod facts;
+mod gap_map;
 mod link;
 mod make;
 mod manifest;
@@ -39,6 +40,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::Error;
+pub(crate) use self::gap_map::{MappedGap, gap_map};
 pub use self::link::{drop_links, give_up};
 pub(crate) use self::manifest::{Manifest, PARTS, names as part_names};
 use crate::ffmpeg::tools::Tools;

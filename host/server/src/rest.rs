@@ -21,6 +21,7 @@ mod error;
 mod events;
 mod extract;
 mod form;
+mod gaps;
 mod images;
 mod names;
 mod plugins;

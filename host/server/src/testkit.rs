@@ -10,12 +10,13 @@ use http_body_util::BodyExt;
 use reprise_lifecycle::broadcast::Broadcast;
 use reprise_lifecycle::decision::{Applied, Decision, Provenance, Verdict};
 use reprise_lifecycle::effect::Effect;
-use reprise_lifecycle::id::{BroadcastId, GroupId, TemplateId, TenantId, VideoId};
+use reprise_lifecycle::id::{BroadcastId, EffectId, GroupId, TemplateId, TenantId, VideoId};
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::media::{AudioTrack, PartFacts, VideoTrack};
-use reprise_lifecycle::question::{Answer, Hook, StreamKey, TemplateGroupAnswer};
+use reprise_lifecycle::question::{Answer, ComposePlan, GapRule, Hook, PartRange, StreamKey, TemplateGroupAnswer};
 use reprise_lifecycle::record::{
-    CloseCause, CoverFacts, Opening, OutputFacts, Record, RecordRules, Resolution, TaskPlan, Template, WorkResult,
+    CloseCause, CoverFacts, EndCause, LeaveCause, Opening, OutputFacts, Record, RecordRules, Resolution, TaskPlan,
+    Template, WorkFailure, WorkResult,
 };
 use reprise_lifecycle::time::Timestamp;
 use secrecy::SecretString;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::api::urls::MediaUrls;
+use crate::delivery::signature::EndpointSecret;
 use crate::driver::{self, Driver};
 use crate::files::Files;
 use crate::store::Store;
@@ -70,6 +72,8 @@ pub(crate) struct World {
 pub(crate) struct Life<'a> {
     world: &'a World,
     pub(crate) state: Broadcast,
+    /// When what is put next happens.
+    pub(crate) now: Timestamp,
 }
 
 impl World {
@@ -110,7 +114,8 @@ impl World {
     /// A tenant `name` with the keys `<name>-push`, `<name>-play` and the access key `AK<name>` / `<name>-secret`.
     pub(crate) async fn tenant(&self, name: &str) {
         let secret = |what: &str| SecretString::from(format!("{name}-{what}"));
-        let keys = TenantKeys { push_key: secret("push"), play_key: secret("play"), webhook_secret: secret("webhook") };
+        let webhook_secret = EndpointSecret::from_bytes(vec![7; 32]).unwrap().reveal();
+        let keys = TenantKeys { push_key: secret("push"), play_key: secret("play"), webhook_secret };
         let new = NewTenant {
             name: name.to_owned(),
             push_domain: format!("push.{name}.example"),
@@ -159,7 +164,7 @@ impl World {
         let records = Broadcast::open(opening, "203.0.113.9:4711".to_owned(), noon());
         let id = BroadcastId::new(id);
         let state = Broadcast::fold(id, &records).unwrap().unwrap();
-        let life = Life { world: self, state };
+        let life = Life { world: self, state, now: noon() };
         life.commit(0, &records, Vec::new(), Vec::new()).await;
         life
     }
@@ -184,7 +189,7 @@ impl Life<'_> {
     }
 
     async fn put_all(&mut self, input: Input, events: Vec<OutboxEvent>, decisions: Vec<LoggedDecision>) {
-        let records = self.state.step(&input, noon()).unwrap();
+        let records = self.state.step(&input, self.now).unwrap();
         assert!(!records.is_empty(), "stale input {input:?}");
         let first_seq = self.state.next_seq;
         for record in &records {
@@ -195,21 +200,10 @@ impl Life<'_> {
 
     /// Records a part of ten seconds from `first_ms` with one event about it, and gives its video.
     pub(crate) async fn part(&mut self, first_ms: u64) -> VideoId {
-        let picture =
-            VideoTrack { codec: "H.264".to_owned(), width: 320, height: 240, fps: 25.0, profile: "High".to_owned() };
-        let sound = AudioTrack { codec: "AAC".to_owned(), sample_rate: 44_100, channels: 2 };
-        let facts = PartFacts {
-            first_ms,
-            duration_ms: 10_000,
-            bytes: 1000,
-            video_frames: 250,
-            audio_frames: 430,
-            video: Some(picture.clone()),
-            audio: Some(sound.clone()),
-        };
+        let facts = facts(first_ms);
         let part = u32::try_from(self.state.parts.len()).unwrap();
-        self.put(Input::PartOpening { epoch: self.state.epoch, video: Some(picture), audio: Some(sound), first_ms })
-            .await;
+        let (video, audio) = (facts.video.clone(), facts.audio.clone());
+        self.put(Input::PartOpening { epoch: self.state.epoch, video, audio, first_ms }).await;
         let video = VideoId::of_part(&self.state.id, part);
         let event = OutboxEvent {
             id: format!("evt_{video}"),
@@ -222,6 +216,42 @@ impl Life<'_> {
         };
         self.put_all(Input::PartClosed { part, facts, cause: CloseCause::Cycle }, vec![event], Vec::new()).await;
         video
+    }
+
+    /// Ends the broadcast and decides that all of its parts are composed. Gives the video, which does not play yet.
+    pub(crate) async fn compose(&mut self, gaps: GapRule) -> VideoId {
+        self.put(Input::gone(self.state.epoch, LeaveCause::Unpublished)).await;
+        self.put(Input::End { cause: EndCause::BreakWindow }).await;
+        let decision = Decision {
+            hook: Hook::ComposeRules,
+            question_digest: "0".repeat(64),
+            verdict: Verdict::NoPolicy,
+            applied: Applied::Default,
+            provenance: None,
+        };
+        let ranges = (0..).zip(&self.state.parts).map(|(index, _)| PartRange { index, from_ms: 0, to_ms: None });
+        let plan = ComposePlan { ranges: ranges.collect(), gaps, min_duration_ms: 0, title: None, group: None };
+        let is_asked = |effect: &Effect| matches!(effect, Effect::Ask { hook: Hook::ComposeRules, .. });
+        let effect = self.effect(is_asked);
+        self.put(Input::VerdictGiven { effect, decision, resolution: Resolution::Compose { plan } }).await;
+        VideoId::of_compose(&self.state.id)
+    }
+
+    /// Records that the composed video plays from its parts.
+    pub(crate) async fn link(&mut self) {
+        let effect = self.effect(|effect| matches!(effect, Effect::Compose { .. }));
+        self.put(Input::ComposeLinked { effect, facts: facts(0) }).await;
+    }
+
+    /// Records what became of the composed video's file.
+    pub(crate) async fn build(&mut self, failure: Option<WorkFailure>) {
+        let effect = self.effect(|effect| matches!(effect, Effect::Compose { .. }));
+        let result = failure.map_or_else(|| WorkResult::Done(facts(0)), WorkResult::Failed);
+        self.put(Input::ComposeFinished { effect, result }).await;
+    }
+
+    fn effect(&self, is_meant: impl Fn(&Effect) -> bool) -> EffectId {
+        self.state.outstanding().into_iter().find(|(_, effect)| is_meant(effect)).unwrap().0
     }
 
     /// Decides a video's template group: one rendition for each of `formats`, and covers.
@@ -295,6 +325,21 @@ impl Life<'_> {
         for (name, bytes) in files {
             dir.write(name, bytes).unwrap();
         }
+    }
+}
+
+/// Ten seconds of picture and sound.
+fn facts(first_ms: u64) -> PartFacts {
+    let picture =
+        VideoTrack { codec: "H.264".to_owned(), width: 320, height: 240, fps: 25.0, profile: "High".to_owned() };
+    PartFacts {
+        first_ms,
+        duration_ms: 10_000,
+        bytes: 1000,
+        video_frames: 250,
+        audio_frames: 430,
+        video: Some(picture),
+        audio: Some(AudioTrack { codec: "AAC".to_owned(), sample_rate: 44_100, channels: 2 }),
     }
 }
 

@@ -13,7 +13,7 @@ use reprise_lifecycle::question::StreamKey;
 use reprise_lifecycle::record::{CoverFacts, WorkFailure, WorkResult};
 use serde_json::{Value, json};
 
-pub(crate) use self::media::{MEDIA_BASE_CHANGED, media_base_changed};
+pub(crate) use self::media::{MEDIA_BASE_CHANGED, media_base_changed, media_base_removed};
 use self::requested::extended;
 pub(crate) use self::requested::{dna, snapshot_type};
 use super::names;

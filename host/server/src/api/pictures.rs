@@ -165,15 +165,19 @@ impl Given<'_> {
         Ok((self.number(width, SIDE)?, self.number(height, SIDE)?))
     }
 
-    /// Of number and distance the one that gives fewer pictures wins, which is what cutting a series at both does.
+    /// Of number and distance the one that gives fewer pictures wins, which is what cutting a series at both does. A
+    /// distance alone goes on to the end of the video, as far as [`MAX_PICTURES`]; a beginning alone is one point.
     fn times(&self) -> Result<Times, Error> {
-        let from_ms = self.int("SpecifiedOffsetTime", 0..=MAX_OFFSET_MS)?.unwrap_or(0);
-        let from_ms = u64::try_from(from_ms).unwrap_or(0);
+        let point_ms = self.int("SpecifiedOffsetTime", 0..=MAX_OFFSET_MS)?.and_then(|ms| u64::try_from(ms).ok());
+        let from_ms = point_ms.unwrap_or(0);
         let count = self.number("Count", 1..=MAX_PICTURES as i64)?;
         let interval_s = self.int("Interval", 0..=MAX_INTERVAL_S)?;
         Ok(match (interval_s, count) {
             (Some(0), count) => Times::Spread { from_ms, count: count.unwrap_or(1) },
-            (None, None) => Times::At(vec![from_ms]),
+            (None, None) => {
+                let point_ms = point_ms.ok_or_else(|| Error::missing(Product::Vod, "Count"))?;
+                Times::At(vec![point_ms])
+            }
             (interval_s, count) => {
                 let interval_ms = interval_s.unwrap_or(DEFAULT_INTERVAL_S).unsigned_abs() * 1000;
                 Times::Every { from_ms, interval_ms, count }
@@ -210,7 +214,7 @@ mod tests {
     fn times_follow_the_vendors_rules() {
         let every = |from_ms, interval_ms, count| Times::Every { from_ms, interval_ms, count };
         let table: [(&[(&str, &str)], Times); 9] = [
-            (&[], Times::At(vec![0])),
+            (&[("SpecifiedOffsetTime", "0")], Times::At(vec![0])),
             (&[("SpecifiedOffsetTime", "2500")], Times::At(vec![2500])),
             (&[("Count", "3")], every(0, 1000, Some(3))),
             (&[("Interval", "5")], every(0, 5000, None)),
@@ -223,6 +227,9 @@ mod tests {
         for (pairs, expected) in table {
             assert_eq!(job(pairs).unwrap().settings.times, expected, "{pairs:?}");
         }
+        for neither in [&[][..], &[("Width", "320")], &[("SpriteSnapshotConfig", "{}")]] {
+            assert_eq!(job(neither).unwrap_err().code(), "MissingParameter", "{neither:?}");
+        }
         let many = serde_json::to_string(&vec![1; 31]).unwrap();
         for (name, value) in [
             ("Count", "0"),
@@ -234,7 +241,9 @@ mod tests {
             ("Width", "7"),
             ("Height", "4097"),
         ] {
-            assert_eq!(job(&[(name, value)]).unwrap_err().code(), "InvalidParameter", "{name}={value}");
+            let pairs: &[_] =
+                if name == "Width" || name == "Height" { &[(name, value), ("Count", "1")] } else { &[(name, value)] };
+            assert_eq!(job(pairs).unwrap_err().code(), "InvalidParameter", "{name}={value}");
         }
     }
 
@@ -242,13 +251,13 @@ mod tests {
     fn a_sprite_config_makes_sheets() {
         let plain = job(&[("Count", "2"), ("Width", "320")]).unwrap();
         assert_eq!((plain.kind, plain.settings.width, plain.settings.sheet), (PictureKind::Normal, Some(320), None));
-        let all = job(&[("SpriteSnapshotConfig", "{}")]).unwrap();
+        let sheet = |config| job(&[("SpriteSnapshotConfig", config), ("Count", "9")]);
+        let all = sheet("{}").unwrap();
         assert_eq!((all.kind, all.settings.sheet), (PictureKind::Sprite, Some(Sheet::default())));
         let config = r#"{"CellWidth":"120","CellHeight":68,"Padding":"2","Margin":"4","Color":"White","Columns":"3",
                          "Lines":"5","KeepCellPic":"delete"}"#;
-        let sheet = job(&[("SpriteSnapshotConfig", config)]).unwrap().settings.sheet.unwrap();
         assert_eq!(
-            sheet,
+            sheet(config).unwrap().settings.sheet.unwrap(),
             Sheet {
                 cell_width: Some(120),
                 cell_height: Some(68),
@@ -270,7 +279,7 @@ mod tests {
             r#"{"KeepCellPic":"maybe"}"#,
             r#"{"CellWidth":"wide"}"#,
         ] {
-            assert_eq!(job(&[("SpriteSnapshotConfig", bad)]).unwrap_err().code(), "InvalidParameter", "{bad}");
+            assert_eq!(sheet(bad).unwrap_err().code(), "InvalidParameter", "{bad}");
         }
     }
 

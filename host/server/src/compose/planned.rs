@@ -16,12 +16,17 @@ impl Request {
         let mut pieces = Vec::with_capacity(plan.ranges.len());
         let mut before: Option<&PartRange> = None;
         for range in &plan.ranges {
-            let follows = before.is_some_and(|before| before.index + 1 == range.index && before.to_ms.is_none());
-            pieces.push(piece(broadcast, range, follows && range.from_ms == 0));
+            pieces.push(piece(broadcast, range, follows(before, range)));
             before = Some(range);
         }
         Self { pieces, gaps: plan.gaps }
     }
+}
+
+/// Whether a stretch goes on where the one that plays before it ended. In another order than it was recorded, or cut, a
+/// part has no gap to what plays before it.
+pub(super) fn follows(before: Option<&PartRange>, range: &PartRange) -> bool {
+    range.from_ms == 0 && before.is_some_and(|before| before.index + 1 == range.index && before.to_ms.is_none())
 }
 
 fn piece(broadcast: &Broadcast, range: &PartRange, follows: bool) -> Piece {
@@ -36,7 +41,6 @@ fn piece(broadcast: &Broadcast, range: &PartRange, follows: bool) -> Piece {
     for gap in &broadcast.breaks {
         let len_ms = u64::try_from(gap.to.0.saturating_sub(gap.from.0)).unwrap_or(0);
         match place(broadcast, range.index, part, gap) {
-            // In another order than it was recorded, or cut, a part has no gap to what plays before it.
             Some(0) if follows => piece.gap_before_ms = piece.gap_before_ms.saturating_add(len_ms),
             Some(0) | None => {}
             Some(at_ms) => piece.gaps.push(Gap { at_ms, len_ms }),
@@ -46,7 +50,7 @@ fn piece(broadcast: &Broadcast, range: &PartRange, follows: bool) -> Piece {
 }
 
 /// Milliseconds into a part at which a break lies; 0 is before it.
-fn place(broadcast: &Broadcast, index: PartIndex, part: &Part, gap: &Break) -> Option<u64> {
+pub(super) fn place(broadcast: &Broadcast, index: PartIndex, part: &Part, gap: &Break) -> Option<u64> {
     let PartState::Closed { facts, ended_at } = &part.state else { return None };
     let Some(media_ms) = gap.media_ms else {
         // A server that died does not know where; the clock on the wall says between which parts.

@@ -23,7 +23,7 @@ use crate::ffmpeg::stretch::Profile;
 const GAP_SEARCH_MS: u64 = 1_000;
 
 /// Gaps shorter than this are not filled: the join is as short as a seam between two cycles.
-const LEAST_GAP_MS: u64 = 200;
+pub(super) const LEAST_GAP_MS: u64 = 200;
 
 /// Sound is encoded for at most two channels; what has more and has to be encoded is mixed down.
 const MAX_CHANNELS: u8 = 2;

@@ -78,7 +78,9 @@ pub trait Queue: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<LaneKey>, Self::Error>> + Send;
 
     /// A lane's due deliveries, earliest first, ties in the order they were made. Deliveries that are under way are
-    /// still pending and are among them.
+    /// still pending and are among them. One that was never tried is not among them while an earlier one about the same
+    /// video was not tried either: a receiver meets the events of a video in the order in which they happened, unless
+    /// it fails to take one, and then that one's later tries hold up nobody.
     fn due(
         &self,
         lane: &LaneKey,

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use reprise_lifecycle::broadcast::{Broadcast, PartState, Publishing, Rejected};
 use reprise_lifecycle::event::{Told, events};
-use reprise_lifecycle::id::{BroadcastId, EffectId, RecordSeq, VideoId};
+use reprise_lifecycle::id::{BroadcastId, EffectId, EventId, RecordSeq, VideoId};
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::record::{Opening, Record, Subject};
 use reprise_lifecycle::time::Timestamp;
-use reprise_lifecycle::work::ProduceOpening;
+use reprise_lifecycle::work::{ProduceOpening, Removal};
 use tokio::sync::oneshot;
 
 use super::handle::{Joined, Message, OpenPart, Produced, PublishRefused, Refused, Taken};
 use super::{Driver, fresh_id, turn_time};
-use crate::api::events::{EventContext, body};
+use crate::api::events::{EventContext, MEDIA_BASE_CHANGED, body, media_base_removed};
 use crate::api::notices;
 use crate::store::decisions::LoggedDecision;
 use crate::store::deliveries::OutboxEvent;
@@ -90,6 +90,7 @@ impl Driver {
             if change.records.is_empty() {
                 continue;
             }
+            self.tell_removed(after, change).await?;
             appends.push(Append {
                 after,
                 first_seq: change.first_seq,
@@ -101,6 +102,24 @@ impl Driver {
             });
         }
         if appends.is_empty() { Ok(()) } else { self.context.store.append(&appends).await }
+    }
+
+    /// What was said of videos that these records remove. The catalogue alone knows it, and not for long.
+    async fn tell_removed(&self, after: &Broadcast, change: &mut Change) -> crate::store::Result<()> {
+        for (seq, record) in (change.first_seq..).zip(&change.records) {
+            let Record::Removed { video, what: Removal::Video, at } = record else { continue };
+            let Some(row) = self.context.store.video(after.tenant.as_str(), video.as_str()).await? else { continue };
+            change.events.push(OutboxEvent {
+                id: EventId::derived(&after.id, seq, "media-base-removed", 0).as_str().to_owned(),
+                seq,
+                video: video.clone(),
+                kind: MEDIA_BASE_CHANGED,
+                at: at.0,
+                body: media_base_removed(&row, *at).to_string(),
+                callback: None,
+            });
+        }
+        Ok(())
     }
 
     async fn take(&mut self, turn: &mut Turn, message: Message, now: Timestamp) {

@@ -143,7 +143,7 @@ async fn player(
         let label = format!("MP4, {}x{}", output.width, output.height);
         choices.push(choice(&viewing, &output.file, MP4, &label));
     }
-    if !viewing.video.source_deleted {
+    if viewing.video.has_file() {
         choices.push(choice(&viewing, SOURCE, MP4, "MP4, as it was recorded"));
     }
     let poster = viewing.video.cover_file.as_deref().map(|cover| viewing.reference(cover));

@@ -93,6 +93,8 @@ pub(super) struct BreakView {
     from: String,
     to: String,
     duration_ms: u64,
+    /// Where on the broadcast's timeline, in milliseconds, as far as it is known.
+    media_ms: Option<u64>,
 }
 
 /// Lists a tenant's broadcasts, newest first.
@@ -130,10 +132,7 @@ pub(super) async fn show(
 ) -> Result<Json<BroadcastDetail>, Error> {
     let (_, id) = ids;
     let row = shared.store.broadcast(&tenant.name, &id).await?.ok_or(Error::NotFound("broadcast"))?;
-    let id = BroadcastId::new(id);
-    let journal = shared.store.journal(&id).await?;
-    let folded = Broadcast::fold(id, &journal).map_err(|corrupt| Error::Internal(corrupt.to_string()))?;
-    let folded = folded.ok_or(Error::NotFound("broadcast"))?;
+    let folded = folded(&shared, BroadcastId::new(id)).await?.ok_or(Error::NotFound("broadcast"))?;
     let written = shared.watermarks.get(&folded.id);
     let watermark_ms = written.max(folded.parts.iter().filter_map(end_ms).max());
     let parts = folded.parts.iter().enumerate();
@@ -144,6 +143,12 @@ pub(super) async fn show(
         end_cause: end_cause(folded.publishing),
         broadcast: row.into(),
     }))
+}
+
+/// A broadcast as its journal tells it.
+pub(super) async fn folded(shared: &Shared, id: BroadcastId) -> Result<Option<Broadcast>, Error> {
+    let journal = shared.store.journal(&id).await?;
+    Broadcast::fold(id, &journal).map_err(|corrupt| Error::Internal(corrupt.to_string()))
 }
 
 /// Why a broadcast is over, in the journal's words.
@@ -186,7 +191,8 @@ impl PartView {
 
 impl From<&Break> for BreakView {
     fn from(gap: &Break) -> Self {
-        Self { from: when(gap.from.0), to: when(gap.to.0), duration_ms: gap.to.ms_since(gap.from) }
+        let (from, to) = (when(gap.from.0), when(gap.to.0));
+        Self { from, to, duration_ms: gap.to.ms_since(gap.from), media_ms: gap.media_ms }
     }
 }
 

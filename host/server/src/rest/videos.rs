@@ -15,6 +15,7 @@ use super::auth::Scope;
 use super::error::{Error, ErrorBody};
 use super::extract::{Id, Params, limit, one_of};
 use super::form::{Picture, Sound, Stream, when};
+use super::gaps::{self, GapView};
 use crate::api::urls::{MediaUrls, SOURCE_HLS, SOURCE_MP4, Signer, snapshot_file};
 use crate::clock;
 use crate::jobs::progress::Progress;
@@ -97,6 +98,11 @@ pub(super) struct VideoDetail {
     analysis: Option<Analysis>,
     /// Where it plays from, once the source is there.
     urls: Option<Urls>,
+    /// Where the publisher was gone; of a composed video only.
+    gaps: Option<Vec<GapView>>,
+    /// What viewers of a composed video get there: `cut` (nothing), `hold` (the last picture) or `slate`. HLS cuts until
+    /// the video has a file.
+    gap_rule: Option<&'static str>,
     renditions: Vec<Rendition>,
     snapshots: Vec<Series>,
 }
@@ -145,8 +151,8 @@ pub(super) struct Stretch {
 /// Where a video plays from. With URL authentication on they are signed and live for an hour.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Urls {
-    /// The recording as one file.
-    source_mp4: String,
+    /// The recording as one file; absent before a composed video has one, and once it was deleted.
+    source_mp4: Option<String>,
     /// The recording as HLS.
     source_hls: String,
     /// Its HLS renditions; the recording while there are none.
@@ -243,7 +249,9 @@ pub(super) async fn show(
     let row = shared.store.video(&tenant.name, &id).await?.ok_or(Error::NotFound("video"))?;
     let links = Links::new(&shared, &tenant, &id).await?;
     let facts = row.facts()?;
-    let urls = facts.as_ref().map(|_| links.of(&row));
+    // One whose file could not be made has lost its parts too.
+    let urls = facts.as_ref().filter(|_| row.status != "produce_failed").map(|_| links.of(&row));
+    let (gap_rule, gaps) = gaps::of(&shared, &row).await?.unzip();
     let mut renditions = Vec::new();
     for job in shared.store.jobs_of_video(&tenant.name, &id).await? {
         renditions.push(links.rendition(job)?);
@@ -263,7 +271,7 @@ pub(super) async fn show(
         audio: facts.audio.as_ref().map(Sound::from),
     });
     let analysis = row.analysis()?.map(Analysis::from);
-    Ok(Json(VideoDetail { video: row.into(), facts, analysis, urls, renditions, snapshots }))
+    Ok(Json(VideoDetail { video: row.into(), facts, analysis, urls, gaps, gap_rule, renditions, snapshots }))
 }
 
 /// Makes the URLs of one video's files.
@@ -298,7 +306,7 @@ impl<'a> Links<'a> {
 
     fn of(&self, row: &VideoRow) -> Urls {
         Urls {
-            source_mp4: self.to(SOURCE_MP4),
+            source_mp4: row.has_file().then(|| self.to(SOURCE_MP4)),
             source_hls: self.to(SOURCE_HLS),
             hls: self.to("index.m3u8"),
             player: self.to("player.html"),

@@ -106,8 +106,8 @@ pub(super) async fn write_for(
             }
             let phase = if shape { "shaping" } else { "pending" };
             sqlx::query(
-                "INSERT INTO deliveries (event, tenant, app_id, url, phase, state, due_at, body, created_at) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                "INSERT INTO deliveries (event, tenant, app_id, url, phase, state, due_at, body, created_at, video) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             )
             .bind(&event.id)
             .bind(tenant)
@@ -119,6 +119,7 @@ pub(super) async fn write_for(
             .bind((!shape).then_some(event.at))
             .bind(event.body.as_bytes())
             .bind(event.at)
+            .bind(event.video.as_str())
             .execute(&mut **transaction)
             .await?;
         }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use reprise_lifecycle::broadcast::{Broadcast, Compose, PartState, Publishing};
+use reprise_lifecycle::broadcast::{Broadcast, Compose, Part, PartState, Publishing};
 use reprise_lifecycle::id::{JobId, TaskId, VideoId};
 use reprise_lifecycle::record::{Record, Subject, WorkResult};
 use reprise_lifecycle::video::{Source, Status, Task, Video};
@@ -154,13 +154,9 @@ async fn video(
     let (part, start, end) = match video.source {
         Source::Part(index) => {
             let part = after.parts.get(index as usize);
-            let end = part.and_then(|part| match &part.state {
-                PartState::Closed { ended_at, .. } => Some(ended_at.0),
-                PartState::Open | PartState::Dropped => None,
-            });
-            (Some(i64::from(index)), part.map(|part| part.started_at.0), end)
+            (Some(i64::from(index)), part.map(|part| part.started_at.0), part.and_then(part_end))
         }
-        Source::Compose => (None, Some(after.started_at.0), None),
+        Source::Compose => (None, Some(after.started_at.0), after.parts.iter().rev().find_map(part_end)),
         Source::Edit => (None, None, None),
     };
     let words = Words::of(after, video);
@@ -226,6 +222,14 @@ async fn video(
         }
     }
     Ok(())
+}
+
+/// Wall clock of a closed part's end.
+fn part_end(part: &Part) -> Option<i64> {
+    match &part.state {
+        PartState::Closed { ended_at, .. } => Some(ended_at.0),
+        PartState::Open | PartState::Dropped => None,
+    }
 }
 
 /// How a video is named until its tenant says otherwise.

@@ -74,6 +74,11 @@ impl VideoRow {
         self.facts.as_deref().map(|facts| read_json("part facts", facts)).transpose()
     }
 
+    /// Whether its source is there as one file. A composed video plays before that, from its parts.
+    pub fn has_file(&self) -> bool {
+        self.facts.is_some() && !self.source_deleted && !matches!(self.status.as_str(), "uploading" | "produce_failed")
+    }
+
     /// What is to be seen and heard in it.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use crate::api::params::{Params, one_of};
 use crate::api::reply::{Answer, fields};
 use crate::api::urls::SOURCE_MP4;
 use crate::api::{Call, names};
+use crate::store::videos::VideoRow;
 
 /// The vendor's longest life of a URL to the source, in seconds.
 const MAX_LIFE_S: i64 = 2_592_000;
@@ -29,19 +30,21 @@ pub(super) async fn run(call: &Call<'_>, params: &Params) -> Result<Answer, Erro
     let mut shown = fields(json!({
         "VideoId": video.id,
         "FileName": SOURCE_MP4,
-        "FileURL": links.to(&video.id, SOURCE_MP4),
         "Size": facts.bytes,
         "Width": width,
         "Height": height,
         "Duration": four_decimals(facts.duration_ms as f64 / 1000.0),
         "Bitrate": four_decimals(facts.bitrate_kbps() as f64),
         "Fps": four_decimals(fps),
-        "Status": if video.source_deleted { "Deleted" } else { "Normal" },
+        "Status": status(&video),
         "OutputType": output_type,
         "CreationTime": videos::time(video.created_at),
         "PreprocessStatus": "UnPreprocess",
         "StorageClass": "Standard",
     }));
+    if video.has_file() {
+        shown.insert("FileURL".to_owned(), links.to(&video.id, SOURCE_MP4).into());
+    }
     if addition.contains(&"video") {
         let streams: Vec<Value> = facts.video.iter().map(|video| video_stream(&facts, video)).collect();
         shown.insert("VideoStreamList".to_owned(), streams.into());
@@ -52,6 +55,16 @@ pub(super) async fn run(call: &Call<'_>, params: &Params) -> Result<Answer, Erro
         shown.insert("AudioStreamList".to_owned(), streams.into());
     }
     Ok(fields(json!({ "Mezzanine": shown })))
+}
+
+/// How far the file is. A composed video has facts and plays before it has a file.
+fn status(video: &VideoRow) -> &'static str {
+    match video.status.as_str() {
+        _ if video.source_deleted => "Deleted",
+        "uploading" => "Uploading",
+        "produce_failed" => "UploadFail",
+        _ => "Normal",
+    }
 }
 
 fn video_stream(facts: &PartFacts, video: &VideoTrack) -> Value {

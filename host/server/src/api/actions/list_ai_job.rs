@@ -42,7 +42,7 @@ fn show(job: &AnalysisRow) -> Result<Value, Error> {
         shown.insert("CompleteTime".to_owned(), time(at).into());
     }
     shown.extend(fields(match job.result()? {
-        None => json!({ "Status": "Processing" }),
+        None => json!({ "Status": "processing" }),
         Some(WorkResult::Failed(failure)) => {
             json!({ "Status": "fail", "Code": failure.code, "Message": failure.message, "Data": "{}" })
         }

@@ -1,5 +1,10 @@
 //! Asks for pictures of a video: a series, sprite sheets, or what a template says. The pictures of the newest job of a
 //! kind are the ones that are listed.
+//!
+//! Of `Count` and `Interval` one must be given, unless the points are named (`SpecifiedOffsetTimes`, or the one of
+//! `SpecifiedOffsetTime`). With only `Count` the pictures are a second apart. With only `Interval` they go on to the end
+//! of the video, a thousand at most: the reference gives `Count` the default 1 and lets the smaller number win, but then
+//! an interval alone would never mean anything.
 
 use reprise_lifecycle::id::{BroadcastId, JobId, VideoId};
 use reprise_lifecycle::input::Input;

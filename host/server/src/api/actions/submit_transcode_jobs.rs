@@ -1,4 +1,5 @@
-//! Transcodes a video that is there with a template group: one job for each template.
+//! Transcodes a video that is there with a template group: one job for each template. Beyond what the vendor allows, a
+//! video of which every stream failed can be transcoded again, since nothing else mends it: there are no uploads here.
 
 use reprise_lifecycle::id::{BroadcastId, GroupId, JobId, TaskId, VideoId};
 use reprise_lifecycle::input::Input;
@@ -7,20 +8,19 @@ use reprise_lifecycle::work::{DEFAULT_PRIORITY, Request};
 use serde_json::{Value, json};
 
 use super::shared::groups::{self, new_id};
-use super::shared::{user_data, videos};
+use super::shared::{requests, user_data, videos};
 use crate::api::Call;
 use crate::api::error::{self, Error};
 use crate::api::params::Params;
 use crate::api::reply::{Answer, fields};
 use crate::api::template::overrides;
-use crate::driver::Refused;
 use crate::store::videos::VideoRow;
 
 /// The vendor's limit of a session's name.
 const MAX_SESSION_BYTES: usize = 50;
 
-/// A video's status words while it has no source that could be transcoded.
-const WITHOUT_SOURCE: [&str; 2] = ["uploading", "produce_failed"];
+/// A video's status word when every stream failed.
+const FAILED: &str = "failed";
 
 pub(super) async fn run(call: &Call<'_>, params: &Params) -> Result<Answer, Error> {
     if params.get("VideoId").is_none() && params.get("ReferenceId").is_some() {
@@ -34,34 +34,40 @@ pub(super) async fn run(call: &Call<'_>, params: &Params) -> Result<Answer, Erro
     let session = session(params)?;
     let request = Request { priority, ..user_data::request(call, params)? };
     let video = videos::named(call, params).await?;
-    if WITHOUT_SOURCE.contains(&video.status.as_str()) {
-        return Err((&error::ILLEGAL_STATUS).into());
-    }
-    let plan = plan(call, params, &video).await?;
-
     let task = TaskId::new(new_id());
-    let jobs: Vec<Value> = (0..)
-        .zip(&plan.templates)
-        .map(|(ordinal, _)| json!({ "JobId": JobId::derived(&task, ordinal).as_str() }))
-        .collect();
+    // Before anything else: who sends a request twice is to learn so, whatever became of the video by the first one.
     if let Some(session) = session
         && !call.store().take_session(call.tenant(), session, &task, call.now).await?
     {
         return Err((&error::SESSION_REPEATED).into());
     }
-    let input = Input::TaskAsked { video: VideoId::new(&video.id), task: task.clone(), plan, request };
-    let submitted = call.driver().submit(&BroadcastId::new(&video.broadcast), input).await;
+    let submitted = submit(call, params, &video, &task, request).await;
     if let Some(session) = session {
         call.store().end_session(call.tenant(), session, &task, submitted.is_ok()).await?;
     }
-    submitted.map_err(|refused| match refused {
-        Refused::Unfit(why) => {
-            Error::VendorText(&error::ILLEGAL_STATUS, format!("Status of the video is illegal: {why}."))
-        }
-        Refused::Impossible => Error::Internal(Box::new(refused)),
-        Refused::Unavailable => Error::Busy,
-    })?;
+    let jobs = submitted?;
     Ok(fields(json!({ "TranscodeTaskId": task.as_str(), "TranscodeJobs": { "TranscodeJob": jobs } })))
+}
+
+/// Opens the task. Gives its jobs.
+async fn submit(
+    call: &Call<'_>,
+    params: &Params,
+    video: &VideoRow,
+    task: &TaskId,
+    request: Request,
+) -> Result<Vec<Value>, Error> {
+    if video.status != FAILED {
+        requests::check_status(&video.status)?;
+    }
+    let plan = plan(call, params, video).await?;
+    let jobs = (0..)
+        .zip(&plan.templates)
+        .map(|(ordinal, _)| json!({ "JobId": JobId::derived(task, ordinal).as_str() }))
+        .collect();
+    let input = Input::TaskAsked { video: VideoId::new(&video.id), task: task.clone(), plan, request };
+    call.driver().submit(&BroadcastId::new(&video.broadcast), input).await.map_err(requests::refused)?;
+    Ok(jobs)
 }
 
 /// What is to be done: the group's templates as they are now, with this request's changes.

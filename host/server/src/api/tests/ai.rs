@@ -126,7 +126,7 @@ async fn a_fingerprint_is_asked_for_and_what_needs_models_is_refused() {
         let shown = json!({"JobId": job, "MediaId": video.as_str(), "Type": "AIMediaDNA"});
         assert_eq!(answer, json!({"AIJobList": {"AIJob": [shown]}}));
         let listed = api.good(VOD, "ListAIJob", &[("JobIds", job)]).await;
-        assert_eq!(listed["AIJobList"]["AIJob"][0]["Status"], "Processing");
+        assert_eq!(listed["AIJobList"]["AIJob"][0]["Status"], "processing");
         assert_eq!(listed["AIJobList"]["AIJob"][0].get("CompleteTime"), None);
     }
     for (params, code) in [

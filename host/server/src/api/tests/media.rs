@@ -4,7 +4,7 @@ use reprise_lifecycle::decision::{Applied, Decision, Verdict};
 use reprise_lifecycle::effect::Effect;
 use reprise_lifecycle::id::{GroupId, VideoId};
 use reprise_lifecycle::input::Input;
-use reprise_lifecycle::question::Hook;
+use reprise_lifecycle::question::{GapRule, Hook};
 use reprise_lifecycle::record::{Resolution, TaskPlan, WorkFailure, WorkResult};
 use serde_json::{Value, json};
 
@@ -248,6 +248,36 @@ async fn the_source_file_is_described() {
     let answer = api.good(VOD, "GetMezzanineInfo", &[id]).await;
     assert!(answer["Mezzanine"].get("VideoStreamList").is_none());
     assert_eq!(api.bad(VOD, "GetMezzanineInfo", &[id, ("AdditionType", "text")]).await.1, "InvalidParameter");
+}
+
+#[tokio::test]
+async fn a_composed_video_has_no_file_url_before_it_has_a_file() {
+    let api = Api::new().await;
+    let shown = async |video: &VideoId| {
+        let source = api.good(VOD, "GetMezzanineInfo", &[("VideoId", video.as_str())]).await["Mezzanine"].clone();
+        (source["Status"].as_str().unwrap().to_owned(), source["FileURL"].as_str().map(str::to_owned))
+    };
+    let failure = WorkFailure { code: "InvalidParameter.ResourceContentBad".into(), message: "no keyframe".into() };
+    for (name, failure, status) in [("one", None, "Normal"), ("two", Some(failure), "UploadFail")] {
+        let mut life = api.world.broadcast("acme", name).await;
+        life.part(0).await;
+        life.now = noon().plus_ms(10_000);
+        life.part(10_000).await;
+        let video = life.compose(GapRule::Cut).await;
+        life.link().await;
+        assert_eq!(shown(&video).await, ("Uploading".to_owned(), None));
+        let failed = failure.is_some();
+        life.build(failure).await;
+        let url = format!("http://vod.example.org/media/{video}/source.mp4");
+        assert_eq!(shown(&video).await, (status.to_owned(), (!failed).then_some(url)));
+        // It was recorded until its last part ended.
+        let row = api.world.store.video("acme", video.as_str()).await.unwrap().unwrap();
+        assert_eq!((row.record_start, row.record_end), (Some(noon().0), Some(noon().0 + 10_000)));
+    }
+    let stream = [("StreamName", "cam-one"), ("SortBy", "CreationTime:Asc")];
+    let listed = api.good(VOD, "ListLiveRecordVideo", &stream).await;
+    let composed = &listed["LiveRecordVideoList"]["LiveRecordVideo"][2];
+    assert_eq!(composed["RecordEndTime"], "2027-01-01T00:00:10Z", "{composed}");
 }
 
 #[tokio::test]

@@ -118,10 +118,12 @@ async fn what_cannot_be_taken_is_refused() {
     drop(life);
     let submit = async |params: &[(&str, &str)]| api.bad(VOD, "SubmitSnapshotJob", params).await;
     assert_eq!(submit(&[]).await.1, "MissingParameter");
-    assert_eq!(submit(&[("VideoId", "gone")]).await, (404, "InvalidVideo.NotFound".to_owned()));
-    assert_eq!(submit(&[("VideoId", busy.as_str())]).await, (400, "Forbidden.IllegalStatus".to_owned()));
+    let one = ("Count", "1");
+    assert_eq!(submit(&[("VideoId", "gone")]).await.1, "MissingParameter");
+    assert_eq!(submit(&[("VideoId", "gone"), one]).await, (404, "InvalidVideo.NotFound".to_owned()));
+    assert_eq!(submit(&[("VideoId", busy.as_str()), one]).await, (400, "Forbidden.IllegalStatus".to_owned()));
     let id = ("VideoId", without.as_str());
-    assert_eq!(submit(&[id, ("SpriteSnapshotConfig", r#"{"Color":"0x000000"}"#)]).await.1, "InvalidParameter");
+    assert_eq!(submit(&[id, one, ("SpriteSnapshotConfig", r#"{"Color":"0x000000"}"#)]).await.1, "InvalidParameter");
     api.good(VOD, "DeleteMezzanines", &[("VideoIds", without.as_str())]).await;
-    assert_eq!(submit(&[id]).await, (400, "Forbidden.IllegalStatus".to_owned()));
+    assert_eq!(submit(&[id, one]).await, (400, "Forbidden.IllegalStatus".to_owned()));
 }

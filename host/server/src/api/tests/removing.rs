@@ -49,6 +49,24 @@ async fn a_video_goes_with_all_that_belongs_to_it() {
     }
     assert_eq!(api.good(VOD, "SearchMedia", &[]).await["Total"], 1);
     assert_eq!(told(&api).await, [event(first.as_str(), "all")]);
+    let filter = EventFilter { kind: Some("MediaBaseChangeComplete".to_owned()), ..EventFilter::default() };
+    let events = api.world.store.events("acme", &filter, 100).await.unwrap();
+    let mut said: Value = serde_json::from_str(&events[0].body).unwrap();
+    said.as_object_mut().unwrap().remove("EventTime").unwrap();
+    assert_eq!(
+        (events.len(), said),
+        (
+            1,
+            json!({
+                "EventType": "MediaBaseChangeComplete", "Status": "success", "MediaType": "video",
+                "MediaId": first.as_str(), "OperateMode": "delete",
+                "MediaContent": {
+                    "Title": "{\"OldValue\":\"cam-one\"}", "CateId": "{\"OldValue\":0}", "Tags": "{\"OldValue\":\"\"}",
+                    "Description": "{\"OldValue\":\"cam-one|studio|play.acme.example\"}",
+                }
+            })
+        )
+    );
 
     let gone = ("VideoIds", first.as_str());
     assert_eq!(api.bad(VOD, "DeleteVideo", &[gone]).await, (404, "InvalidVideo.NotFound".to_owned()));

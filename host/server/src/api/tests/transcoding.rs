@@ -1,13 +1,15 @@
 //! Transcoding by hand.
 
 use reprise_lifecycle::id::VideoId;
-use reprise_lifecycle::record::Record;
+use reprise_lifecycle::input::Input;
+use reprise_lifecycle::question::GapRule;
+use reprise_lifecycle::record::{Record, WorkFailure, WorkResult};
 use reprise_lifecycle::work::Request;
 use serde_json::{Value, json};
 
 use super::Api;
 use super::client::{Ask, VOD, refusal};
-use crate::testkit::Life;
+use crate::testkit::{Life, noon};
 
 const ACTION: &str = "SubmitTranscodeJobs";
 
@@ -88,9 +90,9 @@ async fn a_task_is_opened_as_it_was_asked_for() {
 async fn a_session_is_good_for_one_task() {
     let mut api = Api::new().await;
     let (group, _) = group(&api).await;
-    let video = {
-        let (_, video) = stored(&api).await;
-        video.as_str().to_owned()
+    let (video, second) = {
+        let (mut life, video) = stored(&api).await;
+        (video, life.part(10_000).await)
     };
     let params = [("VideoId", video.as_str()), ("TemplateGroupId", group.as_str()), ("SessionId", "order_1")];
     // One that is refused leaves its name free.
@@ -103,8 +105,50 @@ async fn a_session_is_good_for_one_task() {
     api.restart().await;
     assert_eq!(api.bad(VOD, ACTION, &params).await, repeated);
     let mut other = params;
+    other[0].1 = second.as_str();
+    assert_eq!(api.bad(VOD, ACTION, &other).await, repeated);
     other[2].1 = "order_2";
     api.good(VOD, ACTION, &other).await;
+}
+
+#[tokio::test]
+async fn a_video_is_transcoded_when_it_is_stored_plays_or_failed() {
+    let api = Api::new().await;
+    let (group, _) = group(&api).await;
+    let mut life = api.world.broadcast("acme", "one").await;
+    let stored = life.part(0).await;
+    let busy = life.part(10_000).await;
+    let failed = life.part(20_000).await;
+    let ready = life.part(30_000).await;
+    // Each is decided in the order of the parts; the first one never is.
+    life.decide(&stored, &[]).await;
+    for video in [&busy, &failed, &ready] {
+        life.decide(video, &["mp4"]).await;
+    }
+    life.rendition(&ready, 0, &[("t.mp4", b"mp4")]).await;
+    let job = life.state.videos[&failed].task().unwrap().outputs[0].job.clone();
+    let failure = WorkFailure { code: "InvalidParameter.ResourceContentBad".into(), message: "no picture".into() };
+    let result = WorkResult::Failed(failure);
+    life.put(Input::OutputFinished { video: failed.clone(), job, result, started_at: noon() }).await;
+    let composed = life.compose(GapRule::Cut).await;
+    life.link().await;
+    let illegal = (400, "Forbidden.IllegalStatus".to_owned());
+    for (video, status, refused) in [
+        (&stored, "UploadSucc", false),
+        (&ready, "Normal", false),
+        (&failed, "TranscodeFail", false),
+        (&busy, "Transcoding", true),
+        (&composed, "Uploading", true),
+    ] {
+        let id = ("VideoId", video.as_str());
+        assert_eq!(api.good(VOD, "GetVideoInfo", &[id]).await["Video"]["Status"], status);
+        let params = [id, ("TemplateGroupId", group.as_str()), ("SessionId", "again")];
+        if refused {
+            assert_eq!(api.bad(VOD, ACTION, &params).await, illegal, "{status}");
+        } else {
+            api.good(VOD, ACTION, &params[..2]).await;
+        }
+    }
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ struct OutOfOrder;
 #[derive(Clone, Debug)]
 struct Row {
     lane: LaneKey,
+    video: String,
     callback: Callback,
     state: State,
     attempts: Vec<AttemptRecord>,
@@ -65,6 +66,13 @@ impl MemoryQueue {
     }
 }
 
+/// Whether an earlier delivery about the same video has yet to be tried for the first time.
+fn waits_for_another(rows: &BTreeMap<DeliveryId, Row>, id: &DeliveryId, row: &Row, now: Timestamp) -> bool {
+    let untried = |row: &Row| row.attempts.is_empty() && row.state.due_at().is_some_and(|at| at <= now);
+    let same = |other: &Row| (&other.lane, &other.video) == (&row.lane, &row.video);
+    row.attempts.is_empty() && rows.range(..id).any(|(_, other)| same(other) && untried(other))
+}
+
 impl Queue for MemoryQueue {
     type Error = OutOfOrder;
 
@@ -98,7 +106,7 @@ impl Queue for MemoryQueue {
         let rows = self.rows.lock().unwrap();
         let mut due: Vec<_> = rows
             .iter()
-            .filter(|(_, row)| row.lane == *lane)
+            .filter(|(id, row)| row.lane == *lane && !waits_for_another(&rows, id, row, now))
             .filter_map(|(id, row)| Some((row.state.due_at().filter(|at| *at <= now)?, id, row)))
             .collect();
         due.sort_by_key(|(at, id, _)| (*at, (*id).clone()));
@@ -201,8 +209,19 @@ impl World {
         self.wake.notify_one();
     }
 
-    /// Commits deliveries that became due one millisecond after the other, some time ago.
+    /// Commits deliveries that became due one millisecond after the other, some time ago; each is about a video of its
+    /// own.
     fn commit(&self, tenant: &str, url: &str, numbers: std::ops::Range<usize>) -> Vec<DeliveryId> {
+        self.commit_about(None, tenant, url, numbers)
+    }
+
+    fn commit_about(
+        &self,
+        video: Option<&str>,
+        tenant: &str,
+        url: &str,
+        numbers: std::ops::Range<usize>,
+    ) -> Vec<DeliveryId> {
         let mut rows = self.queue.rows.lock().unwrap();
         let mut ids = Vec::new();
         for number in numbers {
@@ -217,8 +236,9 @@ impl World {
             };
             let lane = LaneKey { tenant: TenantId::new(tenant), url: url.to_owned() };
             let state = State::new(Timestamp(1_700_000_000_000 + i64::try_from(number).unwrap()));
+            let video = video.map_or_else(|| name.clone(), str::to_owned);
             let id = DeliveryId::new(name);
-            rows.insert(id.clone(), Row { lane, callback, state, attempts: vec![] });
+            rows.insert(id.clone(), Row { lane, video, callback, state, attempts: vec![] });
             ids.push(id);
         }
         drop(rows);
@@ -312,6 +332,36 @@ async fn a_lane_is_served_in_the_order_of_its_due_times() {
     let bodies: Vec<Bytes> = received.into_iter().map(|request| request.body).collect();
     let expected: Vec<Bytes> = (0..100).map(|n| Bytes::from(format!("{{\"n\":{n}}}"))).collect();
     assert_eq!(bodies, expected);
+}
+
+#[tokio::test]
+async fn first_attempts_about_a_video_go_one_after_the_other() {
+    // The first about the first video is slow and fails; what is about the second video waits for nobody.
+    let gate = Arc::new(Semaphore::new(0));
+    let script_gate = gate.clone();
+    let receiver = Receiver::start(move |request| match request.body.as_ref() {
+        b"{\"n\":0}" => Reply::Hold(script_gate.clone(), 500),
+        _ => Reply::Status(200),
+    })
+    .await;
+    let mut world = World::new();
+    world.config.schedule = Schedule::new(vec![3_600_000]).unwrap();
+    let slow = world.commit_about(Some("first"), "t", &receiver.url("/"), 0..6);
+    world.commit_about(Some("second"), "t", &receiver.url("/"), 10..16);
+    world.start();
+    let numbers = |requests: &[crate::delivery::testkit::Received]| -> Vec<Bytes> {
+        requests.iter().map(|request| request.body.clone()).collect()
+    };
+    let body = |n: usize| Bytes::from(format!("{{\"n\":{n}}}"));
+    let received = receiver.wait_for(7).await;
+    let mut second = numbers(&received);
+    second.retain(|it| *it != body(0));
+    assert_eq!(second, (10..16).map(body).collect::<Vec<_>>(), "the other video's, in order");
+    gate.add_permits(1);
+    let received = receiver.wait_for(12).await;
+    assert_eq!(numbers(&received[7..]), (1..6).map(body).collect::<Vec<_>>());
+    let first = world.queue.row(&slow[0]);
+    assert!(matches!(first.state, State::Pending(_)), "it is tried again later, and held up nobody: {first:?}");
 }
 
 #[tokio::test]

@@ -85,6 +85,20 @@ async fn its_parts_are_gone_with_its_source() {
 }
 
 #[tokio::test]
+async fn its_page_offers_its_file_once_there_is_one() {
+    let theatre = Theatre::new().await;
+    let mut life = theatre.world.broadcast("acme", "b2").await;
+    life.part(0).await;
+    let video = life.compose(GapRule::Cut).await;
+    life.link().await;
+    let page = async || ask(&theatre.router, Method::GET, &format!("/media/{video}/player.html"), &[], "").await;
+    let first = page().await;
+    assert!(first.text().contains("index.m3u8") && !first.text().contains("source.mp4"), "{}", first.text());
+    life.build(None).await;
+    assert!(page().await.text().contains("source.mp4"));
+}
+
+#[tokio::test]
 async fn its_parts_are_signed_for_like_everything() {
     let theatre = Theatre::new().await;
     let (_, video) = linked(&theatre).await;

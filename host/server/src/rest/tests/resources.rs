@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use reprise_lifecycle::id::{BroadcastId, JobId};
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::media::{MediaFacts, Stretch};
-use reprise_lifecycle::record::{EndCause, LeaveCause, WorkResult};
+use reprise_lifecycle::question::GapRule;
+use reprise_lifecycle::record::{EndCause, LeaveCause, WorkFailure, WorkResult};
 use reprise_lifecycle::work::{AnalysisKind, AnalysisResult, Request};
 use serde_json::{Value, json};
 
@@ -129,6 +130,49 @@ async fn a_broadcast_shows_its_parts_gaps_and_watermark() {
     assert_eq!(desk.get("/v1/tenants/acme/broadcasts/b1").await["end_cause"], Value::Null);
     life.put(Input::End { cause: EndCause::Storage }).await;
     assert_eq!(desk.get("/v1/tenants/acme/broadcasts/b1").await["end_cause"], "storage");
+}
+
+#[tokio::test]
+async fn a_composed_video_shows_its_gaps_and_has_no_file_at_first() {
+    let desk = Desk::new().await;
+    desk.world.tenant("acme").await;
+    let mut life = desk.world.broadcast("acme", "b1").await;
+    let part = life.part(0).await;
+    let (cause, media_ms) = (LeaveCause::Disconnected, Some(10_000));
+    life.put(Input::PublisherGone { epoch: 1, cause, media_ms, last_media_at: None }).await;
+    life.now = noon().plus_ms(5_500);
+    life.put(Input::PublishAsked { client: "203.0.113.9:4712".to_owned() }).await;
+    life.part(10_000).await;
+    let video = life.compose(GapRule::Hold).await;
+    let gap = json!({"from": "2027-01-01T00:00:00.000Z", "to": "2027-01-01T00:00:05.500Z", "duration_ms": 5_500});
+    let with = |name: &str, value: u64| {
+        let mut gap = gap.clone();
+        gap[name] = json!(value);
+        json!([gap])
+    };
+    assert_eq!(desk.get("/v1/tenants/acme/broadcasts/b1").await["breaks"], with("media_ms", 10_000));
+
+    let path = format!("/v1/tenants/acme/videos/{video}");
+    life.link().await;
+    let shown = desk.get(&path).await;
+    assert_eq!((&shown["gaps"], &shown["gap_rule"]), (&with("at_ms", 10_000), &json!("hold")));
+    assert_eq!(shown["recorded_to"], "2027-01-01T00:00:05.500Z");
+    let file = format!("http://vod.example/media/{video}/source.mp4");
+    assert_eq!((&shown["status"], &shown["urls"]["source_mp4"]), (&json!("uploading"), &Value::Null));
+    assert!(shown["urls"]["source_hls"].as_str().unwrap().ends_with("source.m3u8"));
+    life.build(None).await;
+    assert_eq!(desk.get(&path).await["urls"]["source_mp4"], file);
+
+    let mut other = desk.world.broadcast("acme", "b2").await;
+    other.part(0).await;
+    let lost = other.compose(GapRule::Cut).await;
+    other.link().await;
+    other.build(Some(WorkFailure { code: "Bad".to_owned(), message: "no keyframe".to_owned() })).await;
+    let lost = desk.get(&format!("/v1/tenants/acme/videos/{lost}")).await;
+    assert_eq!((&lost["status"], &lost["urls"]), (&json!("produce_failed"), &Value::Null));
+
+    let plain = desk.get(&format!("/v1/tenants/acme/videos/{part}")).await;
+    assert_eq!((&plain["gaps"], &plain["gap_rule"]), (&Value::Null, &Value::Null));
 }
 
 #[tokio::test]
