@@ -7,6 +7,7 @@
 
 mod batch;
 mod handle;
+mod lost;
 mod running;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reprise_lifecycle::broadcast::{Broadcast, Publishing};
-use reprise_lifecycle::id::{BroadcastId, Epoch, VideoId};
+use reprise_lifecycle::id::{BroadcastId, Epoch};
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::question::StreamKey;
 use reprise_lifecycle::record::LeaveCause;
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::handle::Message;
 pub use self::handle::{Handle, Joined, OpenPart, Produced, PublishRefused, Refused};
+use self::lost::Left;
 use self::running::Running;
 pub use self::running::{Perform, Work};
 use crate::api::urls::MediaUrls;
@@ -153,9 +155,9 @@ impl Driver {
     }
 
     /// Reports the publishers that were connected when the server stopped. Their breaks begin with the last media that
-    /// reached the disk, not with the restart.
+    /// reached the disk, not with the restart, and lie where that media ends.
     async fn report_lost_publishers(&mut self) {
-        let lost: Vec<(BroadcastId, Epoch, Option<VideoId>)> = self
+        let lost: Vec<(BroadcastId, Epoch, Left)> = self
             .live
             .values()
             .filter_map(|broadcast| {
@@ -164,18 +166,16 @@ impl Driver {
                     Publishing::Over { lingering, .. } => lingering?,
                     Publishing::Broken { .. } => return None,
                 };
-                let open = broadcast.open_part().map(|part| VideoId::of_part(&broadcast.id, part));
-                Some((broadcast.id.clone(), epoch, open))
+                Some((broadcast.id.clone(), epoch, Left::of(broadcast)))
             })
             .collect();
         let files = Arc::clone(&self.context.files);
         let looked = tokio::task::spawn_blocking(move || {
-            let last_media = |video: Option<VideoId>| video.and_then(|video| files.written_at(&video));
-            lost.into_iter().map(|(id, epoch, open)| (id, epoch, last_media(open))).collect::<Vec<_>>()
+            lost.into_iter().map(|(id, epoch, left)| (id, epoch, left.look(&files))).collect::<Vec<_>>()
         });
-        let lost = looked.await.unwrap_or_default().into_iter().map(|(id, epoch, last_media_at)| {
+        let lost = looked.await.unwrap_or_default().into_iter().map(|(id, epoch, (media_ms, last_media_at))| {
             let cause = LeaveCause::ServerStopped;
-            let gone = Input::PublisherGone { epoch, cause, media_ms: None, last_media_at };
+            let gone = Input::PublisherGone { epoch, cause, media_ms, last_media_at };
             Message::Input { broadcast: id, input: Box::new(gone), question: None, reply: None }
         });
         let lost: Vec<Message> = lost.collect();
@@ -266,8 +266,8 @@ fn batches(mut messages: Vec<Message>) -> Vec<Vec<Message>> {
     batches
 }
 
-/// A fresh broadcast's id: 128 random bits.
-fn fresh_id() -> Option<BroadcastId> {
+/// A fresh broadcast's id: 128 random bits. `None` when the system has none.
+pub fn fresh_id() -> Option<BroadcastId> {
     let mut bits = [0; 16];
     getrandom::fill(&mut bits).ok()?;
     Some(BroadcastId::new(hex::encode(bits)))
