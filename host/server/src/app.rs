@@ -36,6 +36,7 @@ use crate::playback::{self, Playback};
 use crate::policies::Policies;
 use crate::recorder::Recorders;
 use crate::removal::Sweeper;
+use crate::room::Room;
 use crate::shaper::Shaper;
 use crate::store::Store;
 use crate::store::seal::Seal;
@@ -113,7 +114,9 @@ impl App {
         let to_notify = Arc::new(Notify::new());
         let (handle, inbox) = driver::inbox();
         let disk = Arc::new(Disk::new(free(&files), &config.limits));
-        let composer = Arc::new(Composer::new(Arc::clone(&files), tools.clone(), jobs::THREADS));
+        let room = Arc::new(Room::new(Arc::clone(&disk)));
+        let composer = Composer::new(Arc::clone(&files), tools.clone(), jobs::THREADS).within(Arc::clone(&room));
+        let composer = Arc::new(composer);
         let guess = Guess { store: store.clone(), policies: Arc::clone(&policies) };
         let slots = jobs::following_slots(&config.jobs);
         let following =
@@ -127,13 +130,14 @@ impl App {
         let workers = config.jobs.workers;
         let jobs =
             Jobs::new(Arc::clone(&files), tools.clone(), store.clone(), workers, progress.clone(), following.clone());
-        let jobs = Arc::new(jobs);
+        let jobs = Arc::new(jobs.within(Arc::clone(&room)));
+        let producer = Producer::new(store.clone(), Arc::clone(&files), tools.clone(), Arc::clone(&composer));
         let performer = Performer {
             driver: handle.clone(),
             publishers: Arc::clone(&publishers),
             recorders: recorders.clone(),
             policies: Arc::clone(&policies),
-            producer: Arc::new(Producer::new(store.clone(), Arc::clone(&files), tools.clone(), Arc::clone(&composer))),
+            producer: Arc::new(producer.within(room)),
             analyses: Arc::new(Analyses::new(Arc::clone(&files), store.clone(), tools.clone(), jobs.queue().clone())),
             composing: Composing::new(Arc::clone(&composer), handle.clone()),
             pictures: Arc::new(Pictures::new(Arc::clone(&files), tools.clone(), jobs.queue().clone())),

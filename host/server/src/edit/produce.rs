@@ -31,6 +31,7 @@ use crate::ffmpeg::edit::{EditJob, EditSources, RESULT, edit, plan};
 use crate::ffmpeg::error::{Failure, Fault};
 use crate::ffmpeg::tools::Tools;
 use crate::files::{Files, SOURCE};
+use crate::room::Room;
 use crate::store::Store;
 
 /// The vendor's codes.
@@ -42,6 +43,8 @@ const NO_MATERIAL: &str = "InvalidVideo.NotFound";
 const THREADS: u32 = 2;
 /// Productions at once, beside what transcodes have of the machine. Each is an encoder and up to a hundred decoders.
 const AT_ONCE: usize = 1;
+/// The sound of a result, for its expected length.
+const SOUND_KBPS: u64 = 192;
 /// The folder of an attempt from which its result is published.
 const DONE: &str = "done";
 
@@ -53,6 +56,7 @@ pub struct Producer {
     tools: Tools,
     composer: Arc<Composer>,
     slots: Semaphore,
+    room: Option<Arc<Room>>,
 }
 
 /// Why there is no result.
@@ -75,7 +79,13 @@ struct Attempt<'a> {
 
 impl Producer {
     pub fn new(store: Store, files: Arc<Files>, tools: Tools, composer: Arc<Composer>) -> Self {
-        Self { store, files, tools, composer, slots: Semaphore::new(AT_ONCE) }
+        Self { store, files, tools, composer, slots: Semaphore::new(AT_ONCE), room: None }
+    }
+
+    /// The same producer, which draws only where there is room.
+    #[must_use]
+    pub fn within(self, room: Arc<Room>) -> Self {
+        Self { room: Some(room), ..self }
     }
 
     /// Makes `video`, the production of the work's broadcast, and tells what came of it.
@@ -187,6 +197,8 @@ impl Producer {
     async fn drawn(&self, attempt: &Attempt<'_>, layout: &Layout, sources: &EditSources) -> Result<PartFacts, End> {
         let host = |error: io::Error| again(attempt.video, &error);
         let plan = plan(layout, sources, THREADS).map_err(|error| failed(NO_MATERIAL, error.to_string()))?;
+        let held = self.room.as_ref().map(|room| room.hold(drawn_bytes(layout))).transpose();
+        let _held = held.map_err(|none| again(attempt.video, &none))?;
         let work_dir = self.files.fresh_work(&attempt.name).map_err(host)?;
         let job = EditJob { plan, work_dir: work_dir.clone(), total_ms: layout.total_ms };
         let (progress, _) = watch::channel(0);
@@ -208,6 +220,12 @@ impl Producer {
             Err(error) => Err(host(error)),
         }
     }
+}
+
+/// About how many bytes a drawn result takes: what ffmpeg leaves, and the same as a file of ours.
+fn drawn_bytes(layout: &Layout) -> u64 {
+    let kbps = layout.canvas.map_or(SOUND_KBPS, |canvas| canvas.bitrate_kbps.saturating_add(SOUND_KBPS));
+    (kbps.saturating_mul(layout.total_ms) / 8).saturating_mul(2)
 }
 
 /// A font for each text of the layout.
