@@ -201,7 +201,8 @@ impl App {
         };
         let control = Control::new(Arc::clone(&publishers), handle.clone(), store.clone());
         let vendor = api::Context::new(store.clone(), handle.clone(), Arc::new(clock::now), settings, control.clone())
-            .with_outbox(outbox);
+            .with_outbox(outbox)
+            .with_files(Arc::clone(&files));
         let rest = rest::State {
             store: store.clone(),
             watermarks: Arc::clone(&watermarks),

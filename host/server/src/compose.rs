@@ -39,8 +39,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::Error;
-pub use self::link::drop_links;
-pub(crate) use self::manifest::{Manifest, PARTS, names as part_names};
+pub use self::link::{drop_links, give_up};
+pub(crate) use self::manifest::{Manifest, PARTS, names as part_names, pin_names};
 use crate::ffmpeg::tools::Tools;
 use crate::files::Files;
 use crate::room::{Held, Room};

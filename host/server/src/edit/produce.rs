@@ -23,9 +23,10 @@ use super::image::ImageFormat;
 use super::layout::{Layout, lay};
 use super::materials::Known;
 use super::pack::pack;
+use super::pins;
 use super::plain::{PlainRange, plain_ranges};
 use super::timeline::Timeline;
-use crate::compose::{Composer, Piece, Request, drop_links};
+use crate::compose::{Composer, PARTS, Piece, Request, drop_links, give_up, pin_names};
 use crate::driver::{Handle, Work};
 use crate::ffmpeg::edit::{EditJob, EditSources, RESULT, edit, plan};
 use crate::ffmpeg::error::{Failure, Fault};
@@ -108,16 +109,24 @@ impl Producer {
         }
         let result = match made {
             Ok(facts) => WorkResult::Done(facts),
-            Err(End::Failed(failure)) => WorkResult::Failed(failure),
+            Err(End::Failed(failure)) => {
+                // Another attempt, should this result be lost, has what is still there.
+                if let Err(error) = give_up(&self.files, video) {
+                    tracing::warn!(video.id = %video, error = %error, "links to materials could not be removed");
+                }
+                WorkResult::Failed(failure)
+            }
             Err(End::Again) => return,
         };
+        let failed = matches!(result, WorkResult::Failed(_));
         let input = Input::ComposeFinished { effect: work.effect_id, result };
         if let Err(error) = handle.job_input(&work.broadcast.id, input).await {
             tracing::warn!(video.id = %video, error = %error, "a production's result was not recorded; it is made again");
             return;
         }
         // Links only keep the bytes of materials now. Until the result was recorded, another attempt would need them.
-        if let Err(error) = drop_links(&self.files, video)
+        if !failed
+            && let Err(error) = drop_links(&self.files, video)
             && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!(video.id = %video, error = %error, "links to materials could not be removed");
@@ -129,6 +138,7 @@ impl Producer {
             serde_json::from_str(&opening.timeline).map_err(|error| failed(BAD_TIMELINE, error.to_string()))?;
         let known = Known::load(&self.store, opening.tenant.as_str(), &timeline).await;
         let known = known.map_err(|error| again(attempt.video, &error))?;
+        let known = self.completed(attempt.video, &timeline, known).await?;
         let layout = lay(&timeline, &known.materials).map_err(|error| failed(BAD_TIMELINE, error.to_string()))?;
         if let Some(ranges) = plain_ranges(&layout, &known.materials)
             && let Some(facts) = self.joined(attempt, &ranges).await?
@@ -138,6 +148,17 @@ impl Producer {
         let mut sources = self.pinned(attempt, opening, &known)?;
         sources.fonts = fonts(&layout, attempt.video).await?;
         self.drawn(attempt, &layout, &sources).await
+    }
+
+    /// With what was removed since the production was accepted.
+    async fn completed(&self, video: &VideoId, timeline: &Timeline, mut known: Known) -> Result<Known, End> {
+        let (files, id, timeline) = (Arc::clone(&self.files), video.clone(), timeline.clone());
+        let completed = tokio::task::spawn_blocking(move || {
+            pins::complete(&files, &id, &timeline, &mut known)?;
+            Ok(known)
+        });
+        let completed = completed.await.unwrap_or_else(|panic| Err(io::Error::other(panic)));
+        completed.map_err(|error| again(video, &error))
     }
 
     /// The result as a copy of stretches of its materials, with an encoder only for the groups of pictures that a cut
@@ -177,17 +198,23 @@ impl Producer {
             }
         };
         let mut sources = EditSources::default();
-        for (number, row) in known.videos.iter().enumerate() {
+        // What was accepted is in the video's own folder; where a crash came between, the material itself must do.
+        let pinned = |file: &str, name: &str| {
+            self.files.pin_video(attempt.video.as_str(), &format!("{PARTS}/{file}"), &attempt.pins, name)
+        };
+        for (number, id) in known.materials.videos.keys().enumerate() {
             let name = format!("{number}.mp4");
-            let path = self.files.pin_video(&row.id, SOURCE, &attempt.pins, &name);
-            let path = path.map_err(gone(format!("the source of video {}", row.id)))?;
-            sources.videos.insert(row.id.clone(), path);
+            let path = pinned(&pin_names(id).0, &name)
+                .or_else(|_| self.files.pin_video(id, SOURCE, &attempt.pins, &name))
+                .map_err(gone(format!("the source of video {id}")))?;
+            sources.videos.insert(id.clone(), path);
         }
         for row in &known.images {
             let format = ImageFormat::of_extension(&row.format)
                 .ok_or_else(|| failed(BAD_MEDIA, format!("image {} has no format that is known", row.id)))?;
             let file = format!("{}.{}", row.id, format.extension());
-            let path = self.files.pin_image(opening.tenant.as_str(), &file, &attempt.pins);
+            let path =
+                pinned(&file, &file).or_else(|_| self.files.pin_image(opening.tenant.as_str(), &file, &attempt.pins));
             sources.images.insert(row.id.clone(), (path.map_err(gone(format!("image {}", row.id)))?, format));
         }
         Ok(sources)
