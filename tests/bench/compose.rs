@@ -14,6 +14,7 @@ use bytes::Bytes;
 use reprise::compose::{Composer, Piece, Request};
 use reprise::ffmpeg::Tools;
 use reprise::files::{Files, SOURCE, SOURCE_INDEX};
+use reprise::jobs::queue::{Claim, Queue};
 use reprise_lifecycle::id::VideoId;
 use reprise_lifecycle::question::GapRule;
 use reprise_media::fmp4::{FragmentIndex, scan};
@@ -47,7 +48,7 @@ async fn round(scratch: &Path, tags: &[Tag], count: usize, bytes: u64) -> anyhow
     let total = paths.iter().map(|path| Ok(path.metadata()?.len())).sum::<anyhow::Result<u64>>()?;
     println!("compose, {count} parts of {} MiB, {} MiB together", bytes / MEBIBYTE, total / MEBIBYTE);
 
-    let composer = Composer::new(Arc::clone(&files), Tools::find()?, 2);
+    let composer = Composer::new(Arc::clone(&files), Tools::find()?, 2, Queue::new(1));
     let (video, cancel) = (VideoId::new("composed"), CancellationToken::new());
     let request = Request { pieces: parts.iter().cloned().map(Piece::whole).collect(), gaps: GapRule::Cut };
     let started = Instant::now();
@@ -55,7 +56,7 @@ async fn round(scratch: &Path, tags: &[Tag], count: usize, bytes: u64) -> anyhow
     let linked = started.elapsed();
     settle()?;
     let started = Instant::now();
-    let facts = composer.build(&video, &cancel).await?;
+    let facts = composer.build(&video, Claim { tenant: "bench", priority: 6 }, &cancel).await?;
     let built = started.elapsed();
     println!("  {:<34} {:>9.1} ms", "link (durable; it plays)", ms(linked));
     let composed = scan(&mut files.video(&video)?.open(SOURCE)?.into_std(), false)?;

@@ -77,15 +77,19 @@ fn killed_while_composing_copying_and_transcoding_a_flow_ends_the_same() -> anyh
         assert_eq!(calm.len(), 3, "two parts and the whole: {calm:?}");
 
         let id = broadcast(&stage, "storm", [&one, &other]).await?;
-        let video = composed(&id);
-        let mut moments = crate::recovery::draws(seed, 40);
-        for moment in MOMENTS {
-            moment.of(&server.data(), &video).await?;
+        let mut delays = crate::recovery::draws(seed, 40);
+        let mut seen = Box::pin(Moment::Composing.watch(&server.data(), &composed(&id)));
+        for next in [Some(Moment::Copying), Some(Moment::Transcoding), None] {
+            seen.await?;
             // Somewhere in it; what it was doing may be over when the blow falls.
-            tokio::time::sleep(Duration::from_millis(moments.next().unwrap_or(0))).await;
+            tokio::time::sleep(Duration::from_millis(delays.next().unwrap_or(0))).await;
             server.kill()?;
-            server.launch().await?;
+            let Some(next) = next else { break };
+            // It may come before the server says that it is ready.
+            seen = Box::pin(next.watch(&server.data(), &composed(&id)));
+            server.spawn()?;
         }
+        server.launch().await?;
         // And wherever it is by now.
         for between in crate::recovery::draws(seed, 400).take(2) {
             tokio::time::sleep(Duration::from_millis(between)).await;
@@ -124,7 +128,7 @@ impl Deletion<'_> {
     async fn delete(&self) -> anyhow::Result<(String, String)> {
         let id = broadcast(self.stage, &self.stream(), self.clips).await?;
         let whole = composed(&id);
-        self.moment.of(&self.data, &whole).await?;
+        self.moment.watch(&self.data, &whole).await?;
         let victim = match self.victim {
             Victim::Whole => whole.clone(),
             Victim::Part => {

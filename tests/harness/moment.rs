@@ -2,7 +2,7 @@
 //! killed, or a video that is deleted, is caught in.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 use reprise_lifecycle::id::{BroadcastId, VideoId};
@@ -29,34 +29,44 @@ pub fn composed(broadcast: &str) -> String {
 }
 
 impl Moment {
-    /// Waits until the moment is there, for this video in this data folder.
+    /// Waits from now on until the moment is there, for this video in this data folder.
     ///
     /// # Errors
     /// When it does not come, or has passed unseen.
-    pub async fn of(self, data: &Path, video: &str) -> anyhow::Result<()> {
-        let (data, video) = (data.to_owned(), video.to_owned());
+    pub fn watch(self, data: &Path, video: &str) -> impl Future<Output = anyhow::Result<()>> + use<> {
+        let (data, video, since) = (data.to_owned(), video.to_owned(), SystemTime::now());
         let seen = tokio::task::spawn_blocking(move || {
             let until = Instant::now() + PATIENCE;
             while Instant::now() < until {
-                if self.is_now(&data, &video) {
+                if self.is_now(&data, &video, since) {
                     return true;
                 }
                 std::thread::sleep(LOOK);
             }
             false
         });
-        anyhow::ensure!(seen.await?, "waited in vain for {self:?}");
-        Ok(())
-    }
-
-    fn is_now(self, data: &Path, video: &str) -> bool {
-        let work = data.join("work");
-        match self {
-            Self::Composing => work.join(format!("{video}-compose")).exists(),
-            Self::Copying => data.join("media").join(video).join("source.mp4.new").exists(),
-            Self::Transcoding => attempts(&work, video).iter().any(|attempt| holds_something(attempt)),
+        async move {
+            anyhow::ensure!(seen.await?, "waited in vain for {self:?}");
+            Ok(())
         }
     }
+
+    /// What an earlier process left behind is no moment of this one.
+    fn is_now(self, data: &Path, video: &str, since: SystemTime) -> bool {
+        let work = data.join("work");
+        match self {
+            Self::Composing => is_younger(&work.join(format!("{video}-compose")), since),
+            Self::Copying => is_younger(&data.join("media").join(video).join("source.mp4.new"), since),
+            Self::Transcoding => {
+                let young = |attempt: &PathBuf| is_younger(attempt, since) && holds_something(attempt);
+                attempts(&work, video).iter().any(young)
+            }
+        }
+    }
+}
+
+fn is_younger(path: &Path, since: SystemTime) -> bool {
+    path.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|written| written >= since)
 }
 
 /// The folders of transcodes of a video.

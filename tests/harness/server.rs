@@ -62,16 +62,36 @@ impl Server {
         self.dir.path()
     }
 
-    /// Starts the process again on the same ports and data.
+    /// Starts the process again on the same ports and data, and waits until it is ready.
     ///
     /// # Errors
     /// When it does not become ready.
     pub async fn launch(&mut self) -> anyhow::Result<()> {
+        self.spawn()?;
+        let ready = self.ready_file();
+        let text = eventually("the server to become ready", async || {
+            if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().ok()).flatten() {
+                anyhow::bail!("the server ended with {status}:\n{}", self.log());
+            }
+            Ok(std::fs::read_to_string(&ready).ok())
+        })
+        .await?;
+        let ready: serde_json::Value = serde_json::from_str(&text)?;
+        self.http = ready["http"].as_str().context("no http address")?.to_owned();
+        self.rtmp = ready["rtmp"].as_str().context("no rtmp address")?.to_owned();
+        Ok(())
+    }
+
+    /// Starts the process and waits for nothing.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(&mut self) -> anyhow::Result<()> {
         let file = self.dir.path().join("config.toml");
         let base = "[limits]\nmin_cycle_seconds = 1\nmin_break_seconds = 1\ndisk_reserve_mib = 16\n\
                     [callbacks]\nallow_private = [\"127.0.0.0/8\"]\n";
         std::fs::write(&file, format!("{base}{}", self.config))?;
-        let ready = self.dir.path().join("ready.json");
+        let ready = self.ready_file();
         let _ = std::fs::remove_file(&ready);
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.path().join("server.log"))?;
         let child = Command::new(binary()?)
@@ -89,17 +109,11 @@ impl Server {
             .spawn()
             .context("the server does not start")?;
         self.child = Some(child);
-        let text = eventually("the server to become ready", async || {
-            if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().ok()).flatten() {
-                anyhow::bail!("the server ended with {status}:\n{}", self.log());
-            }
-            Ok(std::fs::read_to_string(&ready).ok())
-        })
-        .await?;
-        let ready: serde_json::Value = serde_json::from_str(&text)?;
-        self.http = ready["http"].as_str().context("no http address")?.to_owned();
-        self.rtmp = ready["rtmp"].as_str().context("no rtmp address")?.to_owned();
         Ok(())
+    }
+
+    fn ready_file(&self) -> PathBuf {
+        self.dir.path().join("ready.json")
     }
 
     /// Kills the process as a power failure of the process would: no warning, no time.

@@ -2,6 +2,7 @@
 //! The parent match is here; what each input means lives in the file of its subject.
 
 mod composing;
+mod excerpt;
 mod processing;
 mod producing;
 mod publishing;

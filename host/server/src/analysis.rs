@@ -11,7 +11,7 @@ use reprise_lifecycle::id::{JobId, VideoId};
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::media::{MediaFacts, Stretch};
 use reprise_lifecycle::record::{WorkFailure, WorkResult};
-use reprise_lifecycle::work::{AnalysisKind, AnalysisResult, DEFAULT_PRIORITY, Duplicate, DuplicateStretch};
+use reprise_lifecycle::work::{AnalysisKind, AnalysisResult, DEFAULT_PRIORITY, Duplicate, DuplicateStretch, Trigger};
 use reprise_media::signature::{MOST_FRAMES, Signature};
 
 use crate::driver::{Handle, Work};
@@ -20,8 +20,8 @@ use crate::ffmpeg::error::{Failure, Fault, Reason};
 use crate::ffmpeg::tools::Tools;
 use crate::ffmpeg::{AnalyseJob, Findings, Span, analyse, sign};
 use crate::files::{self, Files};
-use crate::jobs;
-use crate::jobs::queue::Queue;
+use crate::jobs::queue::{NoSlot, Queue};
+use crate::jobs::{self, schedule};
 use crate::store::Store;
 use crate::store::analyses::FingerprintRow;
 
@@ -73,11 +73,15 @@ impl Analyses {
 
     /// Does one analysis and tells what came of it.
     pub async fn run(&self, work: &Work, handle: &Handle, video: &VideoId, job: &JobId, kind: AnalysisKind) {
-        let known = work.broadcast.videos.get(video);
-        let asked = known.and_then(|video| video.analyses.iter().find(|analysis| &analysis.job == job));
-        let priority = asked.map_or(DEFAULT_PRIORITY, |analysis| analysis.request.priority);
-        let tenant = work.broadcast.tenant.as_str();
-        let Ok(_slot) = self.queue.acquire(tenant, priority, &work.cancel).await else { return };
+        let (tenant, priority) = (work.broadcast.tenant.as_str(), priority(work, video, job));
+        let _slot = match self.queue.acquire(tenant, priority, &work.cancel).await {
+            Ok(slot) => slot,
+            Err(NoSlot::Cancelled) => return,
+            Err(full @ NoSlot::Full(_)) => {
+                tracing::warn!(video.id = %video, reason = %full, "an analysis finds no place in the queue; it is tried again");
+                return;
+            }
+        };
         let attempt = Attempt { work, video, job, name: format!("analysis-{job}") };
         let result = match self.attempt(&attempt, kind).await {
             Ok(result) => WorkResult::Done(result),
@@ -105,10 +109,19 @@ impl Analyses {
             return Err(Reason::Refused { refusal }.into());
         };
         let source = jobs::source(&self.files.media_path(attempt.video, files::SOURCE), &facts);
-        let (name, video) = (attempt.name.clone(), attempt.video.clone());
+        let video = attempt.video.clone();
+        let is_there =
+            |files: &Files, video: &VideoId| match files.video(video).and_then(|dir| dir.metadata(files::SOURCE)) {
+                Ok(_) => Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+                Err(error) => Err(error),
+            };
+        if !self.blocking(move |files| is_there(files, &video)).await? {
+            // It was composed and played, but its own file could not be made; it never comes.
+            return Err(Reason::Refused { refusal: "the video has no file".to_owned() }.into());
+        }
+        let name = attempt.name.clone();
         let work_dir = self.blocking(move |files| {
-            // A composed video plays before its own file is there; until then this is tried again.
-            files.video(&video)?.metadata(files::SOURCE)?;
             let work = files.fresh_work(&name)?;
             Dir::open_ambient_dir(&work, ambient_authority())?.create_dir(MADE)?;
             Ok(work.join(MADE))
@@ -186,6 +199,16 @@ impl Analyses {
             _ => host(error),
         })
     }
+}
+
+/// What the record rules call for is looked at first: the compose of the whole broadcast waits for it.
+fn priority(work: &Work, video: &VideoId, job: &JobId) -> u8 {
+    let video = work.broadcast.videos.get(video);
+    let analysis = video.and_then(|video| video.analyses.iter().find(|analysis| &analysis.job == job));
+    analysis.map_or(DEFAULT_PRIORITY, |analysis| match analysis.trigger {
+        Trigger::Auto => schedule::HIGHEST,
+        Trigger::Manual => analysis.request.priority,
+    })
 }
 
 fn host(error: impl std::fmt::Display) -> Failure {

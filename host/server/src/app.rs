@@ -115,8 +115,6 @@ impl App {
         let (handle, inbox) = driver::inbox();
         let disk = Arc::new(Disk::new(free(&files), &config.limits));
         let room = Arc::new(Room::new(Arc::clone(&disk)));
-        let composer = Composer::new(Arc::clone(&files), tools.clone(), jobs::THREADS).within(Arc::clone(&room));
-        let composer = Arc::new(composer);
         let guess = Guess { store: store.clone(), policies: Arc::clone(&policies) };
         let slots = jobs::following_slots(&config.jobs);
         let following =
@@ -131,16 +129,20 @@ impl App {
         let jobs =
             Jobs::new(Arc::clone(&files), tools.clone(), store.clone(), workers, progress.clone(), following.clone());
         let jobs = Arc::new(jobs.within(Arc::clone(&room)));
-        let producer = Producer::new(store.clone(), Arc::clone(&files), tools.clone(), Arc::clone(&composer));
+        let queue = jobs.queue();
+        let composer = Composer::new(Arc::clone(&files), tools.clone(), jobs::THREADS, queue.clone());
+        let composer = Arc::new(composer.within(Arc::clone(&room)));
+        let producer =
+            Producer::new(store.clone(), Arc::clone(&files), tools.clone(), Arc::clone(&composer), queue.clone());
         let performer = Performer {
             driver: handle.clone(),
             publishers: Arc::clone(&publishers),
             recorders: recorders.clone(),
             policies: Arc::clone(&policies),
             producer: Arc::new(producer.within(room)),
-            analyses: Arc::new(Analyses::new(Arc::clone(&files), store.clone(), tools.clone(), jobs.queue().clone())),
+            analyses: Arc::new(Analyses::new(Arc::clone(&files), store.clone(), tools.clone(), queue.clone())),
             composing: Composing::new(Arc::clone(&composer), handle.clone()),
-            pictures: Arc::new(Pictures::new(Arc::clone(&files), tools.clone(), jobs.queue().clone())),
+            pictures: Arc::new(Pictures::new(Arc::clone(&files), tools.clone(), queue.clone())),
             files: Arc::clone(&files),
             jobs: Arc::clone(&jobs),
         };
@@ -261,9 +263,9 @@ impl App {
     /// Serves until the stop token is set, then stops: publishers first, so that what they sent is recorded; then the
     /// driver, which takes the last inputs; then callbacks and requests; then the catalogue.
     pub async fn run(self) {
-        let (drained, delivered) = (CancellationToken::new(), CancellationToken::new());
+        let (left, drained, delivered) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let http = tokio::spawn(self.http.run(self.router, delivered.clone()));
-        let chronicler = tokio::spawn(self.chronicler.run(self.stop.clone()));
+        let chronicler = tokio::spawn(self.chronicler.run(left.clone()));
         let notices = tokio::spawn(self.notices.run(delivered.clone()));
         let (disk, publishers) = (Arc::clone(&self.ingest.disk), Arc::clone(&self.ingest.publishers));
         let stop = self.stop.clone();
@@ -276,6 +278,7 @@ impl App {
         self.stop.cancelled().await;
         tracing::info!("stopping");
         wait("ingest", rtmp).await;
+        left.cancel();
         wait("sweeper", sweeper).await;
         wait("disk", disk).await;
         wait("chronicle", chronicler).await;

@@ -35,7 +35,7 @@ use reprise_lifecycle::id::VideoId;
 use reprise_lifecycle::media::PartFacts;
 use reprise_lifecycle::question::GapRule;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::Error;
@@ -43,6 +43,7 @@ pub use self::link::{drop_links, give_up};
 pub(crate) use self::manifest::{Manifest, PARTS, names as part_names, pin_names};
 use crate::ffmpeg::tools::Tools;
 use crate::files::Files;
+use crate::jobs::queue::{Claim, Queue};
 use crate::room::{Held, Room};
 
 /// Pieces of one composed video. The vendor composes 40 parts at most; a day of five-minute parts has 288. Each costs a
@@ -108,14 +109,16 @@ pub struct Composer {
     tools: Tools,
     /// Threads of one encoder.
     threads: u32,
+    /// Where encoders wait for their slot. Copying waits for nobody's encoder.
+    queue: Queue,
     building: Semaphore,
     room: Option<Arc<Room>>,
 }
 
 impl Composer {
-    /// A composer of the videos in `files`.
-    pub fn new(files: Arc<Files>, tools: Tools, threads: u32) -> Self {
-        Self { files, tools, threads, building: Semaphore::new(MAX_BUILDING), room: None }
+    /// A composer of the videos in `files`, whose encoders wait in `queue`.
+    pub fn new(files: Arc<Files>, tools: Tools, threads: u32, queue: Queue) -> Self {
+        Self { files, tools, threads, queue, building: Semaphore::new(MAX_BUILDING), room: None }
     }
 
     /// The same composer, which writes only where there is room.
@@ -141,16 +144,26 @@ impl Composer {
         blocking(move || link::link(&files, &video, &request)).await
     }
 
-    /// Makes the one file of a linked video. A file that is there already is the result of an earlier run.
+    /// Makes the one file of a linked video; what has to be encoded for it is encoded on this claim. A file that is there
+    /// already is the result of an earlier run.
     ///
     /// # Errors
     /// See [`Error::fault`] for who must act. Nothing is left that plays or counts as a result.
-    pub async fn build(&self, video: &VideoId, cancel: &CancellationToken) -> Result<PartFacts, Error> {
-        let _turn = tokio::select! {
-            turn = self.building.acquire() => turn.map_err(|_| Error::Cancelled)?,
-            () = cancel.cancelled() => return Err(Error::Cancelled),
-        };
-        build::build(self, video, cancel).await
+    pub async fn build(
+        &self,
+        video: &VideoId,
+        claim: Claim<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<PartFacts, Error> {
+        build::build(self, video, claim, cancel).await
+    }
+
+    /// Waits for a place among those that put files together. Who has one waits for nothing else.
+    async fn turn(&self, cancel: &CancellationToken) -> Result<SemaphorePermit<'_>, Error> {
+        tokio::select! {
+            turn = self.building.acquire() => turn.map_err(|_| Error::Cancelled),
+            () = cancel.cancelled() => Err(Error::Cancelled),
+        }
     }
 }
 

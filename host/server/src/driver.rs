@@ -9,6 +9,8 @@ mod batch;
 mod handle;
 mod lost;
 mod running;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,7 +41,7 @@ const INBOX: usize = 1024;
 /// Inputs of one commit: enough for group commit, few enough that nobody waits long for an answer.
 const BATCH: usize = 64;
 
-/// How long the driver waits before it looks at the store again after a failed commit.
+/// How long the driver waits before it looks at the store again, or at the clock, after a failed commit.
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
 
 /// What the driver needs to know beside the store.
@@ -71,6 +73,20 @@ pub struct Driver {
     inbox: mpsc::Receiver<Message>,
     live: BTreeMap<BroadcastId, Broadcast>,
     running: Running,
+    /// When the last commit failed, if it did.
+    failed_at: Option<tokio::time::Instant>,
+    /// Publishers of the last run whose leave is not recorded yet. Until it is nobody can come back to their streams.
+    lost: Vec<Lost>,
+}
+
+/// A publisher that was connected when the server stopped, where its media ends, and when the last of it reached the
+/// disk.
+#[derive(Clone)]
+struct Lost {
+    broadcast: BroadcastId,
+    epoch: Epoch,
+    media_ms: Option<u64>,
+    last_media_at: Option<Timestamp>,
 }
 
 impl std::fmt::Debug for Driver {
@@ -102,7 +118,8 @@ impl Driver {
         perform: Arc<dyn Perform>,
     ) -> store::Result<Self> {
         let running = Running::new(perform, handle);
-        let mut driver = Self { context, inbox: inbox.0, live: BTreeMap::new(), running };
+        let mut driver =
+            Self { context, inbox: inbox.0, live: BTreeMap::new(), running, failed_at: None, lost: Vec::new() };
         for id in driver.context.store.unsettled_broadcasts().await? {
             driver.fold(&id).await?;
         }
@@ -111,11 +128,16 @@ impl Driver {
 
     /// Runs until `stop`, then takes what is in the inbox already and ends all running work.
     pub async fn run(mut self, stop: CancellationToken) {
-        self.report_lost_publishers().await;
+        self.lost = self.lost_publishers().await;
+        self.report_lost().await;
         let everyone: Vec<BroadcastId> = self.live.keys().cloned().collect();
         self.reconcile(&everyone);
         let mut messages = Vec::with_capacity(BATCH);
         loop {
+            // An inbox that is never empty must not keep break windows open.
+            if self.wake_in().is_zero() {
+                self.tick().await;
+            }
             let wake = self.wake_in();
             tokio::select! {
                 biased;
@@ -154,9 +176,9 @@ impl Driver {
         }
     }
 
-    /// Reports the publishers that were connected when the server stopped. Their breaks begin with the last media that
-    /// reached the disk, not with the restart, and lie where that media ends.
-    async fn report_lost_publishers(&mut self) {
+    /// The publishers that were connected when the server stopped. Their breaks begin with the last media that reached the
+    /// disk, not with the restart, and lie where that media ends.
+    async fn lost_publishers(&self) -> Vec<Lost> {
         let lost: Vec<(BroadcastId, Epoch, Left)> = self
             .live
             .values()
@@ -171,29 +193,49 @@ impl Driver {
             .collect();
         let files = Arc::clone(&self.context.files);
         let looked = tokio::task::spawn_blocking(move || {
-            lost.into_iter().map(|(id, epoch, left)| (id, epoch, left.look(&files))).collect::<Vec<_>>()
+            let looked = |(broadcast, epoch, left): (BroadcastId, Epoch, Left)| {
+                let (media_ms, last_media_at) = left.look(&files);
+                Lost { broadcast, epoch, media_ms, last_media_at }
+            };
+            lost.into_iter().map(looked).collect()
         });
-        let lost = looked.await.unwrap_or_default().into_iter().map(|(id, epoch, (media_ms, last_media_at))| {
-            let cause = LeaveCause::ServerStopped;
-            let gone = Input::PublisherGone { epoch, cause, media_ms, last_media_at };
-            Message::Input { broadcast: id, input: Box::new(gone), question: None, reply: None }
-        });
-        let lost: Vec<Message> = lost.collect();
-        for messages in batches(lost) {
-            self.turn(messages).await;
+        looked.await.unwrap_or_default()
+    }
+
+    /// Records their leaves. What the catalogue does not take is told again later.
+    async fn report_lost(&mut self) {
+        let lost = std::mem::take(&mut self.lost);
+        for batch in lost.chunks(BATCH) {
+            let gone = batch.iter().map(|lost| {
+                let Lost { broadcast, epoch, media_ms, last_media_at } = lost.clone();
+                let cause = LeaveCause::ServerStopped;
+                let gone = Input::PublisherGone { epoch, cause, media_ms, last_media_at };
+                Message::Input { broadcast, input: Box::new(gone), question: None, reply: None }
+            });
+            self.turn(gone.collect()).await;
+            if self.failed_at.is_some() {
+                self.lost.extend_from_slice(batch);
+            }
         }
     }
 
-    /// Time until some break window ends.
+    /// Time until some break window ends. One whose end could not be recorded is not tried again at once: a catalogue
+    /// without room would keep a core busy and the log growing.
     fn wake_in(&self) -> Duration {
         let next = self.live.values().filter_map(Broadcast::wake_at).min();
-        match next {
+        let wake_in = match next {
+            _ if !self.lost.is_empty() => Duration::ZERO,
             Some(at) => Duration::from_millis(at.ms_since(clock::now())),
             None => Duration::from_secs(3600),
-        }
+        };
+        let pause = self.failed_at.map_or(Duration::ZERO, |at| AFTER_FAILURE.saturating_sub(at.elapsed()));
+        wake_in.max(pause)
     }
 
     async fn tick(&mut self) {
+        if !self.lost.is_empty() {
+            self.report_lost().await;
+        }
         let now = clock::now();
         let due: Vec<Message> = self
             .live

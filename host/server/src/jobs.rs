@@ -15,6 +15,7 @@ pub mod queue;
 mod reuse;
 pub mod schedule;
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -148,10 +149,25 @@ impl Jobs {
         {
             self.run(&attempt, source, facts, &open).await;
         }
-        if let Err(error) = self.files.remove_work(&attempt.name) {
-            tracing::warn!(attempt = attempt.name, error = %error, "an attempt's folder could not be removed");
-        }
+        self.remove_work(&attempt.name).await;
         self.ended.notify_waiters();
+    }
+
+    async fn remove_work(&self, name: &str) {
+        let attempt = name.to_owned();
+        if let Err(error) = self.blocking(move |files| files.remove_work(&attempt)).await {
+            tracing::warn!(attempt = name, error = %error, "an attempt's folder could not be removed");
+        }
+    }
+
+    /// File work off the async threads: syncing an hour of video takes seconds.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Files) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let files = Arc::clone(&self.files);
+        let done = tokio::task::spawn_blocking(move || work(&files)).await;
+        done.unwrap_or_else(|panic| Err(io::Error::other(panic)))
     }
 
     async fn slot(&self, attempt: &Attempt<'_>) -> Option<Slot> {
@@ -194,7 +210,7 @@ impl Jobs {
                 open.wanted.push(wanted);
                 continue;
             };
-            match self.published(attempt, prepared.attempt(), &wanted, Ok(facts.clone())) {
+            match self.published(attempt, prepared.attempt(), &wanted, Ok(facts.clone())).await {
                 Told::Nothing => open.wanted.push(wanted),
                 told => {
                     self.followed.fetch_add(1, Ordering::Relaxed);
@@ -230,12 +246,15 @@ impl Jobs {
             }
         };
         for (wanted, output) in open.wanted.iter().zip(report.outputs) {
-            let result = self.published(attempt, &attempt.name, wanted, output.result);
+            let result = self.published(attempt, &attempt.name, wanted, output.result).await;
             attempt.output(&wanted.job, result).await;
         }
         if let Some(job) = &open.cover {
-            let result = report.snapshots.map(|taken| self.covered(attempt, &work_dir, job, taken));
-            attempt.cover(job, result.unwrap_or_else(|| Told::Result(WorkResult::Failed(no_picture())))).await;
+            let result = match report.snapshots {
+                Some(taken) => self.covered(attempt, &work_dir, job, taken).await,
+                None => Told::Result(WorkResult::Failed(no_picture())),
+            };
+            attempt.cover(job, result).await;
         }
     }
 
@@ -270,20 +289,20 @@ impl Jobs {
             return std::future::pending().await;
         }
         let tenant = attempt.work.broadcast.tenant.as_str();
-        let mut left = jobs.iter();
-        let mut next = left.next();
-        while let Some(job) = next {
-            tokio::time::sleep(LOOK_AGAIN).await;
-            match self.store.job(tenant, job.as_str()).await {
-                Ok(Some(row)) if row.completed_at.is_none() => {}
-                Ok(_) => next = left.next(),
-                Err(error) => tracing::warn!(job.id = %job, error = %error, "a job cannot be looked up"),
+        for job in jobs {
+            loop {
+                match self.store.job(tenant, job.as_str()).await {
+                    Ok(Some(row)) if row.completed_at.is_none() => {}
+                    Ok(_) => break,
+                    Err(error) => tracing::warn!(job.id = %job, error = %error, "a job cannot be looked up"),
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
             }
         }
     }
 
     /// Moves an output from the folder of `made_in`, where it stands, to its video.
-    fn published(
+    async fn published(
         &self,
         attempt: &Attempt<'_>,
         made_in: &str,
@@ -298,14 +317,18 @@ impl Jobs {
             Some((folder, entry)) => (folder.to_owned(), entry.to_owned()),
             None => (gathered(wanted.job.as_str()), facts.entry.clone()),
         };
-        let gather = if facts.entry.contains('/') {
-            Ok(())
-        } else {
-            let work_dir = self.files.work_path(made_in);
-            gather(&work_dir, &folder, [(facts.entry.as_str(), entry.as_str())])
-        };
-        let done = gather.and_then(|()| self.files.publish(made_in, &folder, attempt.video, wanted.job.as_str()));
-        match done {
+        let is_loose = !facts.entry.contains('/');
+        let done = self.blocking({
+            let (made_in, video, job) = (made_in.to_owned(), attempt.video.clone(), wanted.job.clone());
+            let entry = entry.clone();
+            move |files| {
+                if is_loose {
+                    gather(&files.work_path(&made_in), &folder, [(entry.as_str(), entry.as_str())])?;
+                }
+                files.publish(&made_in, &folder, &video, job.as_str())
+            }
+        });
+        match done.await {
             Ok(()) => Told::Result(WorkResult::Done(output_facts(format!("{}/{entry}", wanted.job), &facts))),
             Err(error) => {
                 tracing::error!(job.id = %wanted.job, error = %error, "a rendition could not be published; it is made again");
@@ -314,7 +337,7 @@ impl Jobs {
         }
     }
 
-    fn covered(
+    async fn covered(
         &self,
         attempt: &Attempt<'_>,
         work_dir: &Path,
@@ -325,16 +348,22 @@ impl Jobs {
             Ok(pictures) => pictures,
             Err(failure) => return told_of(&failure),
         };
-        let names: Vec<String> = (1..=pictures.files.len()).map(|index| format!("{index:05}.jpg")).collect();
-        let moves = pictures.files.iter().map(|file| file.name.as_str()).zip(names.iter().map(String::as_str));
-        let folder = gathered(job.as_str());
-        let done = gather(work_dir, &folder, moves)
-            .and_then(|()| self.files.publish(&attempt.name, &folder, attempt.video, job.as_str()));
-        match done {
+        let count = pictures.files.len();
+        let done = self.blocking({
+            let (name, video, job) = (attempt.name.clone(), attempt.video.clone(), job.clone());
+            let (work_dir, folder) = (work_dir.to_owned(), gathered(job.as_str()));
+            move |files| {
+                let names: Vec<String> = (1..=count).map(|index| format!("{index:05}.jpg")).collect();
+                let taken = pictures.files.iter().map(|file| file.name.as_str());
+                gather(&work_dir, &folder, taken.zip(names.iter().map(String::as_str)))?;
+                files.publish(&name, &folder, &video, job.as_str())
+            }
+        });
+        match done.await {
             Ok(()) => Told::Result(WorkResult::Done(CoverFacts {
                 pattern: format!("{job}/{SNAPSHOT_INDEX}.jpg"),
-                count: u32::try_from(pictures.files.len()).unwrap_or(u32::MAX),
-                cover: u32::try_from(pictures.files.len() / 2 + 1).unwrap_or(1),
+                count: u32::try_from(count).unwrap_or(u32::MAX),
+                cover: u32::try_from(count / 2 + 1).unwrap_or(1),
             })),
             Err(error) => {
                 tracing::error!(job.id = %job, error = %error, "covers could not be published; they are taken again");

@@ -59,7 +59,10 @@ impl Performer {
                 if !self.publishers.send_away(&broadcast.id, *epoch) {
                     // It is gone already; its recorder may have died with an earlier run of the server.
                     let gone = self.driver.publisher_gone(&broadcast.id, *epoch, LeaveCause::Dropped, None).await;
-                    log_refused(gone);
+                    if gone.is_err() {
+                        // Nobody else tells it: this is tried again.
+                        return log_refused(gone);
+                    }
                 }
                 // The effect ends with the publisher's leave, not with the word to go.
                 work.cancel.cancelled().await;

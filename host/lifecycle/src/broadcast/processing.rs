@@ -11,8 +11,12 @@ use crate::record::{CoverFacts, OutputFacts, Record, Resolution, Subject, WorkRe
 use crate::time::Timestamp;
 use crate::video::{Finished, Stage, Video};
 
-/// The work on a video that is there.
+/// The work on a video that is there. A composed video plays before it has a file of its own; all work here reads that
+/// file, so what is asked for meanwhile waits.
 pub(super) fn outstanding(video: &Video, effects: &mut BTreeMap<EffectId, Effect>) {
+    if video.stage == Stage::Composing {
+        return;
+    }
     if let Stage::Deciding(record) = video.stage {
         let ask = Effect::Ask { hook: Hook::TemplateGroup, subject: Subject::Video(video.id.clone()) };
         effects.insert(EffectId { record, ordinal: 0 }, ask);

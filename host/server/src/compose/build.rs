@@ -19,6 +19,7 @@ use super::part::{self, PartIndex};
 use super::recipe::{Recipe, Step, Stretch};
 use super::{Composer, Error, blocking, facts, link};
 use crate::files::{self, Files, SOURCE, SOURCE_INDEX};
+use crate::jobs::queue::{Claim, Slot};
 
 /// The file while it is written. It is nobody's until it has its name.
 const FRESH: &str = "source.mp4.new";
@@ -40,23 +41,39 @@ struct Known {
 pub(super) async fn build(
     composer: &Composer,
     video: &VideoId,
+    claim: Claim<'_>,
     cancel: &CancellationToken,
 ) -> Result<PartFacts, Error> {
-    let (files, id) = (Arc::clone(&composer.files), video.clone());
-    let known = match blocking(move || look(&files, &id)).await? {
+    let look = || {
+        let (files, id) = (Arc::clone(&composer.files), video.clone());
+        blocking(move || look(&files, &id))
+    };
+    {
+        let _turn = composer.turn(cancel).await?;
+        match look().await? {
+            Looked::Done(facts) => return Ok(facts),
+            Looked::Open(known) if known.recipe.is_plain() => {
+                // Before anything is written: what does not fit must not bring others' recordings to their end.
+                let _held = composer.hold(known.expected_bytes())?;
+                let cancel = cancel.clone();
+                return blocking(move || write(&known, None, &[], &cancel)).await;
+            }
+            // What is known of many parts is large, and the wait for an encoder can be long: it is looked up again.
+            Looked::Open(_) => {}
+        }
+    }
+    let slot = composer.queue.acquire(claim.tenant, claim.priority, cancel).await?;
+    let known = match look().await? {
         Looked::Done(facts) => return Ok(facts),
         Looked::Open(known) => known,
     };
-    // Before anything is written: a result that does not fit must not bring others' recordings to their end.
     let _held = composer.hold(known.expected_bytes())?;
-    if known.recipe.is_plain() {
-        let cancel = cancel.clone();
-        return blocking(move || write(&known, None, &[], &cancel)).await;
-    }
     let attempt = format!("{video}-compose");
-    let work_dir = composer.files.fresh_work(&attempt)?;
-    let result = with_encoders(composer, video, known, work_dir, cancel).await;
-    if let Err(error) = composer.files.remove_work(&attempt) {
+    let (files, name) = (Arc::clone(&composer.files), attempt.clone());
+    let work_dir = blocking(move || Ok(files.fresh_work(&name)?)).await?;
+    let result = with_encoders(composer, (video, known), work_dir, slot, cancel).await;
+    let files = Arc::clone(&composer.files);
+    if let Err(error) = blocking(move || Ok(files.remove_work(&attempt)?)).await {
         tracing::warn!(video.id = %video, error = %error, "an attempt's folder could not be removed");
     }
     result
@@ -99,9 +116,9 @@ fn look(files: &Files, video: &VideoId) -> Result<Looked, Error> {
 
 async fn with_encoders(
     composer: &Composer,
-    video: &VideoId,
-    known: Known,
+    (video, known): (&VideoId, Known),
     work_dir: PathBuf,
+    slot: Slot,
     cancel: &CancellationToken,
 ) -> Result<PartFacts, Error> {
     let work = Arc::new(Dir::open_ambient_dir(&work_dir, ambient_authority())?);
@@ -125,6 +142,8 @@ async fn with_encoders(
             made.push(maker.make(step, number).await?);
         }
     }
+    drop(slot);
+    let _turn = composer.turn(cancel).await?;
     let cancel = cancel.clone();
     blocking(move || write(&known, Some(&work), &made, &cancel)).await
 }

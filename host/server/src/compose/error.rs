@@ -6,6 +6,8 @@ use reprise_lifecycle::id::VideoId;
 
 use super::MAX_PIECES;
 use crate::ffmpeg::error::{Failure, Fault};
+use crate::jobs::queue::NoSlot;
+use crate::jobs::schedule::Full;
 
 /// A video that was not composed.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,9 @@ pub enum Error {
     /// An encoder failed.
     #[error("{0}")]
     Encoder(#[from] Failure),
+    /// Too much work waits for an encoder.
+    #[error("{0}")]
+    Busy(Full),
     /// The disk failed, or is full.
     #[error("the disk refused: {0}")]
     Disk(#[source] io::Error),
@@ -39,8 +44,17 @@ impl Error {
         match self {
             Self::TooManyPieces(_) | Self::Empty | Self::PartGone(_) | Self::Media(_) => Fault::Job,
             Self::Encoder(failure) => failure.reason.fault(),
-            Self::Disk(_) => Fault::Host,
+            Self::Busy(_) | Self::Disk(_) => Fault::Host,
             Self::Cancelled => Fault::Cancelled,
+        }
+    }
+}
+
+impl From<NoSlot> for Error {
+    fn from(none: NoSlot) -> Self {
+        match none {
+            NoSlot::Cancelled => Self::Cancelled,
+            NoSlot::Full(full) => Self::Busy(full),
         }
     }
 }

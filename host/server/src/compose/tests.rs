@@ -17,8 +17,11 @@ use crate::disk::Disk;
 use crate::ffmpeg::error::Fault;
 use crate::ffmpeg::tools::Tools;
 use crate::files::{Files, SOURCE};
+use crate::jobs::queue::{Claim, Queue};
 use crate::room::Room;
 use crate::testkit::recording;
+
+const CLAIM: Claim<'static> = Claim { tenant: "acme", priority: 6 };
 
 fn request(parts: &[&str]) -> Request {
     let piece = |part: &&str| Piece {
@@ -59,18 +62,19 @@ async fn where_there_is_no_room_nothing_is_written_and_it_is_tried_again() {
     let disk = Disk::new(Arc::new(move || Ok(looked.load(Ordering::Relaxed))), &limits);
     let nowhere = PathBuf::from("/nonexistent");
     let tools = Tools { ffmpeg: nowhere.clone(), ffprobe: nowhere.clone(), helper: nowhere, strict: true };
-    let composer = Composer::new(Arc::clone(&files), tools, 1).within(Arc::new(Room::new(Arc::new(disk))));
+    let composer =
+        Composer::new(Arc::clone(&files), tools, 1, Queue::new(1)).within(Arc::new(Room::new(Arc::new(disk))));
     let twice = Request { pieces: vec![Piece::whole(part.clone()), Piece::whole(part)], gaps: GapRule::Cut };
     composer.link(&video, &twice).await.unwrap();
     let (folder, never) = (files.video(&video).unwrap(), CancellationToken::new());
     let names = || -> BTreeSet<_> { folder.entries().unwrap().map(|entry| entry.unwrap().file_name()).collect() };
     let before = names();
-    let error = composer.build(&video, &never).await.unwrap_err();
+    let error = composer.build(&video, CLAIM, &never).await.unwrap_err();
     assert_eq!(error.fault(), Fault::Host, "{error}");
     assert!(error.to_string().contains("beside the reserve of 2147483648"), "{error}");
     assert_eq!(names(), before);
     free.store(RESERVE + source.len() as u64 * 2, Ordering::Relaxed);
-    let facts = composer.build(&video, &never).await.unwrap();
+    let facts = composer.build(&video, CLAIM, &never).await.unwrap();
     assert_eq!(facts.duration_ms, 20_000);
     assert!(folder.exists(SOURCE));
 }
@@ -90,4 +94,28 @@ fn what_an_earlier_attempt_left_gives_way_and_a_missing_part_leaves_no_manifest(
     assert!(!folder.exists(MANIFEST));
     let source = files.video(&part).unwrap().metadata(SOURCE).unwrap().ino();
     assert_eq!(folder.metadata(format!("{PARTS}/00000.mp4")).unwrap().ino(), source);
+}
+
+#[test]
+fn links_of_what_was_never_whole_do_not_keep_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = Files::open(dir.path()).unwrap();
+    let (part, video) = (VideoId::new("a"), VideoId::new("c"));
+    let source = files.make_video(&part).unwrap();
+    source.write(SOURCE, b"not media").unwrap();
+    let links = || source.metadata(SOURCE).unwrap().nlink();
+    let failed = || link::link(&files, &video, &request(&["a", "gone"])).unwrap_err();
+    failed();
+    assert_eq!(links(), 2);
+    link::give_up(&files, &video).unwrap();
+    assert_eq!(links(), 1);
+    link::give_up(&files, &VideoId::new("removed")).unwrap();
+
+    // The video got its file in another way.
+    failed();
+    let folder = files.video(&video).unwrap();
+    assert_eq!(link::drop_links(&files, &video).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    folder.write(SOURCE, b"drawn").unwrap();
+    link::drop_links(&files, &video).unwrap();
+    assert_eq!(links(), 1);
 }

@@ -41,8 +41,10 @@ enum Waiting {
 struct Turn {
     changes: BTreeMap<BroadcastId, Change>,
     waiting: Vec<Waiting>,
-    /// Broadcasts whose running work must be looked at though no record was made.
+    /// Work that ended: what runs for its broadcast must be looked at though no record was made.
     ended: Vec<(BroadcastId, EffectId)>,
+    /// Settled broadcasts that were folded again for an input. They do not stay in memory if nothing came of it.
+    brought_back: Vec<BroadcastId>,
 }
 
 impl Driver {
@@ -57,6 +59,7 @@ impl Driver {
         }
         let mut touched: Vec<BroadcastId> = turn.changes.keys().cloned().collect();
         touched.extend(turn.ended.iter().map(|(broadcast, _)| broadcast.clone()));
+        touched.append(&mut turn.brought_back);
         touched.sort();
         touched.dedup();
         if let Err(error) = self.commit(&mut turn).await {
@@ -64,9 +67,11 @@ impl Driver {
             for waiting in turn.waiting {
                 waiting.fail();
             }
+            self.failed_at = Some(tokio::time::Instant::now());
             self.reload(&touched).await;
             return;
         }
+        self.failed_at = None;
         for waiting in turn.waiting {
             waiting.succeed();
         }
@@ -105,8 +110,13 @@ impl Driver {
                 Err(refused) => drop(reply.send(Err(refused))),
             },
             Message::Input { broadcast, input, question, reply } => {
-                self.bring_back(&broadcast, &input).await;
-                let taken = self.input(turn, &broadcast, &input, question, now);
+                let taken = match self.bring_back(turn, &broadcast, &input).await {
+                    Ok(()) => self.input(turn, &broadcast, &input, question, now),
+                    Err(error) => {
+                        tracing::error!(broadcast.id = %broadcast, error = %error, "a journal cannot be read");
+                        Err(Refused::Unavailable)
+                    }
+                };
                 let Some(reply) = reply else { return };
                 match taken {
                     Ok(taken) => turn.waiting.push(Waiting::Teller(reply, taken)),
@@ -129,13 +139,12 @@ impl Driver {
     }
 
     /// A settled broadcast is not in memory; an input for it folds its journal again.
-    async fn bring_back(&mut self, id: &BroadcastId, input: &Input) {
+    async fn bring_back(&mut self, turn: &mut Turn, id: &BroadcastId, input: &Input) -> crate::store::Result<()> {
         if self.live.contains_key(id) || matches!(input, Input::Tick) {
-            return;
+            return Ok(());
         }
-        if let Err(error) = self.fold(id).await {
-            tracing::error!(broadcast.id = %id, error = %error, "a journal cannot be read");
-        }
+        turn.brought_back.push(id.clone());
+        self.fold(id).await
     }
 
     fn publish(

@@ -197,6 +197,11 @@ impl Handle {
         self.inbox.is_closed()
     }
 
+    /// Returns when the driver takes nothing any more.
+    pub async fn stopped(&self) {
+        self.inbox.closed().await;
+    }
+
     /// Ends a broadcast.
     ///
     /// # Errors

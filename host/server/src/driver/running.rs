@@ -28,7 +28,8 @@ const GRACE: Duration = Duration::from_secs(8);
 /// One piece of work.
 #[derive(Clone, Debug)]
 pub struct Work {
-    /// The broadcast it belongs to, as it was when the work was called for.
+    /// What concerns it of the broadcast it belongs to, as it was when the work was called for
+    /// ([`Broadcast::excerpt`]).
     pub broadcast: Arc<Broadcast>,
     /// Its id.
     pub effect_id: EffectId,
@@ -47,48 +48,50 @@ pub trait Perform: Send + Sync {
 pub(super) struct Running {
     perform: Arc<dyn Perform>,
     handle: Handle,
-    work: BTreeMap<(BroadcastId, EffectId), CancellationToken>,
-    ended_before: BTreeMap<(BroadcastId, EffectId), u32>,
+    broadcasts: BTreeMap<BroadcastId, OfBroadcast>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
+/// What runs for one broadcast. One for which nothing runs is forgotten.
+#[derive(Default)]
+struct OfBroadcast {
+    work: BTreeMap<EffectId, CancellationToken>,
+    /// How often work that is still wanted ended without telling what came of it.
+    ended_before: BTreeMap<EffectId, u32>,
+}
+
 impl Running {
     pub(super) fn new(perform: Arc<dyn Perform>, handle: Handle) -> Self {
-        Self {
-            perform,
-            handle,
-            work: BTreeMap::new(),
-            ended_before: BTreeMap::new(),
-            tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
-        }
+        Self { perform, handle, broadcasts: BTreeMap::new(), tasks: TaskTracker::new(), stop: CancellationToken::new() }
     }
 
     /// Makes what runs for `id` equal to what should.
     pub(super) fn reconcile(&mut self, id: &BroadcastId, broadcast: Option<&Broadcast>) {
         let wanted = broadcast.map(Broadcast::outstanding).unwrap_or_default();
-        self.work.retain(|(owner, effect), cancel| {
-            let keep = owner != id || wanted.contains_key(effect);
+        let mut of = self.broadcasts.remove(id).unwrap_or_default();
+        of.work.retain(|effect, cancel| {
+            let keep = wanted.contains_key(effect);
             if !keep {
                 cancel.cancel();
             }
             keep
         });
-        self.ended_before.retain(|(owner, effect), _| owner != id || wanted.contains_key(effect));
-        let Some(broadcast) = broadcast.filter(|_| !self.stop.is_cancelled()) else { return };
-        let mut snapshot = None;
-        for (effect_id, effect) in wanted {
-            let key = (id.clone(), effect_id);
-            if self.work.contains_key(&key) {
-                continue;
+        of.ended_before.retain(|effect, _| wanted.contains_key(effect));
+        if let Some(broadcast) = broadcast.filter(|_| !self.stop.is_cancelled()) {
+            for (effect_id, effect) in wanted {
+                if of.work.contains_key(&effect_id) {
+                    continue;
+                }
+                let cancel = self.stop.child_token();
+                of.work.insert(effect_id, cancel.clone());
+                let broadcast = Arc::new(broadcast.excerpt(&effect));
+                let work = Work { broadcast, effect_id, effect, cancel };
+                self.start(work, of.ended_before.get(&effect_id).copied().unwrap_or(0));
             }
-            let cancel = self.stop.child_token();
-            let broadcast = Arc::clone(snapshot.get_or_insert_with(|| Arc::new(broadcast.clone())));
-            let work = Work { broadcast, effect_id, effect, cancel: cancel.clone() };
-            let ended_before = self.ended_before.get(&key).copied().unwrap_or(0);
-            self.work.insert(key, cancel);
-            self.start(work, ended_before);
+        }
+        if !of.work.is_empty() || !of.ended_before.is_empty() {
+            self.broadcasts.insert(id.clone(), of);
         }
     }
 
@@ -113,9 +116,10 @@ impl Running {
 
     /// Notes that work ended; if it is still wanted, the next reconciliation starts it again.
     pub(super) fn ended(&mut self, broadcast: &BroadcastId, effect: EffectId) {
-        let key = (broadcast.clone(), effect);
-        if self.work.remove(&key).is_some() {
-            *self.ended_before.entry(key).or_default() += 1;
+        if let Some(of) = self.broadcasts.get_mut(broadcast)
+            && of.work.remove(&effect).is_some()
+        {
+            *of.ended_before.entry(effect).or_default() += 1;
         }
     }
 

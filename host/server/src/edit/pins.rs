@@ -106,7 +106,10 @@ mod tests {
     use super::*;
     use crate::compose::{Composer, Piece, Request, drop_links};
     use crate::ffmpeg::tools::Tools;
+    use crate::jobs::queue::{Claim, Queue};
     use crate::testkit::{World, recording};
+
+    const CLAIM: Claim<'static> = Claim { tenant: "acme", priority: 6 };
 
     #[tokio::test]
     async fn a_production_has_its_materials_when_they_are_gone() {
@@ -141,10 +144,10 @@ mod tests {
 
         let nowhere = std::path::PathBuf::from("/nonexistent");
         let tools = Tools { ffmpeg: nowhere.clone(), ffprobe: nowhere.clone(), helper: nowhere, strict: true };
-        let composer = Composer::new(std::sync::Arc::clone(&world.files), tools, 1);
+        let composer = Composer::new(std::sync::Arc::clone(&world.files), tools, 1, Queue::new(1));
         let request = Request { pieces: vec![Piece::whole(material)], gaps: GapRule::Cut };
         composer.link(&video, &request).await.unwrap();
-        let facts = composer.build(&video, &CancellationToken::new()).await.unwrap();
+        let facts = composer.build(&video, CLAIM, &CancellationToken::new()).await.unwrap();
         assert_eq!(facts.duration_ms, 10_000);
         drop_links(&world.files, &video).unwrap();
         assert!(!world.files.video(&video).unwrap().exists(PARTS), "the pins go with the links");

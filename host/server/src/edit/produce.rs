@@ -16,7 +16,7 @@ use reprise_lifecycle::media::PartFacts;
 use reprise_lifecycle::question::GapRule;
 use reprise_lifecycle::record::{WorkFailure, WorkResult};
 use reprise_lifecycle::work::ProduceOpening;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::fonts::{FontError, Fonts};
 use super::image::ImageFormat;
@@ -32,6 +32,7 @@ use crate::ffmpeg::edit::{EditJob, EditSources, RESULT, edit, plan};
 use crate::ffmpeg::error::{Failure, Fault};
 use crate::ffmpeg::tools::Tools;
 use crate::files::{Files, SOURCE};
+use crate::jobs::queue::{Claim, NoSlot, Queue};
 use crate::room::Room;
 use crate::store::Store;
 
@@ -42,8 +43,6 @@ const NO_MATERIAL: &str = "InvalidVideo.NotFound";
 
 /// Threads of the encoder; ingest keeps the other cores.
 const THREADS: u32 = 2;
-/// Productions at once, beside what transcodes have of the machine. Each is an encoder and up to a hundred decoders.
-const AT_ONCE: usize = 1;
 /// The sound of a result, for its expected length.
 const SOUND_KBPS: u64 = 192;
 /// The folder of an attempt from which its result is published.
@@ -56,7 +55,7 @@ pub struct Producer {
     files: Arc<Files>,
     tools: Tools,
     composer: Arc<Composer>,
-    slots: Semaphore,
+    queue: Queue,
     room: Option<Arc<Room>>,
 }
 
@@ -79,8 +78,9 @@ struct Attempt<'a> {
 }
 
 impl Producer {
-    pub fn new(store: Store, files: Arc<Files>, tools: Tools, composer: Arc<Composer>) -> Self {
-        Self { store, files, tools, composer, slots: Semaphore::new(AT_ONCE), room: None }
+    /// A producer whose encoders wait for their slot in `queue`.
+    pub fn new(store: Store, files: Arc<Files>, tools: Tools, composer: Arc<Composer>, queue: Queue) -> Self {
+        Self { store, files, tools, composer, queue, room: None }
     }
 
     /// The same producer, which draws only where there is room.
@@ -92,18 +92,16 @@ impl Producer {
     /// Makes `video`, the production of the work's broadcast, and tells what came of it.
     pub async fn produce(&self, work: &Work, handle: &Handle, video: &VideoId) {
         let Some(opening) = &work.broadcast.production else { return };
-        let slot = tokio::select! {
-            slot = self.slots.acquire() => slot,
-            () = work.cancel.cancelled() => return,
-        };
-        if slot.is_err() {
+        if work.cancel.is_cancelled() {
+            // Its folder may be gone already, and does not come back.
             return;
         }
         let name = format!("{video}-{}", work.effect_id.record);
         let attempt = Attempt { work, video, pins: format!("{name}-in"), name };
         let made = self.make(&attempt, opening).await;
         for folder in [&attempt.name, &attempt.pins] {
-            if let Err(error) = self.files.remove_work(folder) {
+            let (files, name) = (Arc::clone(&self.files), folder.clone());
+            if let Ok(Err(error)) = tokio::task::spawn_blocking(move || files.remove_work(&name)).await {
                 tracing::warn!(attempt = folder, error = %error, "an attempt's folder could not be removed");
             }
         }
@@ -141,13 +139,13 @@ impl Producer {
         let known = self.completed(attempt.video, &timeline, known).await?;
         let layout = lay(&timeline, &known.materials).map_err(|error| failed(BAD_TIMELINE, error.to_string()))?;
         if let Some(ranges) = plain_ranges(&layout, &known.materials)
-            && let Some(facts) = self.joined(attempt, &ranges).await?
+            && let Some(facts) = self.joined(attempt, opening, &ranges).await?
         {
             return Ok(facts);
         }
         let mut sources = self.pinned(attempt, opening, &known)?;
         sources.fonts = fonts(&layout, attempt.video).await?;
-        self.drawn(attempt, &layout, &sources).await
+        self.drawn(attempt, opening, &layout, &sources).await
     }
 
     /// With what was removed since the production was accepted.
@@ -163,7 +161,12 @@ impl Producer {
 
     /// The result as a copy of stretches of its materials, with an encoder only for the groups of pictures that a cut
     /// goes through. `None` where the materials are not of a form that can be copied: then all of it is encoded.
-    async fn joined(&self, attempt: &Attempt<'_>, ranges: &[PlainRange]) -> Result<Option<PartFacts>, End> {
+    async fn joined(
+        &self,
+        attempt: &Attempt<'_>,
+        opening: &ProduceOpening,
+        ranges: &[PlainRange],
+    ) -> Result<Option<PartFacts>, End> {
         let piece = |range: &PlainRange| Piece {
             from_ms: range.from_ms,
             to_ms: range.to_ms,
@@ -171,7 +174,10 @@ impl Producer {
         };
         let request = Request { pieces: ranges.iter().map(piece).collect(), gaps: GapRule::default() };
         let joined = match self.composer.link(attempt.video, &request).await {
-            Ok(_) => self.composer.build(attempt.video, &attempt.work.cancel).await,
+            Ok(_) => {
+                let claim = Claim { tenant: opening.tenant.as_str(), priority: opening.request.priority };
+                self.composer.build(attempt.video, claim, &attempt.work.cancel).await
+            }
             Err(error) => Err(error),
         };
         match joined {
@@ -221,9 +227,22 @@ impl Producer {
     }
 
     /// The result as ffmpeg draws it.
-    async fn drawn(&self, attempt: &Attempt<'_>, layout: &Layout, sources: &EditSources) -> Result<PartFacts, End> {
+    async fn drawn(
+        &self,
+        attempt: &Attempt<'_>,
+        opening: &ProduceOpening,
+        layout: &Layout,
+        sources: &EditSources,
+    ) -> Result<PartFacts, End> {
         let host = |error: io::Error| again(attempt.video, &error);
         let plan = plan(layout, sources, THREADS).map_err(|error| failed(NO_MATERIAL, error.to_string()))?;
+        // It is made before the long work and not after it: a video that is removed meanwhile does not come back.
+        self.files.make_video(attempt.video).map_err(host)?;
+        let (tenant, priority) = (opening.tenant.as_str(), opening.request.priority);
+        let _slot = self.queue.acquire(tenant, priority, &attempt.work.cancel).await.map_err(|none| match none {
+            NoSlot::Cancelled => End::Again,
+            NoSlot::Full(full) => again(attempt.video, &full),
+        })?;
         let held = self.room.as_ref().map(|room| room.hold(drawn_bytes(layout))).transpose();
         let _held = held.map_err(|none| again(attempt.video, &none))?;
         let work_dir = self.files.fresh_work(&attempt.name).map_err(host)?;

@@ -62,14 +62,15 @@ impl Files {
     }
 
     /// Moves a finished source out of an attempt into its video's folder, with its index, synced before and after. Files
-    /// that are there already came from an earlier attempt whose record was lost, and give way.
+    /// that are there already came from an earlier attempt whose record was lost, and give way. A video whose folder is not
+    /// there was removed meanwhile, and does not come back.
     ///
     /// # Errors
-    /// When a file cannot be synced or moved.
+    /// When a file cannot be synced or moved, or the video has no folder.
     pub fn publish_source(&self, attempt: &str, folder: &str, video: &VideoId) -> io::Result<()> {
         let from = self.work.open_dir(attempt)?.open_dir(folder)?;
         sync_tree(&from)?;
-        let to = self.make_video(video)?;
+        let to = self.video(video)?;
         // An index of another file is known by the length it says, so readers are never misled in between.
         for name in [SOURCE_INDEX, SOURCE] {
             from.rename(name, &to, name)?;

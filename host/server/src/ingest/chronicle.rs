@@ -66,19 +66,29 @@ impl Chronicle {
 }
 
 impl Chronicler {
-    /// Writes until every [`Chronicle`] is gone. Publishes of an earlier run ended with it; they are closed first.
-    /// After `stop` the catalogue gets one try for each piece of news.
+    /// Writes until `stop`, then what is here already, with one try for each piece of news. Publishes that are not
+    /// written down as ended by then are so at the next start: it closes those of an earlier run first.
     pub async fn run(mut self, stop: CancellationToken) {
         if let Err(error) = self.close_old().await {
             tracing::error!(error = %error, "the publishes of the last run were not closed");
         }
-        while let Some(news) = self.news.recv().await {
+        loop {
+            let news = tokio::select! {
+                biased;
+                news = self.news.recv() => news,
+                // A connection that does not end must not keep the server from stopping.
+                () = stop.cancelled(), if !self.news.is_closed() => {
+                    self.news.close();
+                    continue;
+                }
+            };
+            let Some(news) = news else { return };
             while let Err(error) = self.write(&news).await {
                 tracing::error!(error = %error, "a publish was not written down");
-                if stop.is_cancelled() {
-                    break;
+                tokio::select! {
+                    () = tokio::time::sleep(TRY_AGAIN) => {}
+                    () = stop.cancelled() => break,
                 }
-                tokio::time::sleep(TRY_AGAIN).await;
             }
             self.wake.notify_one();
         }

@@ -46,18 +46,20 @@ impl Jobs {
                 Some(parts) => self.join(attempt, &wanted, parts).await,
                 None => None,
             };
-            match joined.map(|facts| self.published(attempt, &attempt.name, &wanted, Ok(facts))) {
-                None | Some(Told::Nothing) => open.wanted.push(wanted),
-                Some(told) => {
+            let told = match joined {
+                Some(facts) => self.published(attempt, &attempt.name, &wanted, Ok(facts)).await,
+                None => Told::Nothing,
+            };
+            match told {
+                Told::Nothing => open.wanted.push(wanted),
+                told @ Told::Result(_) => {
                     self.joined.fetch_add(1, Ordering::Relaxed);
                     attempt.output(&wanted.job, told).await;
                 }
             }
         }
         for part in made.folders {
-            if let Err(error) = self.files.remove_work(&part) {
-                tracing::warn!(attempt = part, error = %error, "an attempt's folder could not be removed");
-            }
+            self.remove_work(&part).await;
         }
     }
 

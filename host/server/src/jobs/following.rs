@@ -24,7 +24,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::feed::{Lengths, feed};
+use self::feed::{Lengths, PAUSED, feed};
 pub use self::guess::Guess;
 use super::{THREADS, source};
 use crate::ffmpeg::plan::Source;
@@ -257,19 +257,14 @@ impl Follower {
     }
 
     async fn follow(&self, stage: &watch::Sender<Stage>, written_ms: &watch::Sender<u64>) -> Option<Arc<Made>> {
-        let (slot, source) = tokio::select! {
+        let (source, renditions, slot) = tokio::select! {
             () = self.whole.cancelled() => return None,
             ready = async {
-                let slot = self.shared.slots.acquire().await.ok()?;
-                Some((slot, self.beginning().await?))
+                let source = self.beginning().await?;
+                let renditions = self.renditions().await?;
+                // A slot is for who encodes: a publisher that sends nothing must not hold one.
+                Some((source, renditions, self.shared.slots.acquire().await.ok()?))
             } => ready?,
-        };
-        let renditions = match self.shared.guess.renditions(&self.broadcast).await {
-            Ok(renditions) => renditions.filter(|renditions| !renditions.is_empty())?,
-            Err(error) => {
-                tracing::warn!(video.id = %self.video, error = %error, "a part is not followed");
-                return None;
-            }
         };
         stage.send_replace(Stage::Encoding);
         let made = self.encode(source, renditions, written_ms).await;
@@ -277,7 +272,19 @@ impl Follower {
         made
     }
 
-    /// Waits until the beginning of the part tells what it is like. `None` when it is over before.
+    /// What the part will be asked for. `None` when it is nothing, or nothing tells.
+    async fn renditions(&self) -> Option<Vec<Rendition>> {
+        match self.shared.guess.renditions(&self.broadcast).await {
+            Ok(renditions) => renditions.filter(|renditions| !renditions.is_empty()),
+            Err(error) => {
+                tracing::warn!(video.id = %self.video, error = %error, "a part is not followed");
+                None
+            }
+        }
+    }
+
+    /// Waits until the beginning of the part tells what it is like. `None` when it is over before, or its publisher
+    /// stays away.
     async fn beginning(&self) -> Option<Source> {
         let mut lengths = self.lengths.clone();
         let mut length = lengths.borrow_and_update().clone();
@@ -296,7 +303,7 @@ impl Follower {
                 }
             }
             if length.changed().await.is_err() {
-                lengths.changed().await.ok()?;
+                tokio::time::timeout(PAUSED, lengths.changed()).await.ok()?.ok()?;
                 length = lengths.borrow_and_update().clone();
             }
         }
@@ -388,6 +395,29 @@ mod tests {
     use super::*;
     use crate::ffmpeg::plan::{AudioSource, VideoSource};
     use crate::ffmpeg::template::VideoCodec;
+
+    #[tokio::test]
+    async fn a_part_without_media_holds_no_slot() {
+        let world = crate::testkit::World::new().await;
+        let config = crate::config::Config::parse("").unwrap().policies;
+        let policies =
+            crate::policies::Policies::new(&config, world.store.clone(), Arc::clone(&world.files), [9; 32]).unwrap();
+        let guess = Guess { store: world.store.clone(), policies: Arc::new(policies) };
+        let nowhere = std::path::PathBuf::from("/nonexistent");
+        let tools = Tools { ffmpeg: nowhere.clone(), ffprobe: nowhere.clone(), helper: nowhere, strict: true };
+        let following = Following::new(Arc::clone(&world.files), tools, guess, 1, CancellationToken::new());
+        let video = VideoId::new("v1");
+        world.files.make_video(&video).unwrap().write(files::SOURCE, b"").unwrap();
+        let (publisher, synced) = watch::channel(Synced { bytes: 0, ended: false });
+        following.part_opened(GrowingPart { broadcast: BroadcastId::new("b1"), video, cycle_ms: 300_000, synced });
+        drop(publisher);
+        // Its follower runs on this thread, as far as it can.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let state = (following.shared.slots.available_permits(), following.shared.parts().len());
+        assert_eq!(state, (1, 1), "the publisher may come back, and others encode meanwhile");
+    }
 
     #[test]
     fn a_beginning_stands_for_a_whole_that_is_like_it() {

@@ -29,6 +29,15 @@ pub struct Slot {
     ticket: Ticket,
 }
 
+/// Whose work asks for a slot, and how urgent it is among that tenant's.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// The tenant.
+    pub tenant: &'a str,
+    /// 1 to 10.
+    pub priority: u8,
+}
+
 /// Why there is no slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoSlot {

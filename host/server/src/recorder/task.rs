@@ -239,7 +239,10 @@ impl Task {
             if error != Refused::Unavailable || driver.is_stopping() {
                 return;
             }
-            tokio::time::sleep(TELL_AGAIN).await;
+            tokio::select! {
+                () = tokio::time::sleep(TELL_AGAIN) => {}
+                () = driver.stopped() => return,
+            }
         }
     }
 

@@ -72,6 +72,17 @@ impl Store {
         rows.iter().map(|row| read_json("record", row)).collect()
     }
 
+    /// Lets no record be written until told otherwise, like a disk without room.
+    #[cfg(test)]
+    pub(crate) async fn refuse_records(&self, refuse: bool) {
+        let sql = if refuse {
+            "CREATE TRIGGER refused BEFORE INSERT ON journal BEGIN SELECT RAISE(ABORT, 'no room'); END"
+        } else {
+            "DROP TRIGGER refused"
+        };
+        sqlx::query(sql).execute(&self.writer).await.unwrap();
+    }
+
     /// The record that opened the broadcast's newest part, if it has one.
     pub async fn newest_part_opened(&self, tenant: &str, broadcast: &str) -> Result<Option<Record>> {
         let row: Option<String> = sqlx::query_scalar(

@@ -1,8 +1,10 @@
 //! Read models: rows for listings, written from the folded broadcast in the transaction of its records. They
 //! hold nothing that the journals do not, and could be made again from them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use reprise_lifecycle::broadcast::{Broadcast, Compose, PartState, Publishing};
-use reprise_lifecycle::id::{JobId, VideoId};
+use reprise_lifecycle::id::{JobId, TaskId, VideoId};
 use reprise_lifecycle::record::{Record, Subject, WorkResult};
 use reprise_lifecycle::video::{Source, Status, Task, Video};
 use reprise_lifecycle::work::{PictureKind, Trigger};
@@ -17,13 +19,16 @@ pub(super) async fn write(
 ) -> Result<()> {
     broadcast(transaction, after).await?;
     let at = records.last().map_or(after.started_at, Record::at).0;
-    let mut touched: Vec<VideoId> = records.iter().filter_map(|record| video_of(after, record)).collect();
-    touched.sort();
-    touched.dedup();
-    for id in touched {
+    let mut touched: BTreeMap<VideoId, Touched<'_>> = BTreeMap::new();
+    for record in records {
+        if let Some(row) = video_of(after, record).and_then(|id| after.videos.get(&id)) {
+            touched.entry(row.id.clone()).or_default().add(row, record);
+        }
+    }
+    for (id, touched) in touched {
         match after.videos.get(&id) {
             Some(row) if row.removed => forget(transaction, row).await?,
-            Some(row) => video(transaction, after, row, at).await?,
+            Some(row) => video(transaction, after, row, &touched, at).await?,
             None => {}
         }
     }
@@ -31,6 +36,36 @@ pub(super) async fn write(
         editing::write_words(transaction, &VideoId::of_edit(&after.id), opening).await?;
     }
     Ok(())
+}
+
+/// What of one video the records of a commit changed. A video can have a thousand requests; only the rows of those that
+/// changed are written again.
+#[derive(Default)]
+struct Touched<'a> {
+    everything: bool,
+    tasks: BTreeSet<&'a TaskId>,
+    pictures: BTreeSet<&'a JobId>,
+    analyses: bool,
+}
+
+impl<'a> Touched<'a> {
+    fn add(&mut self, video: &'a Video, record: &'a Record) {
+        match record {
+            Record::TaskOpened { task, .. } => {
+                self.tasks.insert(task);
+            }
+            Record::OutputFinished { job, .. } => self.tasks.extend(video.task_of_job(job).map(|task| &task.id)),
+            Record::CoverFinished { job, .. } => {
+                let takes = |task: &&Task| task.cover.as_ref().is_some_and(|cover| &cover.job == job);
+                self.tasks.extend(video.tasks.iter().filter(takes).map(|task| &task.id));
+            }
+            Record::PicturesFinished { job, .. } => {
+                self.pictures.insert(job);
+            }
+            Record::AnalysisAsked { .. } | Record::AnalysisFinished { .. } => self.analyses = true,
+            _ => self.everything = true,
+        }
+    }
 }
 
 fn video_of(after: &Broadcast, record: &Record) -> Option<VideoId> {
@@ -107,7 +142,13 @@ pub(super) fn status_word(status: Status) -> &'static str {
     }
 }
 
-async fn video(transaction: &mut Transaction<'_, Sqlite>, after: &Broadcast, video: &Video, at: i64) -> Result<()> {
+async fn video(
+    transaction: &mut Transaction<'_, Sqlite>,
+    after: &Broadcast,
+    video: &Video,
+    touched: &Touched<'_>,
+    at: i64,
+) -> Result<()> {
     let (part, start, end) = match video.source {
         Source::Part(index) => {
             let part = after.parts.get(index as usize);
@@ -166,11 +207,14 @@ async fn video(transaction: &mut Transaction<'_, Sqlite>, after: &Broadcast, vid
     .bind(video.media_facts().map(|facts| write_json("media facts", facts)).transpose()?)
     .execute(&mut **transaction)
     .await?;
-    for task in &video.tasks {
+    for task in video.tasks.iter().filter(|task| touched.everything || touched.tasks.contains(&task.id)) {
         write_task(transaction, after, video, task).await?;
     }
-    super::analyses::write(transaction, after.tenant.as_str(), video).await?;
-    for pictures in &video.pictures {
+    if touched.everything || touched.analyses {
+        super::analyses::write(transaction, after.tenant.as_str(), video).await?;
+    }
+    let is_touched = |job: &JobId| touched.everything || touched.pictures.contains(job);
+    for pictures in video.pictures.iter().filter(|pictures| is_touched(&pictures.job)) {
         if let Some(WorkResult::Done(series)) = &pictures.result {
             for facts in series {
                 let row =

@@ -24,9 +24,9 @@ impl Store {
         Ok(sqlx::query_as(all).fetch_all(&self.reader).await?)
     }
 
-    /// Composed videos with a file of their own that did not change since `before`, in the order of their ids.
+    /// Videos made of parts of others, composed or edited, with a file of their own that did not change since `before`, in the order of their ids.
     pub async fn composed_videos(&self, before: Timestamp, after: &str, limit: i64) -> Result<Vec<String>> {
-        let page = "SELECT id FROM videos WHERE source = 'compose' AND status NOT IN ('uploading', 'produce_failed') \
+        let page = "SELECT id FROM videos WHERE source IN ('compose', 'edit') AND status NOT IN ('uploading', 'produce_failed') \
                     AND modified_at <= ? AND id > ? ORDER BY id LIMIT ?";
         Ok(sqlx::query_scalar(page).bind(before.0).bind(after).bind(limit).fetch_all(&self.reader).await?)
     }

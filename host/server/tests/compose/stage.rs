@@ -7,6 +7,7 @@ use std::sync::Arc;
 use reprise::compose::{Composer, Piece, Request};
 use reprise::ffmpeg::Tools;
 use reprise::files::{Files, SOURCE, SOURCE_INDEX};
+use reprise::jobs::queue::{Claim, Queue};
 use reprise_lifecycle::id::VideoId;
 use reprise_lifecycle::media::PartFacts;
 use reprise_lifecycle::question::GapRule;
@@ -19,9 +20,13 @@ use tokio_util::sync::CancellationToken;
 /// Kind, timestamp and body of an FLV tag.
 pub(crate) type Tag = (TrackKind, u32, Vec<u8>);
 
+/// Whose the encoders of these tests are.
+pub(crate) const CLAIM: Claim<'static> = Claim { tenant: "acme", priority: 6 };
+
 pub(crate) struct Stage {
     pub(crate) files: Arc<Files>,
     pub(crate) composer: Composer,
+    pub(crate) queue: Queue,
     pub(crate) dir: TempDir,
 }
 
@@ -31,7 +36,8 @@ impl Stage {
         let files = Arc::new(Files::open(&dir.path().join("data")).unwrap());
         let tools = Tools::find().expect("these tests need ffmpeg and ffprobe in PATH");
         let tools = Tools { helper: PathBuf::from(env!("CARGO_BIN_EXE_reprise")), ..tools };
-        Self { composer: Composer::new(Arc::clone(&files), tools, 1), files, dir }
+        let queue = Queue::new(1);
+        Self { composer: Composer::new(Arc::clone(&files), tools, 1, queue.clone()), queue, files, dir }
     }
 
     /// The tags of a clip that ffmpeg makes with these arguments.
@@ -105,7 +111,7 @@ impl Stage {
     pub(crate) async fn compose(&self, id: &str, pieces: Vec<Piece>, gaps: GapRule) -> (VideoId, PartFacts) {
         let video = VideoId::new(id);
         self.composer.link(&video, &Request { pieces, gaps }).await.unwrap();
-        let facts = self.composer.build(&video, &CancellationToken::new()).await.unwrap();
+        let facts = self.composer.build(&video, CLAIM, &CancellationToken::new()).await.unwrap();
         let scan = self.scan(&video);
         let index = self.files.video(&video).unwrap().read(SOURCE_INDEX).unwrap();
         assert_eq!(FragmentIndex::from_bytes(&index.into()).unwrap(), FragmentIndex::from_scan(&scan).unwrap());

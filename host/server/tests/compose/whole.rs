@@ -9,7 +9,7 @@ use reprise_lifecycle::id::VideoId;
 use reprise_lifecycle::question::GapRule;
 use tokio_util::sync::CancellationToken;
 
-use crate::stage::{Stage, frames, shown, whole};
+use crate::stage::{CLAIM, Stage, frames, shown, whole};
 
 const CLIP: &str = "-f lavfi -i testsrc2=s=320x240:r=25 -f lavfi -i sine=r=44100 -t 12 -c:v libx264 -preset veryfast \
     -g 25 -bf 2 -pix_fmt yuv420p -c:a aac -b:a 64k";
@@ -61,14 +61,40 @@ async fn a_link_costs_no_byte_outlives_its_part_and_goes_when_the_file_is_there(
     }
     // Again, as after a restart: the parts' own videos are gone and nothing is missed.
     assert_eq!(stage.composer.link(&video, &request).await.unwrap(), linked);
-    let built = stage.composer.build(&video, &CancellationToken::new()).await.unwrap();
+    let built = stage.composer.build(&video, CLAIM, &CancellationToken::new()).await.unwrap();
     assert_eq!((built.video_frames, built.audio_frames), (linked.video_frames, linked.audio_frames));
     assert!(built.duration_ms.abs_diff(linked.duration_ms) < 100);
     drop_links(&stage.files, &video).unwrap();
     assert!(!link.exists());
     drop_links(&stage.files, &video).unwrap();
     // And again, when there is nothing left to be done.
-    assert_eq!(stage.composer.build(&video, &CancellationToken::new()).await.unwrap(), built);
+    assert_eq!(stage.composer.build(&video, CLAIM, &CancellationToken::new()).await.unwrap(), built);
+}
+
+#[tokio::test]
+async fn copying_waits_for_nobodys_encoder() {
+    let stage = Stage::new();
+    let parts = stage.record("p", 60_000, stage.tags(CLIP).into_iter().map(Some));
+    let never = CancellationToken::new();
+    let busy = stage.queue.acquire("umbrella", 10, &never).await.unwrap();
+    let cut = VideoId::new("cut");
+    let pieces = vec![Piece { from_ms: 1_500, ..Piece::whole(parts[0].clone()) }];
+    stage.composer.link(&cut, &Request { pieces, gaps: GapRule::Cut }).await.unwrap();
+    let building = stage.composer.build(&cut, CLAIM, &never);
+    tokio::pin!(building);
+    while stage.queue.depth() != (1, 1) {
+        tokio::select! {
+            biased;
+            built = &mut building => panic!("an exact cut needs an encoder: {built:?}"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    for id in ["one", "two", "three"] {
+        stage.compose(id, whole(&parts), GapRule::Cut).await;
+    }
+    drop(busy);
+    building.await.unwrap();
+    assert_eq!(stage.queue.depth(), (0, 0));
 }
 
 #[tokio::test]
@@ -89,7 +115,7 @@ async fn what_cannot_be_composed_says_who_must_act_and_leaves_nothing() {
     stage.composer.link(&video, &Request { pieces: whole(&parts), gaps: GapRule::Cut }).await.unwrap();
     let cancelled = CancellationToken::new();
     cancelled.cancel();
-    let error = stage.composer.build(&video, &cancelled).await.unwrap_err();
+    let error = stage.composer.build(&video, CLAIM, &cancelled).await.unwrap_err();
     assert_eq!(error.fault(), Fault::Cancelled);
     let names: Vec<String> = stage
         .files
@@ -104,6 +130,6 @@ async fn what_cannot_be_composed_says_who_must_act_and_leaves_nothing() {
     let path = stage.files.media_path(&video, "parts/00000.mp4");
     let file = std::fs::File::options().write(true).open(path).unwrap();
     file.set_len(file.metadata().unwrap().len() / 2).unwrap();
-    let facts = stage.composer.build(&video, &CancellationToken::new()).await.unwrap();
+    let facts = stage.composer.build(&video, CLAIM, &CancellationToken::new()).await.unwrap();
     assert!((1..300).contains(&facts.video_frames), "what is whole is composed: {facts:?}");
 }

@@ -216,6 +216,43 @@ fn a_part_removed_while_it_is_composed_stays_on_the_disk_until_the_index_holds_i
 }
 
 #[test]
+fn what_is_asked_of_a_composed_video_waits_for_its_file() {
+    let mut flow = Flow::left_at(20_000);
+    flow.check(
+        21_000,
+        end(EndCause::Forbidden),
+        "
+        6  +21.000 s  the broadcast is over: forbidden
+        to do 6.2 ask about the compose",
+    );
+    flow.check(
+        21_500,
+        verdict((6, 2), compose(&[0])),
+        "
+        7  +21.500 s  the compose: no policy; the record config applies: composed of part 0
+        to do 7.0 compose the composed video of 1 parts",
+    );
+    let Input::ComposeFinished { result: WorkResult::Done(facts), .. } = composed((7, 0), 10_000) else {
+        panic!("it is done")
+    };
+    let effect = EffectId { record: 7, ordinal: 0 };
+    flow.apply(&flow.record(22_000, &Input::ComposeLinked { effect, facts }));
+    let Input::TaskAsked { plan, request, .. } = task(&flow, "t1") else { panic!("a request") };
+    let video = VideoId::of_compose(&flow.broadcast.id);
+    flow.check(
+        23_000,
+        Input::TaskAsked { video, task: TaskId::new("t1"), plan, request },
+        "
+        9  +23.000 s  the composed video is asked for, priority 6: group g-hand, renditions hd, no cover
+        to do 7.0 compose the composed video of 1 parts",
+    );
+    let done = flow.record(24_000, &composed((7, 0), 10_000));
+    flow.apply(&done);
+    let effects = flow.broadcast.outstanding();
+    assert!(effects.contains_key(&EffectId { record: 9, ordinal: 0 }), "{effects:?}");
+}
+
+#[test]
 fn the_compose_waits_for_what_is_found_in_the_parts() {
     let rules = RecordRules { analyse: true, ..composing(NO_GROUP) };
     let mut flow = Flow::closed_part(rules);

@@ -46,6 +46,33 @@ async fn a_server_that_is_asked_to_stop_closes_the_part_before_the_leave() {
 }
 
 #[tokio::test]
+async fn a_catalogue_that_takes_nothing_keeps_neither_a_stop_nor_a_stream() {
+    let mut stage = Stage::new().await;
+    stage.rule(0, 3600).await;
+    let mut encoder = stage.encoder("cam").await;
+    encoder.push(3_000).await;
+    let broadcast = stage.recorded("cam").await;
+    stage.wait_for(&broadcast, |b| !b.parts.is_empty()).await;
+    stage.store.refuse_records(true).await;
+    stage.stop().await;
+    assert_eq!(encoder.let_go().await, "NetStream.Publish.Failed");
+
+    // The connection's task gives the data folder back in its own time.
+    let data = stage.media().parent().unwrap().to_owned();
+    eventually(async || files::Files::open(&data).ok()).await;
+
+    // Nor does it at the start after that: the leave is recorded as soon as there is room.
+    stage.start().await;
+    stage.store.refuse_records(false).await;
+    let left = stage.wait_for(&broadcast, |b| matches!(b.publishing, Publishing::Broken { .. })).await;
+    assert_eq!((left.parts.len(), &left.parts[0].state), (1, &PartState::Open), "what is synced is there");
+    let mut encoder = stage.encoder("cam").await;
+    encoder.push(2_000).await;
+    assert_eq!(stage.recorded("cam").await, broadcast);
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn after_a_crash_the_break_lies_where_the_last_media_ends() {
     let torn =
         |whole: u64, more: u64| [recording(whole), recording(more)[recording(1).len()..][..100].to_vec()].concat();

@@ -19,7 +19,7 @@ const STUCK: Duration = Duration::from_secs(300);
 
 /// How long a part may stand still with its publisher gone. An encoder that waits costs memory and a slot that another
 /// part could use; who comes back later has the part encoded the ordinary way.
-const PAUSED: Duration = Duration::from_secs(180);
+pub(super) const PAUSED: Duration = Duration::from_secs(180);
 
 /// Where the length of the part is heard. A publisher that comes back brings a new one.
 pub(super) type Lengths = watch::Receiver<watch::Receiver<Synced>>;

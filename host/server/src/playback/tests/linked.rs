@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Theatre, follow, key_for};
 use crate::compose::{Composer, Piece, Request, drop_links};
 use crate::ffmpeg::tools::Tools;
+use crate::jobs::queue::{Claim, Queue};
 use crate::testkit::{NOON_S, ask};
 
 /// A video with a record and no file, linked to all of the theatre's part and then to four seconds of it again.
@@ -18,7 +19,7 @@ async fn linked(theatre: &Theatre) -> (Composer, VideoId) {
     let video = theatre.world.broadcast("acme", "b2").await.part(0).await;
     let nowhere = PathBuf::from("/nonexistent");
     let tools = Tools { ffmpeg: nowhere.clone(), ffprobe: nowhere.clone(), helper: nowhere, strict: true };
-    let composer = Composer::new(std::sync::Arc::clone(&theatre.world.files), tools, 1);
+    let composer = Composer::new(std::sync::Arc::clone(&theatre.world.files), tools, 1, Queue::new(1));
     let part = theatre.video.clone();
     let pieces = vec![Piece::whole(part.clone()), Piece { from_ms: 2_000, to_ms: Some(6_000), ..Piece::whole(part) }];
     composer.link(&video, &Request { pieces, gaps: GapRule::Cut }).await.unwrap();
@@ -50,7 +51,7 @@ async fn it_plays_from_its_parts_and_then_from_its_file() {
         assert_eq!(get(hidden).await.status, StatusCode::NOT_FOUND, "{hidden}");
     }
 
-    let facts = composer.build(&video, &CancellationToken::new()).await.unwrap();
+    let facts = composer.build(&video, Claim { tenant: "acme", priority: 6 }, &CancellationToken::new()).await.unwrap();
     assert_eq!((facts.video_frames, facts.duration_ms), (10 + 4, 14_000));
     let playlist = get("source.m3u8").await;
     let checked = check(playlist.text()).unwrap();
