@@ -14,6 +14,11 @@ use serde::de::IgnoredAny;
 /// Ranges of one compose. More would make an index that players choke on.
 pub const MAX_RANGES: usize = 10_000;
 
+/// How many times the length of all its parts a compose may be. Each second is copied to disk, so a guest must not ask
+/// for all of a long broadcast thousands of times; but what shows everything and, before or after it, the best of it once
+/// more is a fair wish, and is never longer than twice the whole.
+const MAX_TIMES_PARTS: u64 = 2;
+
 /// Characters of a title: it comes back in events and listings, which should stay readable.
 pub const MAX_TITLE_CHARS: usize = 256;
 
@@ -74,6 +79,7 @@ pub(crate) fn compose(question: &ComposeQuestion, answer: ComposeAnswer) -> Resu
     for (number, range) in plan.ranges.iter().enumerate() {
         check_range(&parts, range).map_err(|problem| format!("ranges[{number}]: {problem}"))?;
     }
+    check_total(&parts, &plan.ranges)?;
     if let Some(title) = &plan.title
         && (title.chars().count() > MAX_TITLE_CHARS || title.chars().any(char::is_control))
     {
@@ -126,6 +132,23 @@ fn check_range(parts: &BTreeMap<u32, &PartSummary>, range: &PartRange) -> Result
     }
     if range.from_ms >= to_ms {
         return Err(format!("nothing is between {} ms and {to_ms} ms", range.from_ms));
+    }
+    Ok(())
+}
+
+/// Every range is known to lie inside its part.
+fn check_total(parts: &BTreeMap<u32, &PartSummary>, ranges: &[PartRange]) -> Result<(), String> {
+    let sum = |lengths: &mut dyn Iterator<Item = u64>| lengths.fold(0, u64::saturating_add);
+    let length = |range: &PartRange| {
+        let end_ms = range.to_ms.or_else(|| parts.get(&range.index).map(|part| part.duration_ms));
+        end_ms.unwrap_or(0).saturating_sub(range.from_ms)
+    };
+    let total = sum(&mut ranges.iter().map(length));
+    let most = sum(&mut parts.values().map(|part| part.duration_ms)).saturating_mul(MAX_TIMES_PARTS);
+    if total > most {
+        return Err(format!(
+            "the ranges are {total} ms together; there may be {most}, {MAX_TIMES_PARTS} times the length of all parts"
+        ));
     }
     Ok(())
 }

@@ -46,6 +46,7 @@ pub use self::replay::Rate;
 use self::urls::MediaUrls;
 use crate::delivery::address::Guard;
 use crate::driver;
+use crate::files::Files;
 use crate::ingest::control::Control;
 use crate::jobs::progress::Progress;
 use crate::store::Store;
@@ -107,6 +108,8 @@ pub struct Context {
     groups: Mutex<()>,
     /// Streams and who publishes them.
     control: Control,
+    /// Where materials are pinned for productions.
+    files: Option<Arc<Files>>,
 }
 
 impl Context {
@@ -126,7 +129,14 @@ impl Context {
             searches: Semaphore::new(MAX_SEARCHES),
             groups: Mutex::new(()),
             control,
+            files: None,
         }
+    }
+
+    /// The same API, which pins what productions need in this data folder.
+    #[must_use]
+    pub fn with_files(self, files: Arc<Files>) -> Self {
+        Self { files: Some(files), ..self }
     }
 
     /// The same API with receivers that hear of events at once.
@@ -160,6 +170,10 @@ impl Call<'_> {
 
     fn control(&self) -> &Control {
         &self.context.control
+    }
+
+    fn files(&self) -> Option<&Arc<Files>> {
+        self.context.files.as_ref()
     }
 
     /// Who writes journals.

@@ -36,6 +36,7 @@ use crate::playback::{self, Playback};
 use crate::policies::Policies;
 use crate::recorder::Recorders;
 use crate::removal::Sweeper;
+use crate::room::Room;
 use crate::shaper::Shaper;
 use crate::store::Store;
 use crate::store::seal::Seal;
@@ -113,6 +114,7 @@ impl App {
         let to_notify = Arc::new(Notify::new());
         let (handle, inbox) = driver::inbox();
         let disk = Arc::new(Disk::new(free(&files), &config.limits));
+        let room = Arc::new(Room::new(Arc::clone(&disk)));
         let guess = Guess { store: store.clone(), policies: Arc::clone(&policies) };
         let slots = jobs::following_slots(&config.jobs);
         let following = (slots > 0)
@@ -126,9 +128,10 @@ impl App {
         let workers = config.jobs.workers;
         let jobs =
             Jobs::new(Arc::clone(&files), tools.clone(), store.clone(), workers, progress.clone(), following.clone());
-        let jobs = Arc::new(jobs);
+        let jobs = Arc::new(jobs.within(Arc::clone(&room)));
         let queue = jobs.queue();
-        let composer = Arc::new(Composer::new(Arc::clone(&files), tools.clone(), jobs::THREADS, queue.clone()));
+        let composer = Composer::new(Arc::clone(&files), tools.clone(), jobs::THREADS, queue.clone());
+        let composer = Arc::new(composer.within(Arc::clone(&room)));
         let producer =
             Producer::new(store.clone(), Arc::clone(&files), tools.clone(), Arc::clone(&composer), queue.clone());
         let performer = Performer {
@@ -136,7 +139,7 @@ impl App {
             publishers: Arc::clone(&publishers),
             recorders: recorders.clone(),
             policies: Arc::clone(&policies),
-            producer: Arc::new(producer),
+            producer: Arc::new(producer.within(room)),
             analyses: Arc::new(Analyses::new(Arc::clone(&files), store.clone(), tools.clone(), queue.clone())),
             composing: Composing::new(Arc::clone(&composer), handle.clone()),
             pictures: Arc::new(Pictures::new(Arc::clone(&files), tools.clone(), queue.clone())),
@@ -201,7 +204,8 @@ impl App {
         };
         let control = Control::new(Arc::clone(&publishers), handle.clone(), store.clone());
         let vendor = api::Context::new(store.clone(), handle.clone(), Arc::new(clock::now), settings, control.clone())
-            .with_outbox(outbox);
+            .with_outbox(outbox)
+            .with_files(Arc::clone(&files));
         let rest = rest::State {
             store: store.clone(),
             watermarks: Arc::clone(&watermarks),

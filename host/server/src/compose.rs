@@ -42,10 +42,11 @@ use tokio_util::sync::CancellationToken;
 pub use self::error::Error;
 pub(crate) use self::gap_map::{MappedGap, gap_map};
 pub use self::link::{drop_links, give_up};
-pub(crate) use self::manifest::{Manifest, PARTS, names as part_names};
+pub(crate) use self::manifest::{Manifest, PARTS, names as part_names, pin_names};
 use crate::ffmpeg::tools::Tools;
 use crate::files::Files;
 use crate::jobs::queue::{Claim, Queue};
+use crate::room::{Held, Room};
 
 /// Pieces of one composed video. The vendor composes 40 parts at most; a day of five-minute parts has 288. Each costs a
 /// link and some hundred bytes of the description.
@@ -113,12 +114,25 @@ pub struct Composer {
     /// Where encoders wait for their slot. Copying waits for nobody's encoder.
     queue: Queue,
     building: Semaphore,
+    room: Option<Arc<Room>>,
 }
 
 impl Composer {
     /// A composer of the videos in `files`, whose encoders wait in `queue`.
     pub fn new(files: Arc<Files>, tools: Tools, threads: u32, queue: Queue) -> Self {
-        Self { files, tools, threads, queue, building: Semaphore::new(MAX_BUILDING) }
+        Self { files, tools, threads, queue, building: Semaphore::new(MAX_BUILDING), room: None }
+    }
+
+    /// The same composer, which writes only where there is room.
+    #[must_use]
+    pub fn within(self, room: Arc<Room>) -> Self {
+        Self { room: Some(room), ..self }
+    }
+
+    /// Room for so many bytes, for as long as what is given lives.
+    fn hold(&self, bytes: u64) -> Result<Option<Held>, Error> {
+        let held = self.room.as_ref().map(|room| room.hold(bytes)).transpose();
+        held.map_err(|none| Error::Disk(none.into()))
     }
 
     /// Makes `video` playable: what it is composed of is in its folder when this returns. Done again it changes

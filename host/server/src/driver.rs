@@ -7,6 +7,7 @@
 
 mod batch;
 mod handle;
+mod lost;
 mod running;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reprise_lifecycle::broadcast::{Broadcast, Publishing};
-use reprise_lifecycle::id::{BroadcastId, Epoch, VideoId};
+use reprise_lifecycle::id::{BroadcastId, Epoch};
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::question::StreamKey;
 use reprise_lifecycle::record::LeaveCause;
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::handle::Message;
 pub use self::handle::{Handle, Joined, OpenPart, Produced, PublishRefused, Refused};
+use self::lost::Left;
 use self::running::Running;
 pub use self::running::{Perform, Work};
 use crate::api::urls::MediaUrls;
@@ -77,11 +79,13 @@ pub struct Driver {
     lost: Vec<Lost>,
 }
 
-/// A publisher that was connected when the server stopped, and when its last media reached the disk.
+/// A publisher that was connected when the server stopped, where its media ends, and when the last of it reached the
+/// disk.
 #[derive(Clone)]
 struct Lost {
     broadcast: BroadcastId,
     epoch: Epoch,
+    media_ms: Option<u64>,
     last_media_at: Option<Timestamp>,
 }
 
@@ -173,9 +177,9 @@ impl Driver {
     }
 
     /// The publishers that were connected when the server stopped. Their breaks begin with the last media that reached the
-    /// disk, not with the restart.
+    /// disk, not with the restart, and lie where that media ends.
     async fn lost_publishers(&self) -> Vec<Lost> {
-        let lost: Vec<(BroadcastId, Epoch, Option<VideoId>)> = self
+        let lost: Vec<(BroadcastId, Epoch, Left)> = self
             .live
             .values()
             .filter_map(|broadcast| {
@@ -184,15 +188,16 @@ impl Driver {
                     Publishing::Over { lingering, .. } => lingering?,
                     Publishing::Broken { .. } => return None,
                 };
-                let open = broadcast.open_part().map(|part| VideoId::of_part(&broadcast.id, part));
-                Some((broadcast.id.clone(), epoch, open))
+                Some((broadcast.id.clone(), epoch, Left::of(broadcast)))
             })
             .collect();
         let files = Arc::clone(&self.context.files);
         let looked = tokio::task::spawn_blocking(move || {
-            let last_media = |video: Option<VideoId>| video.and_then(|video| files.written_at(&video));
-            let lost = lost.into_iter();
-            lost.map(|(broadcast, epoch, open)| Lost { broadcast, epoch, last_media_at: last_media(open) }).collect()
+            let looked = |(broadcast, epoch, left): (BroadcastId, Epoch, Left)| {
+                let (media_ms, last_media_at) = left.look(&files);
+                Lost { broadcast, epoch, media_ms, last_media_at }
+            };
+            lost.into_iter().map(looked).collect()
         });
         looked.await.unwrap_or_default()
     }
@@ -202,9 +207,9 @@ impl Driver {
         let lost = std::mem::take(&mut self.lost);
         for batch in lost.chunks(BATCH) {
             let gone = batch.iter().map(|lost| {
-                let Lost { broadcast, epoch, last_media_at } = lost.clone();
+                let Lost { broadcast, epoch, media_ms, last_media_at } = lost.clone();
                 let cause = LeaveCause::ServerStopped;
-                let gone = Input::PublisherGone { epoch, cause, media_ms: None, last_media_at };
+                let gone = Input::PublisherGone { epoch, cause, media_ms, last_media_at };
                 Message::Input { broadcast, input: Box::new(gone), question: None, reply: None }
             });
             self.turn(gone.collect()).await;
@@ -303,8 +308,8 @@ fn batches(mut messages: Vec<Message>) -> Vec<Vec<Message>> {
     batches
 }
 
-/// A fresh broadcast's id: 128 random bits.
-fn fresh_id() -> Option<BroadcastId> {
+/// A fresh broadcast's id: 128 random bits. `None` when the system has none.
+pub fn fresh_id() -> Option<BroadcastId> {
     let mut bits = [0; 16];
     getrandom::fill(&mut bits).ok()?;
     Some(BroadcastId::new(hex::encode(bits)))

@@ -40,6 +40,7 @@ use crate::ffmpeg::template::VideoCodec;
 use crate::ffmpeg::tools::Tools;
 use crate::ffmpeg::transcode::{self, Snapshots, TranscodeJob, TranscodeReport, transcode};
 use crate::files::{self, Files};
+use crate::room::{Held, Room};
 use crate::store::Store;
 
 /// The vendor's code for media that cannot be processed.
@@ -63,6 +64,7 @@ pub struct Jobs {
     queue: Queue,
     progress: Progress,
     following: Option<Following>,
+    room: Option<Arc<Room>>,
     encoded_frames: AtomicU64,
     /// Renditions that were made while their part was recorded, and those joined from parts'.
     followed: AtomicU64,
@@ -100,11 +102,18 @@ impl Jobs {
             queue: Queue::new(workers),
             progress,
             following,
+            room: None,
             encoded_frames: AtomicU64::new(0),
             followed: AtomicU64::new(0),
             joined: AtomicU64::new(0),
             ended: Notify::new(),
         }
+    }
+
+    /// The same, but a task begins only where there is room for what it makes.
+    #[must_use]
+    pub fn within(self, room: Arc<Room>) -> Self {
+        Self { room: Some(room), ..self }
     }
 
     /// The line in which all work for ffmpeg waits for its slot.
@@ -136,6 +145,7 @@ impl Jobs {
         self.join_parts(&attempt, known, &mut open).await;
         if !open.is_empty()
             && let Some(_slot) = self.slot(&attempt).await
+            && let Some(_held) = self.hold(&attempt, facts, &open)
         {
             self.run(&attempt, source, facts, &open).await;
         }
@@ -170,6 +180,17 @@ impl Jobs {
                 None
             }
         }
+    }
+
+    /// Room for what is still wanted. A rendition is seldom larger than its source.
+    fn hold(&self, attempt: &Attempt<'_>, facts: &PartFacts, open: &Open) -> Option<Option<Held>> {
+        let renditions = u64::try_from(open.wanted.len()).unwrap_or(u64::MAX);
+        let held = self.room.as_ref().map(|room| room.hold(facts.bytes.saturating_mul(renditions))).transpose();
+        held
+            .inspect_err(|none| {
+                tracing::error!(video.id = %attempt.video, reason = %none, "no room for a task's renditions; it is tried again");
+            })
+            .ok()
     }
 
     /// Takes what was made while the part was recorded.

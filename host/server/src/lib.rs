@@ -27,6 +27,7 @@ pub mod policies;
 pub mod recorder;
 pub mod removal;
 pub mod rest;
+pub mod room;
 pub mod shaper;
 pub mod store;
 pub mod telemetry;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use reprise_lifecycle::broadcast::Broadcast;
 use reprise_lifecycle::decision::{Applied, Decision, Provenance, Verdict};
@@ -19,6 +20,10 @@ use reprise_lifecycle::record::{
     Template, WorkFailure, WorkResult,
 };
 use reprise_lifecycle::time::Timestamp;
+use reprise_media::flv::VideoCodec;
+use reprise_media::fmp4::{Fragmenter, Sample, init_segment};
+use reprise_media::timeline::{TimelinePosition, TrackKind};
+use reprise_media::track::{Tracks, VideoConfig};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -351,6 +356,25 @@ fn template(format: &str) -> Template {
         format: format.to_owned(),
         settings: "{}".to_owned(),
     }
+}
+
+/// 320x240 at 25 fps, High: a codec header made by ffmpeg.
+const AVC: &str = "0164000dffe100196764000dacd94141fb011000000300100000030320f142996001000668ebe3cb22c0fdf8f800";
+
+/// A part of `seconds` fragments, one picture each, a keyframe in every second one.
+pub(crate) fn recording(seconds: u64) -> Vec<u8> {
+    let record = Bytes::from(hex::decode(AVC).unwrap());
+    let tracks = Tracks { video: Some(VideoConfig::parse(VideoCodec::Avc, &record).unwrap()), audio: None };
+    let mut file = init_segment(&tracks).unwrap().bytes.to_vec();
+    let mut fragmenter = Fragmenter::new(1, file.len() as u64, true, 0);
+    for second in 0..seconds {
+        let data = Bytes::from(vec![second as u8; 200]);
+        let sample = Sample { start: second * 1000, composition: 0, keyframe: second % 2 == 0, data };
+        fragmenter.push(TrackKind::Video, sample);
+        let ends = TimelinePosition { video_end_ms: (second + 1) * 1000, audio_end: 0, audio_rate: 0 };
+        file.extend_from_slice(&fragmenter.finish(ends).unwrap().unwrap().bytes);
+    }
+    file
 }
 
 /// An answer, read whole.

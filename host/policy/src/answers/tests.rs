@@ -77,6 +77,53 @@ fn ranges_lie_inside_their_parts() {
 }
 
 #[test]
+fn a_compose_is_at_most_twice_as_long_as_all_parts() {
+    let (day, parts) = (86_400_000, vec![part(0), part(2)]);
+    let long = vec![PartSummary { duration_ms: day, ..part(0) }];
+    // Parts of ten seconds each, or one of a day.
+    for (parts, ranges, problem) in [
+        (&parts, vec![(0, 0, None), (2, 0, None)], None),
+        (&parts, vec![(0, 0, None), (2, 0, None), (2, 0, None), (0, 0, None)], None),
+        (&parts, vec![(0, 0, None); 4], None),
+        (&parts, vec![(0, 1, Some(9_999)); 4], None),
+        (
+            &parts,
+            [vec![(0, 0, None); 4], vec![(2, 9_999, None)]].concat(),
+            Some("40001 ms together; there may be 40000"),
+        ),
+        (&parts, vec![(0, 0, None); MAX_RANGES], Some("100000000 ms together")),
+        (&long, vec![(0, 0, Some(1)); MAX_RANGES], None),
+        (&long, vec![(0, 0, None); MAX_RANGES], Some("864000000000 ms together; there may be 172800000, 2 times")),
+    ] {
+        let question = ComposeQuestion {
+            origin: origin(),
+            ended_at: Timestamp(0),
+            parts: parts.clone(),
+            default_compose: true,
+            default_group: None,
+            groups: groups(),
+        };
+        let range = |(index, from_ms, to_ms): &(u32, u64, Option<u64>)| PartRange {
+            index: *index,
+            from_ms: *from_ms,
+            to_ms: *to_ms,
+        };
+        let plan = ComposePlan {
+            ranges: ranges.iter().map(range).collect(),
+            gaps: GapRule::Cut,
+            min_duration_ms: 0,
+            title: None,
+            group: None,
+        };
+        let result = compose(&question, ComposeAnswer::Compose(plan));
+        match problem {
+            None => assert!(result.is_ok(), "{result:?}"),
+            Some(text) => assert!(result.unwrap_err().contains(text), "{text}"),
+        }
+    }
+}
+
+#[test]
 fn bodies_are_json_objects() {
     let large = format!(r#"{{"x":"{}"}}"#, "x".repeat(MAX_BODY_BYTES));
     let deep = format!(r#"{{"x":{}{}}}"#, "[".repeat(30_000), "]".repeat(30_000));

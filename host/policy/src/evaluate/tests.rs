@@ -286,8 +286,11 @@ fn compose_answers_are_bounded() {
         ))
     };
     let limits = CallLimits::default;
-    let evaluation = run(&plan(10_000), &compose_question(), limits());
+    // Three parts, twice.
+    let evaluation = run(&plan(6), &compose_question(), limits());
     assert!(matches!(evaluation.verdict, Verdict::Answered(Answer::ComposeRules(_))), "{:.200?}", evaluation.verdict);
+    expect_failure(&run(&plan(7), &compose_question(), limits()), FailureKind::BadAnswer, "2 times the length");
+    expect_failure(&run(&plan(10_000), &compose_question(), limits()), FailureKind::BadAnswer, "2 times the length");
     expect_failure(&run(&plan(10_001), &compose_question(), limits()), FailureKind::BadAnswer, "10001 ranges");
     expect_failure(&run(&plan(100_000), &compose_question(), limits()), FailureKind::TooLarge, "");
     expect_failure(&run(&plan(100_000_000), &compose_question(), limits()), FailureKind::BadAnswer, "out of bounds");

@@ -69,5 +69,6 @@ fn serve(world: &World, driver: &driver::Handle, clock: &Arc<AtomicI64>, publish
     let clock = Arc::clone(clock);
     let clock = Arc::new(move || Timestamp(clock.load(Ordering::Relaxed)));
     let control = Control::new(Arc::clone(publishers), driver.clone(), world.store.clone());
-    router(Arc::new(Context::new(world.store.clone(), driver.clone(), clock, settings, control)))
+    let context = Context::new(world.store.clone(), driver.clone(), clock, settings, control);
+    router(Arc::new(context.with_files(Arc::clone(&world.files))))
 }

@@ -16,13 +16,20 @@ use super::assemble::{self as carry_out, Sources};
 use super::make::{Made, Maker};
 use super::manifest::{MANIFEST, Manifest, PARTS, names};
 use super::part::{self, PartIndex};
-use super::recipe::{Recipe, Step};
+use super::recipe::{Recipe, Step, Stretch};
 use super::{Composer, Error, blocking, facts, link};
 use crate::files::{self, Files, SOURCE, SOURCE_INDEX};
 use crate::jobs::queue::{Claim, Slot};
 
 /// The file while it is written. It is nobody's until it has its name.
 const FRESH: &str = "source.mp4.new";
+
+/// How often what is encoded is on the disk at once: its excerpt, what the encoder made of it, the same as a file of
+/// ours, and in the result.
+const COPIES_MADE: u64 = 4;
+
+/// Bytes for each millisecond of what stands in for a gap: silence, and a picture now and then.
+const FILLED_BYTES_PER_MS: u64 = 20;
 
 /// What is known before anything is written.
 struct Known {
@@ -46,6 +53,8 @@ pub(super) async fn build(
         match look().await? {
             Looked::Done(facts) => return Ok(facts),
             Looked::Open(known) if known.recipe.is_plain() => {
+                // Before anything is written: what does not fit must not bring others' recordings to their end.
+                let _held = composer.hold(known.expected_bytes())?;
                 let cancel = cancel.clone();
                 return blocking(move || write(&known, None, &[], &cancel)).await;
             }
@@ -58,6 +67,7 @@ pub(super) async fn build(
         Looked::Done(facts) => return Ok(facts),
         Looked::Open(known) => known,
     };
+    let _held = composer.hold(known.expected_bytes())?;
     let attempt = format!("{video}-compose");
     let (files, name) = (Arc::clone(&composer.files), attempt.clone());
     let work_dir = blocking(move || Ok(files.fresh_work(&name)?)).await?;
@@ -67,6 +77,23 @@ pub(super) async fn build(
         tracing::warn!(video.id = %video, error = %error, "an attempt's folder could not be removed");
     }
     result
+}
+
+impl Known {
+    /// About how many bytes the result and what it is made of take on the disk.
+    fn expected_bytes(&self) -> u64 {
+        let of = |stretch: &Stretch| {
+            let part = self.parts.get(stretch.part);
+            let fragments = part.and_then(|part| part.index.fragments.get(stretch.fragments.clone()));
+            fragments.unwrap_or_default().iter().map(|entry| u64::from(entry.total_size)).sum::<u64>()
+        };
+        let bytes = |step: &Step| match step {
+            Step::Copy(stretch) => of(stretch),
+            Step::Make { stretch, .. } => of(stretch).saturating_mul(COPIES_MADE),
+            Step::Fill { len_ms, .. } => len_ms.saturating_mul(FILLED_BYTES_PER_MS * COPIES_MADE),
+        };
+        self.recipe.steps.iter().map(bytes).fold(0, u64::saturating_add)
+    }
 }
 
 enum Looked {

@@ -6,7 +6,7 @@ use reprise_lifecycle::broadcast::{Break, Broadcast, PartState};
 use reprise_lifecycle::question::{ComposePlan, GapRule, PartRange};
 
 use super::MAX_GAP_MS;
-use super::planned::{follows, place};
+use super::planned::{Place, follows, place};
 use super::recipe::LEAST_GAP_MS;
 
 /// A break and the point of the composed video's file at which it lies: the seam where it was cut out, or the beginning
@@ -24,12 +24,17 @@ pub(crate) fn gap_map(broadcast: &Broadcast, plan: &ComposePlan) -> Vec<MappedGa
     let mut end_ms: u64 = 0;
     let mut before: Option<&PartRange> = None;
     for range in &plan.ranges {
-        let follows = follows(before, range);
+        let follows = follows(broadcast, before, range);
         before = Some(range);
         let Some(part) = broadcast.parts.get(range.index as usize) else { continue };
         let PartState::Closed { facts, .. } = &part.state else { continue };
         let to_ms = range.to_ms.unwrap_or(facts.duration_ms).min(facts.duration_ms);
-        let placed = broadcast.breaks.iter().filter_map(|gap| Some((place(broadcast, range.index, part, gap)?, *gap)));
+        let at_ms = |place| match place {
+            Place::Before => 0,
+            Place::Inside(at_ms) => at_ms,
+        };
+        let placed =
+            broadcast.breaks.iter().filter_map(|gap| Some((at_ms(place(broadcast, range.index, part, gap)?), *gap)));
         let (seam, inside): (Vec<_>, Vec<_>) = placed.partition(|(at_ms, _)| *at_ms == 0);
         if follows && end_ms > 0 {
             mapped.extend(seam.iter().map(|(_, gap)| MappedGap { gap: *gap, at_ms: end_ms }));

@@ -7,7 +7,7 @@ use reprise_lifecycle::id::VideoId;
 use reprise_lifecycle::media::PartFacts;
 use reprise_media::compose::select;
 
-use super::manifest::{MANIFEST, Manifest, PARTS, names};
+use super::manifest::{MANIFEST, Manifest, PARTS, names, pin_names};
 use super::part::{self, PartIndex};
 use super::{Error, MAX_PIECES, Request, facts};
 use crate::files::{self, Files, SOURCE, SOURCE_INDEX};
@@ -55,11 +55,17 @@ fn make_links(files: &Files, dir: &Dir, manifest: &Manifest) -> Result<(), Error
     dir.create_dir(PARTS).or_else(ignore(io::ErrorKind::AlreadyExists))?;
     let links = dir.open_dir(PARTS)?;
     for (number, id) in manifest.parts().into_iter().enumerate() {
-        let part = files.video(id).map_err(|error| gone(error, id))?;
+        let (pin, pin_index) = pin_names(id.as_str());
+        let (from, source, source_index) = match files.video(id) {
+            Ok(part) if part.exists(SOURCE) => (part, SOURCE, SOURCE_INDEX),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            // It was removed; if this is a production it may have been pinned before.
+            Ok(_) | Err(_) => (links.try_clone()?, pin.as_str(), pin_index.as_str()),
+        };
         let (name, index) = names(number);
-        take(&part, SOURCE, &links, &name).map_err(|error| gone(error, id))?;
+        take(&from, source, &links, &name).map_err(|error| gone(error, id))?;
         // Without its index a part is walked over instead.
-        take(&part, SOURCE_INDEX, &links, &index).or_else(ignore(io::ErrorKind::NotFound))?;
+        take(&from, source_index, &links, &index).or_else(ignore(io::ErrorKind::NotFound))?;
     }
     files::sync(&links)?;
     files::sync(dir)?;

@@ -72,3 +72,8 @@ impl Manifest {
 pub(crate) fn names(number: usize) -> (String, String) {
     (format!("{number:05}.mp4"), format!("{number:05}.index"))
 }
+
+/// The names of a material of a production and of its index, in [`PARTS`]: there before anything is composed.
+pub(crate) fn pin_names(video: &str) -> (String, String) {
+    (format!("{video}.mp4"), format!("{video}.index"))
+}

@@ -1,12 +1,27 @@
 //! What linking does with what it finds, without media.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use cap_std::fs::MetadataExt;
 use reprise_lifecycle::id::VideoId;
 use reprise_lifecycle::question::GapRule;
+use tokio_util::sync::CancellationToken;
 
 use super::manifest::{MANIFEST, Manifest, PARTS};
-use super::{Error, Gap, Piece, Request, link};
+use super::{Composer, Error, Gap, Piece, Request, link};
+use crate::config::Config;
+use crate::disk::Disk;
+use crate::ffmpeg::error::Fault;
+use crate::ffmpeg::tools::Tools;
 use crate::files::{Files, SOURCE};
+use crate::jobs::queue::{Claim, Queue};
+use crate::room::Room;
+use crate::testkit::recording;
+
+const CLAIM: Claim<'static> = Claim { tenant: "acme", priority: 6 };
 
 fn request(parts: &[&str]) -> Request {
     let piece = |part: &&str| Piece {
@@ -30,6 +45,38 @@ fn a_manifest_returns_and_one_of_a_later_version_is_refused() {
     let text = folder.read_to_string(MANIFEST).unwrap();
     folder.write(MANIFEST, text.replace("\"version\":1", "\"version\":2")).unwrap();
     assert!(Manifest::read(&folder).unwrap_err().to_string().contains("version 2"));
+}
+
+#[tokio::test]
+async fn where_there_is_no_room_nothing_is_written_and_it_is_tried_again() {
+    const RESERVE: u64 = 2048 << 20;
+    let dir = tempfile::tempdir().unwrap();
+    let files = Arc::new(Files::open(dir.path()).unwrap());
+    let (part, video) = (VideoId::new("a"), VideoId::new("c"));
+    let source = recording(10);
+    files.make_video(&part).unwrap().write(SOURCE, &source).unwrap();
+    let free = Arc::new(AtomicU64::new(RESERVE + source.len() as u64 * 3 / 2));
+    let looked = Arc::clone(&free);
+    let mut limits = Config::parse("").unwrap().limits;
+    limits.disk_reserve_mib = RESERVE >> 20;
+    let disk = Disk::new(Arc::new(move || Ok(looked.load(Ordering::Relaxed))), &limits);
+    let nowhere = PathBuf::from("/nonexistent");
+    let tools = Tools { ffmpeg: nowhere.clone(), ffprobe: nowhere.clone(), helper: nowhere, strict: true };
+    let composer =
+        Composer::new(Arc::clone(&files), tools, 1, Queue::new(1)).within(Arc::new(Room::new(Arc::new(disk))));
+    let twice = Request { pieces: vec![Piece::whole(part.clone()), Piece::whole(part)], gaps: GapRule::Cut };
+    composer.link(&video, &twice).await.unwrap();
+    let (folder, never) = (files.video(&video).unwrap(), CancellationToken::new());
+    let names = || -> BTreeSet<_> { folder.entries().unwrap().map(|entry| entry.unwrap().file_name()).collect() };
+    let before = names();
+    let error = composer.build(&video, CLAIM, &never).await.unwrap_err();
+    assert_eq!(error.fault(), Fault::Host, "{error}");
+    assert!(error.to_string().contains("beside the reserve of 2147483648"), "{error}");
+    assert_eq!(names(), before);
+    free.store(RESERVE + source.len() as u64 * 2, Ordering::Relaxed);
+    let facts = composer.build(&video, CLAIM, &never).await.unwrap();
+    assert_eq!(facts.duration_ms, 20_000);
+    assert!(folder.exists(SOURCE));
 }
 
 #[test]

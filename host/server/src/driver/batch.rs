@@ -142,7 +142,7 @@ impl Driver {
                     Err(refused) => drop(reply.send(Err(refused))),
                 }
             }
-            Message::Produce { opening, reply } => match self.produce(turn, *opening, now) {
+            Message::Produce { id, opening, reply } => match self.produce(turn, id, *opening, now) {
                 Some(produced) => turn.waiting.push(Waiting::Editor(reply, produced)),
                 None => drop(reply.send(Err(Refused::Unavailable))),
             },
@@ -224,17 +224,23 @@ impl Driver {
         client: String,
         now: Timestamp,
     ) -> Result<BroadcastId, PublishRefused> {
-        self.begin(turn, Broadcast::open(opening, client, now)).ok_or(PublishRefused::Unavailable)
+        let id = fresh_id().ok_or(PublishRefused::Unavailable)?;
+        self.begin(turn, id, Broadcast::open(opening, client, now)).ok_or(PublishRefused::Unavailable)
     }
 
-    fn produce(&mut self, turn: &mut Turn, opening: ProduceOpening, now: Timestamp) -> Option<Produced> {
-        let broadcast = self.begin(turn, Broadcast::produce(opening, now))?;
+    fn produce(
+        &mut self,
+        turn: &mut Turn,
+        id: BroadcastId,
+        opening: ProduceOpening,
+        now: Timestamp,
+    ) -> Option<Produced> {
+        let broadcast = self.begin(turn, id, Broadcast::produce(opening, now))?;
         Some(Produced { video: VideoId::of_edit(&broadcast), broadcast })
     }
 
     /// Begins a journal with these records.
-    fn begin(&mut self, turn: &mut Turn, records: Vec<Record>) -> Option<BroadcastId> {
-        let id = fresh_id()?;
+    fn begin(&mut self, turn: &mut Turn, id: BroadcastId, records: Vec<Record>) -> Option<BroadcastId> {
         let broadcast = Broadcast::fold(id.clone(), &records).ok().flatten()?;
         let notices = records.iter().filter_map(|record| notices::of_record(&broadcast, record)).collect();
         self.live.insert(id.clone(), broadcast);

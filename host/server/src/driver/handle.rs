@@ -80,6 +80,7 @@ pub(super) struct Taken {
 
 pub(super) enum Message {
     Produce {
+        id: BroadcastId,
         opening: Box<ProduceOpening>,
         reply: oneshot::Sender<Result<Produced, Refused>>,
     },
@@ -241,13 +242,16 @@ impl Handle {
         self.input(broadcast, input).await.map(drop)
     }
 
-    /// Begins the production of an edited video.
+    /// Begins the production of an edited video, with a journal by the name `id`, which must be a [`fresh_id`]: what the
+    /// production needs can so be made ready before it is accepted.
+    ///
+    /// [`fresh_id`]: super::fresh_id
     ///
     /// # Errors
     /// When the record could not be committed.
-    pub async fn produce(&self, opening: ProduceOpening) -> Result<Produced, Refused> {
+    pub async fn produce(&self, id: BroadcastId, opening: ProduceOpening) -> Result<Produced, Refused> {
         let (reply, answer) = oneshot::channel();
-        let message = Message::Produce { opening: Box::new(opening), reply };
+        let message = Message::Produce { id, opening: Box::new(opening), reply };
         self.inbox.send(message).await.map_err(|_| Refused::Unavailable)?;
         answer.await.unwrap_or(Err(Refused::Unavailable))
     }

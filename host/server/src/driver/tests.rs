@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reprise_lifecycle::broadcast::Publishing;
 use reprise_lifecycle::effect::Effect;
+use reprise_lifecycle::id::VideoId;
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::record::{EndCause, LeaveCause, RecordRules};
 use reprise_lifecycle::work::Removal;

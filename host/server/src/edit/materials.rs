@@ -32,16 +32,20 @@ impl Known {
         }
         for id in timeline.images() {
             let Some(row) = store.image(tenant, id).await? else { continue };
-            let side = |side: i64| u32::try_from(side).unwrap_or(0);
-            let image = ImageMaterial { width: side(row.width), height: side(row.height) };
-            known.materials.images.insert(row.id.clone(), image);
-            known.images.push(row);
+            known.add_image(row);
         }
         Ok(known)
     }
+
+    pub(super) fn add_image(&mut self, row: ImageRow) {
+        let side = |side: i64| u32::try_from(side).unwrap_or(0);
+        let image = ImageMaterial { width: side(row.width), height: side(row.height) };
+        self.materials.images.insert(row.id.clone(), image);
+        self.images.push(row);
+    }
 }
 
-fn material(facts: &PartFacts) -> VideoMaterial {
+pub(super) fn material(facts: &PartFacts) -> VideoMaterial {
     let picture = facts.video.as_ref().filter(|_| facts.video_frames > 0);
     VideoMaterial {
         duration_ms: facts.duration_ms,

@@ -70,7 +70,7 @@ fn played(sound: impl Iterator<Item = io::Result<TimedSample>>) -> impl Iterator
     })
 }
 
-fn facts(index: FragmentIndex, tracks: Tracks) -> Option<PartFacts> {
+pub(super) fn facts(index: FragmentIndex, tracks: Tracks) -> Option<PartFacts> {
     let len = index.end_offset();
     let scan = Scan { init: Some(index.init), tracks, fragments: index.fragments, valid_len: len, file_len: len };
     part::PartFacts::from_scan(&scan).map(|facts| facts_of(&facts)).filter(|facts| !facts.is_empty())

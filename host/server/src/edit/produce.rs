@@ -23,15 +23,17 @@ use super::image::ImageFormat;
 use super::layout::{Layout, lay};
 use super::materials::Known;
 use super::pack::pack;
+use super::pins;
 use super::plain::{PlainRange, plain_ranges};
 use super::timeline::Timeline;
-use crate::compose::{Composer, Piece, Request, drop_links, give_up};
+use crate::compose::{Composer, PARTS, Piece, Request, drop_links, give_up, pin_names};
 use crate::driver::{Handle, Work};
 use crate::ffmpeg::edit::{EditJob, EditPlanError, EditSources, RESULT, edit, plan};
 use crate::ffmpeg::error::{Failure, Fault};
 use crate::ffmpeg::tools::Tools;
 use crate::files::{Files, SOURCE};
 use crate::jobs::queue::{Claim, NoSlot, Queue};
+use crate::room::Room;
 use crate::store::Store;
 
 /// The vendor's codes.
@@ -41,6 +43,8 @@ const NO_MATERIAL: &str = "InvalidVideo.NotFound";
 
 /// Threads of the encoder; ingest keeps the other cores.
 const THREADS: u32 = 2;
+/// The sound of a result, for its expected length.
+const SOUND_KBPS: u64 = 192;
 /// The folder of an attempt from which its result is published.
 const DONE: &str = "done";
 
@@ -52,6 +56,7 @@ pub struct Producer {
     tools: Tools,
     composer: Arc<Composer>,
     queue: Queue,
+    room: Option<Arc<Room>>,
 }
 
 /// Why there is no result.
@@ -75,7 +80,13 @@ struct Attempt<'a> {
 impl Producer {
     /// A producer whose encoders wait for their slot in `queue`.
     pub fn new(store: Store, files: Arc<Files>, tools: Tools, composer: Arc<Composer>, queue: Queue) -> Self {
-        Self { store, files, tools, composer, queue }
+        Self { store, files, tools, composer, queue, room: None }
+    }
+
+    /// The same producer, which draws only where there is room.
+    #[must_use]
+    pub fn within(self, room: Arc<Room>) -> Self {
+        Self { room: Some(room), ..self }
     }
 
     /// Makes `video`, the production of the work's broadcast, and tells what came of it.
@@ -97,7 +108,7 @@ impl Producer {
         let result = match made {
             Ok(facts) => WorkResult::Done(facts),
             Err(End::Failed(failure)) => {
-                // Another attempt, should this result be lost, links anew.
+                // Another attempt, should this result be lost, has what is still there.
                 if let Err(error) = give_up(&self.files, video) {
                     tracing::warn!(video.id = %video, error = %error, "links to materials could not be removed");
                 }
@@ -125,6 +136,7 @@ impl Producer {
             serde_json::from_str(&opening.timeline).map_err(|error| failed(BAD_TIMELINE, error.to_string()))?;
         let known = Known::load(&self.store, opening.tenant.as_str(), &timeline).await;
         let known = known.map_err(|error| again(attempt.video, &error))?;
+        let known = self.completed(attempt.video, &timeline, known).await?;
         let layout = lay(&timeline, &known.materials).map_err(|error| failed(BAD_TIMELINE, error.to_string()))?;
         if let Some(ranges) = plain_ranges(&layout, &known.materials)
             && let Some(facts) = self.joined(attempt, opening, &ranges).await?
@@ -134,6 +146,17 @@ impl Producer {
         let mut sources = self.pinned(attempt, opening, &known)?;
         sources.fonts = fonts(&layout, attempt.video).await?;
         self.drawn(attempt, opening, &layout, &sources).await
+    }
+
+    /// With what was removed since the production was accepted.
+    async fn completed(&self, video: &VideoId, timeline: &Timeline, mut known: Known) -> Result<Known, End> {
+        let (files, id, timeline) = (Arc::clone(&self.files), video.clone(), timeline.clone());
+        let completed = tokio::task::spawn_blocking(move || {
+            pins::complete(&files, &id, &timeline, &mut known)?;
+            Ok(known)
+        });
+        let completed = completed.await.unwrap_or_else(|panic| Err(io::Error::other(panic)));
+        completed.map_err(|error| again(video, &error))
     }
 
     /// The result as a copy of stretches of its materials, with an encoder only for the groups of pictures that a cut
@@ -181,17 +204,23 @@ impl Producer {
             }
         };
         let mut sources = EditSources::default();
-        for (number, row) in known.videos.iter().enumerate() {
+        // What was accepted is in the video's own folder; where a crash came between, the material itself must do.
+        let pinned = |file: &str, name: &str| {
+            self.files.pin_video(attempt.video.as_str(), &format!("{PARTS}/{file}"), &attempt.pins, name)
+        };
+        for (number, id) in known.materials.videos.keys().enumerate() {
             let name = format!("{number}.mp4");
-            let path = self.files.pin_video(&row.id, SOURCE, &attempt.pins, &name);
-            let path = path.map_err(gone(format!("the source of video {}", row.id)))?;
-            sources.videos.insert(row.id.clone(), path);
+            let path = pinned(&pin_names(id).0, &name)
+                .or_else(|_| self.files.pin_video(id, SOURCE, &attempt.pins, &name))
+                .map_err(gone(format!("the source of video {id}")))?;
+            sources.videos.insert(id.clone(), path);
         }
         for row in &known.images {
             let format = ImageFormat::of_extension(&row.format)
                 .ok_or_else(|| failed(BAD_MEDIA, format!("image {} has no format that is known", row.id)))?;
             let file = format!("{}.{}", row.id, format.extension());
-            let path = self.files.pin_image(opening.tenant.as_str(), &file, &attempt.pins);
+            let path =
+                pinned(&file, &file).or_else(|_| self.files.pin_image(opening.tenant.as_str(), &file, &attempt.pins));
             sources.images.insert(row.id.clone(), (path.map_err(gone(format!("image {}", row.id)))?, format));
         }
         Ok(sources)
@@ -217,6 +246,8 @@ impl Producer {
             NoSlot::Cancelled => End::Again,
             NoSlot::Full(full) => again(attempt.video, &full),
         })?;
+        let held = self.room.as_ref().map(|room| room.hold(drawn_bytes(layout))).transpose();
+        let _held = held.map_err(|none| again(attempt.video, &none))?;
         let work_dir = self.files.fresh_work(&attempt.name).map_err(host)?;
         let job = EditJob { plan, work_dir: work_dir.clone(), total_ms: layout.total_ms };
         let (progress, _) = watch::channel(0);
@@ -238,6 +269,12 @@ impl Producer {
             Err(error) => Err(host(error)),
         }
     }
+}
+
+/// About how many bytes a drawn result takes: what ffmpeg leaves, and the same as a file of ours.
+fn drawn_bytes(layout: &Layout) -> u64 {
+    let kbps = layout.canvas.map_or(SOUND_KBPS, |canvas| canvas.bitrate_kbps.saturating_add(SOUND_KBPS));
+    (kbps.saturating_mul(layout.total_ms) / 8).saturating_mul(2)
 }
 
 /// A font for each text of the layout.

@@ -23,6 +23,14 @@ impl Files {
         Files::write_whole(&images.open_dir(tenant)?, name, bytes)
     }
 
+    /// A tenant's images.
+    ///
+    /// # Errors
+    /// `NotFound` when there are none.
+    pub fn images(&self, tenant: &str) -> io::Result<cap_std::fs::Dir> {
+        self.dir.open_dir(format!("{IMAGES}/{tenant}"))
+    }
+
     /// Removes an image; one that is not there is gone already.
     ///
     /// # Errors
@@ -49,7 +57,7 @@ impl Files {
     /// # Errors
     /// `NotFound` when there is no such image.
     pub fn pin_image(&self, tenant: &str, file: &str, attempt: &str) -> io::Result<PathBuf> {
-        let from = self.dir.open_dir(format!("{IMAGES}/{tenant}"))?;
+        let from = self.images(tenant)?;
         self.pin(&from, file, attempt, file)
     }
 

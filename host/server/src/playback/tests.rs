@@ -5,42 +5,19 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{Method, StatusCode};
-use bytes::Bytes;
 use reprise_lifecycle::id::{BroadcastId, GroupId, JobId, TaskId, VideoId};
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::record::{OutputFacts, TaskPlan, WorkResult};
 use reprise_lifecycle::work::{PictureFacts, PictureKind, PicturesPlan, Removal, Request};
-use reprise_media::flv::VideoCodec;
-use reprise_media::fmp4::{FragmentIndex, Fragmenter, Sample, init_segment, scan};
+use reprise_media::fmp4::{FragmentIndex, scan};
 use reprise_media::hls::check::check;
-use reprise_media::timeline::{TimelinePosition, TrackKind};
-use reprise_media::track::{Tracks, VideoConfig};
 
 use super::{Playback, path_of, router};
 use crate::files::{SOURCE, SOURCE_INDEX};
-use crate::testkit::{Answered, NOON_S, World, ask, noon};
+use crate::testkit::{Answered, NOON_S, World, ask, noon, recording};
 use crate::url_auth::{Terms, sign};
 
 mod linked;
-
-/// 320x240 at 25 fps, High: a codec header made by ffmpeg.
-const AVC: &str = "0164000dffe100196764000dacd94141fb011000000300100000030320f142996001000668ebe3cb22c0fdf8f800";
-
-/// A part of `seconds` fragments, one picture each, a keyframe in every second one.
-fn recording(seconds: u64) -> Vec<u8> {
-    let record = Bytes::from(hex::decode(AVC).unwrap());
-    let tracks = Tracks { video: Some(VideoConfig::parse(VideoCodec::Avc, &record).unwrap()), audio: None };
-    let mut file = init_segment(&tracks).unwrap().bytes.to_vec();
-    let mut fragmenter = Fragmenter::new(1, file.len() as u64, true, 0);
-    for second in 0..seconds {
-        let data = Bytes::from(vec![second as u8; 200]);
-        let sample = Sample { start: second * 1000, composition: 0, keyframe: second % 2 == 0, data };
-        fragmenter.push(TrackKind::Video, sample);
-        let ends = TimelinePosition { video_end_ms: (second + 1) * 1000, audio_end: 0, audio_rate: 0 };
-        file.extend_from_slice(&fragmenter.finish(ends).unwrap().unwrap().bytes);
-    }
-    file
-}
 
 struct Theatre {
     world: World,

@@ -45,7 +45,7 @@ struct Touched<'a> {
     everything: bool,
     tasks: BTreeSet<&'a TaskId>,
     pictures: BTreeSet<&'a JobId>,
-    analyses: BTreeSet<&'a JobId>,
+    analyses: bool,
 }
 
 impl<'a> Touched<'a> {
@@ -62,9 +62,7 @@ impl<'a> Touched<'a> {
             Record::PicturesFinished { job, .. } => {
                 self.pictures.insert(job);
             }
-            Record::AnalysisAsked { job, .. } | Record::AnalysisFinished { job, .. } => {
-                self.analyses.insert(job);
-            }
+            Record::AnalysisAsked { .. } | Record::AnalysisFinished { .. } => self.analyses = true,
             _ => self.everything = true,
         }
     }
@@ -208,8 +206,8 @@ async fn video(
     for task in video.tasks.iter().filter(|task| touched.everything || touched.tasks.contains(&task.id)) {
         write_task(transaction, after, video, task).await?;
     }
-    for analysis in video.analyses.iter().filter(|it| touched.everything || touched.analyses.contains(&it.job)) {
-        super::analyses::write(transaction, after.tenant.as_str(), video, analysis).await?;
+    if touched.everything || touched.analyses {
+        super::analyses::write(transaction, after.tenant.as_str(), video).await?;
     }
     let is_touched = |job: &JobId| touched.everything || touched.pictures.contains(job);
     for pictures in video.pictures.iter().filter(|pictures| is_touched(&pictures.job)) {

@@ -1,6 +1,8 @@
 //! Makes a video of a timeline. The answer names the video at once; how it went is told by an event.
 
-use reprise_lifecycle::id::{GroupId, NO_TRANSCODE, TenantId};
+use std::sync::Arc;
+
+use reprise_lifecycle::id::{GroupId, NO_TRANSCODE, TenantId, VideoId};
 use reprise_lifecycle::work::ProduceOpening;
 use serde_json::json;
 
@@ -15,8 +17,11 @@ use crate::api::params::Params;
 use crate::api::reply::{Answer, fields};
 use crate::api::timeline::{self, TIMELINE};
 use crate::edit::layout::{LayoutError, Problem, lay};
+use crate::driver;
 use crate::edit::materials::Known;
+use crate::edit::pins;
 use crate::edit::timeline::Timeline;
+use crate::files::Files;
 use crate::store::editing::Project;
 
 /// Productions of one tenant that wait or run. Each is a journal of its own in memory with its whole timeline.
@@ -43,7 +48,7 @@ pub(super) async fn run(call: &Call<'_>, params: &Params) -> Result<Answer, Erro
         let reason = format!("{MAX_OPEN} productions are under way already");
         return Err(Error::VendorText(&error::ILLEGAL_STATUS, format!("The production cannot begin: {reason}.")));
     }
-    let timeline = checked(call, &project, &config).await?;
+    let (timeline, known) = checked(call, &project, &config).await?;
     let group = group(call, &config).await?;
     if is_new {
         editing::add(call, &project).await?;
@@ -60,12 +65,44 @@ pub(super) async fn run(call: &Call<'_>, params: &Params) -> Result<Answer, Erro
         group,
         request,
     };
-    let produced = call.driver().produce(opening).await.map_err(requests::refused)?;
+    let id = driver::fresh_id().ok_or(Error::Busy)?;
+    // Before it is accepted: it may begin at once, and its materials may be removed at once.
+    let pinned = pin(call, VideoId::of_edit(&id), known).await;
+    let produced = match call.driver().produce(id, opening).await {
+        Ok(produced) => produced,
+        Err(error) => {
+            if let Some((files, video)) = pinned {
+                unpin(files, video).await;
+            }
+            return Err(requests::refused(error));
+        }
+    };
     Ok(fields(json!({ "MediaId": produced.video.as_str(), "ProjectId": project.id })))
 }
 
-/// The project's timeline in our words, which can be made of videos that are ready.
-async fn checked(call: &Call<'_>, project: &Project, config: &Config) -> Result<Timeline, Error> {
+/// Keeps the materials at hand for as long as the production waits. Without it the production can be made all the same
+/// while they are there.
+async fn pin(call: &Call<'_>, video: VideoId, known: Known) -> Option<(Arc<Files>, VideoId)> {
+    let (files, tenant) = (Arc::clone(call.files()?), call.tenant().to_owned());
+    let kept = (Arc::clone(&files), video.clone());
+    let pinned = tokio::task::spawn_blocking(move || pins::pin(&files, &tenant, &video, &known)).await;
+    if let Err(error) = pinned.unwrap_or_else(|panic| Err(std::io::Error::other(panic))) {
+        tracing::warn!(video.id = %kept.1, error = %error, "the materials of a production could not be pinned");
+    }
+    Some(kept)
+}
+
+/// Nothing will be made of it.
+async fn unpin(files: Arc<Files>, video: VideoId) {
+    let removed = tokio::task::spawn_blocking(move || files.media().remove_dir_all(video.as_str()));
+    // What stays belongs to nothing, and is swept.
+    if let Ok(Err(error)) = removed.await {
+        tracing::warn!(error = %error, "pinned materials could not be removed");
+    }
+}
+
+/// The project's timeline in our words, which can be made of videos that are ready, and what it is made of.
+async fn checked(call: &Call<'_>, project: &Project, config: &Config) -> Result<(Timeline, Known), Error> {
     let mut timeline = timeline::read(&project.timeline)?;
     (timeline.width, timeline.height) = (config.width, config.height);
     let known = Known::load(call.store(), call.tenant(), &timeline).await?;
@@ -74,7 +111,7 @@ async fn checked(call: &Call<'_>, project: &Project, config: &Config) -> Result<
         return Err(Error::VendorText(&error::ILLEGAL_STATUS_FOR_PLAYBACK, text));
     }
     match lay(&timeline, &known.materials) {
-        Ok(_) => Ok(timeline),
+        Ok(_) => Ok((timeline, known)),
         Err(LayoutError { problem: Problem::NoVideo(id), .. }) => {
             Err(Error::VendorText(&error::VIDEO_NOT_FOUND, format!("The video {id} does not exist.")))
         }

@@ -1,7 +1,10 @@
 //! Editing projects, their materials, and productions.
 
+use std::os::unix::fs::MetadataExt as _;
+
+use cap_std::fs::MetadataExt as _;
 use reprise_lifecycle::effect::Effect;
-use reprise_lifecycle::id::BroadcastId;
+use reprise_lifecycle::id::{BroadcastId, VideoId};
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::record::{Record, WorkFailure, WorkResult};
 use serde_json::{Value, json};
@@ -10,6 +13,7 @@ use super::Api;
 use super::client::VOD;
 use super::media::{store_only, transcoded};
 use crate::edit::timeline::Timeline;
+use crate::files::SOURCE;
 use crate::store::images::ImageRow;
 use crate::testkit::noon;
 
@@ -172,6 +176,8 @@ async fn a_production_opens_a_journal_and_the_project_follows_it() {
     let mut life = api.world.broadcast("acme", "one").await;
     let video = life.part(0).await;
     store_only(&mut life).await;
+    let source = api.world.files.make_video(&video).unwrap();
+    source.write(SOURCE, b"media").unwrap();
     let id = add(&api, "highlights").await;
     let timeline = cut(video.as_str());
     let answer = api
@@ -189,6 +195,8 @@ async fn a_production_opens_a_journal_and_the_project_follows_it() {
         .await;
     assert_eq!(answer["ProjectId"], json!(id));
     let media = answer["MediaId"].as_str().unwrap();
+    let pin = api.world.files.media_path(&VideoId::new(media), &format!("parts/{video}.mp4"));
+    assert_eq!(std::fs::metadata(pin).unwrap().ino(), source.metadata(SOURCE).unwrap().ino(), "it is kept at hand");
     let opening = opening(&api, media).await;
     let frozen: Timeline = serde_json::from_str(&opening.timeline).unwrap();
     assert_eq!((frozen.clips[0].cut.from_ms, frozen.clips[0].cut.to_ms, frozen.width), (1000, Some(4500), Some(640)));

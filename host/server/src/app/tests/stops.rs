@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime};
 use reprise_lifecycle::broadcast::{PartState, Publishing};
 use reprise_lifecycle::id::VideoId;
 use reprise_lifecycle::record::{LeaveCause, Record};
+use reprise_lifecycle::time::Timestamp;
 
 use super::stage::{Stage, eventually};
 use crate::files;
-use crate::testkit::World;
+use crate::testkit::{World, recording};
 
 #[tokio::test]
 async fn a_server_that_is_asked_to_stop_closes_the_part_before_the_leave() {
@@ -72,26 +73,42 @@ async fn a_catalogue_that_takes_nothing_keeps_neither_a_stop_nor_a_stream() {
 }
 
 #[tokio::test]
-async fn after_a_crash_the_break_begins_with_the_last_media() {
-    let world = World::new().await;
-    world.tenant("acme").await;
-    let mut life = world.broadcast("acme", "b1").await;
-    let (epoch, first_ms) = (life.state.epoch, 0);
-    life.put(reprise_lifecycle::input::Input::PartOpening { epoch, video: None, audio: None, first_ms }).await;
-    let id = life.state.id.clone();
-    let video = VideoId::of_part(&id, 0);
-    let dir = world.files.make_video(&video).unwrap();
-    let written = SystemTime::now() - Duration::from_secs(90);
-    dir.create(files::SOURCE).unwrap().into_std().set_modified(written).unwrap();
+async fn after_a_crash_the_break_lies_where_the_last_media_ends() {
+    let torn =
+        |whole: u64, more: u64| [recording(whole), recording(more)[recording(1).len()..][..100].to_vec()].concat();
+    for (what, closed, file, media_ms) in [
+        ("whole fragments", false, Some(recording(3)), Some(3_000)),
+        ("one that is torn", false, Some(torn(2, 3)), Some(2_000)),
+        ("nothing yet", false, Some(Vec::new()), None),
+        ("nothing yet after another part", true, Some(Vec::new()), Some(10_000)),
+        ("not even a file", true, None, Some(10_000)),
+    ] {
+        let world = World::new().await;
+        world.tenant("acme").await;
+        let mut life = world.broadcast("acme", "b1").await;
+        if closed {
+            life.part(0).await;
+        }
+        let (epoch, first_ms) = (life.state.epoch, 0);
+        life.put(reprise_lifecycle::input::Input::PartOpening { epoch, video: None, audio: None, first_ms }).await;
+        let id = life.state.id.clone();
+        let video = VideoId::of_part(&id, life.state.open_part().unwrap());
+        let written = SystemTime::now() - Duration::from_secs(90);
+        if let Some(bytes) = &file {
+            let dir = world.files.make_video(&video).unwrap();
+            dir.write(files::SOURCE, bytes).unwrap();
+            dir.open(files::SOURCE).unwrap().into_std().set_modified(written).unwrap();
+        }
 
-    let _driver = world.driver().await;
-    let at = eventually(async || {
-        world.store.journal(&id).await.unwrap().into_iter().find_map(|record| match record {
-            Record::PublisherLeft { last_media_at, .. } => Some(last_media_at),
-            _ => None,
+        let _driver = world.driver().await;
+        let stood = eventually(async || {
+            world.store.journal(&id).await.unwrap().into_iter().find_map(|record| match record {
+                Record::PublisherLeft { media_ms, last_media_at, .. } => Some((media_ms, last_media_at)),
+                _ => None,
+            })
         })
-    })
-    .await;
-    let written_ms = written.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as i64;
-    assert_eq!(at.map(|at| at.0), Some(written_ms));
+        .await;
+        let written_ms = written.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as i64;
+        assert_eq!(stood, (media_ms, file.map(|_| Timestamp(written_ms))), "{what}");
+    }
 }
