@@ -45,6 +45,7 @@ bench: setup ## Print the figures that README quotes
 	$(CARGO) bench -p reprise-policy
 	$(CARGO) build --release
 	$(CARGO) run --release -p reprise-tests --bin bench
+	$(CARGO) run --release -p reprise-tests --bin bench ladder 60 300 900
 	$(CARGO) run --release -p reprise-tests --bin bench-compose
 
 # Whatever a fresh Debian or Ubuntu with rustup lacks.
