@@ -67,6 +67,16 @@ pub(crate) struct Nginx {
     _process: Child,
 }
 
+/// The worker outlives a master that is killed, so it goes with this too.
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let worker = i32::try_from(self.worker).ok().map(nix::unistd::Pid::from_raw);
+        if let Some(worker) = worker {
+            let _ = nix::sys::signal::kill(worker, nix::sys::signal::Signal::SIGKILL);
+        }
+    }
+}
+
 /// Starts nginx-rtmp as a recorder, if it is installed.
 pub(crate) async fn nginx(scratch: &Path) -> anyhow::Result<Option<Nginx>> {
     let module = Path::new("/usr/lib/nginx/modules/ngx_rtmp_module.so");
