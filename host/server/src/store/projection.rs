@@ -1,5 +1,6 @@
-//! Read models: rows for listings, written from the folded broadcast in the transaction of its records. They
-//! hold nothing that the journals do not, and could be made again from them.
+//! Read models: rows for listings, written from the folded broadcast in the transaction of its records. They could be
+//! made again from the journals, but for what a tenant says of its videos: title, description, tags, category, cover
+//! and user data are written once here and are the tenant's to change from then on.
 
 use std::collections::{BTreeMap, BTreeSet};
 

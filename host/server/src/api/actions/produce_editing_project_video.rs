@@ -31,7 +31,7 @@ pub(super) async fn run(call: &Call<'_>, params: &Params) -> Result<Answer, Erro
     check_app(params)?;
     let config = Config::read(params)?;
     let metadata = produce::metadata(params)?;
-    let request = requests::request(params)?;
+    let request = requests::request(call, params)?;
     let (mut project, is_new) = match params.get(PROJECT_ID) {
         Some(id) => (editing::find(call, id).await?, false),
         None if params.get(TIMELINE).is_none() => {

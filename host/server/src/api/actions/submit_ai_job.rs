@@ -28,7 +28,7 @@ pub(super) async fn run(call: &Call<'_>, params: &Params) -> Result<Answer, Erro
         let read = serde_json::from_str::<IgnoredAny>(config);
         read.map_err(|error| Error::invalid("Config", format!("it must be JSON: {error}")))?;
     }
-    let request = requests::request(params)?;
+    let request = requests::request(call, params)?;
     let video = media(call, params).await?;
     requests::check_status(&video.status)?;
     let job = new_id();

@@ -20,7 +20,7 @@ use crate::api::{Call, pictures};
 
 pub(super) async fn run(call: &Call<'_>, params: &Params) -> Result<Answer, Error> {
     params.required("VideoId")?;
-    let request = requests::request(params)?;
+    let request = requests::request(call, params)?;
     let wanted = match params.get("SnapshotTemplateId") {
         Some(id) => pictures::of_template(&picture_templates::find(call, id).await?.config)?,
         None => pictures::of_params(params)?,

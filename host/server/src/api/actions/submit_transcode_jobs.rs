@@ -4,11 +4,11 @@
 use reprise_lifecycle::id::{BroadcastId, GroupId, JobId, TaskId, VideoId};
 use reprise_lifecycle::input::Input;
 use reprise_lifecycle::record::TaskPlan;
-use reprise_lifecycle::work::{DEFAULT_PRIORITY, Request};
+use reprise_lifecycle::work::Request;
 use serde_json::{Value, json};
 
 use super::shared::groups::{self, new_id};
-use super::shared::{requests, user_data, videos};
+use super::shared::{requests, videos};
 use crate::api::Call;
 use crate::api::error::{self, Error};
 use crate::api::params::Params;
@@ -29,10 +29,8 @@ pub(super) async fn run(call: &Call<'_>, params: &Params) -> Result<Answer, Erro
     if params.get("EncryptConfig").is_some() {
         return Err(Error::Unsupported("EncryptConfig: this server does not encrypt renditions".to_owned()));
     }
-    let priority = params.int("Priority", i64::from(DEFAULT_PRIORITY), 1..=10)?;
-    let priority = u8::try_from(priority).unwrap_or(DEFAULT_PRIORITY);
     let session = session(params)?;
-    let request = Request { priority, ..user_data::request(call, params)? };
+    let request = requests::request(call, params)?;
     let video = videos::named(call, params).await?;
     let task = TaskId::new(new_id());
     // Before anything else: who sends a request twice is to learn so, whatever became of the video by the first one.

@@ -1,11 +1,10 @@
 //! `UserData`: what comes with a request for work. Its members are objects, or strings that hold them.
 
-use reprise_lifecycle::work::Request;
 use serde_json::{Map, Value};
 
-use crate::api::Call;
 use crate::api::error::Error;
 use crate::api::params::Params;
+use crate::delivery::address::Guard;
 use crate::delivery::target::{Host, Target};
 
 const USER_DATA: &str = "UserData";
@@ -19,10 +18,10 @@ const MAX_URL_BYTES: usize = 256;
 /// Both members at their longest, escaped.
 const MAX_BYTES: usize = 4096;
 
-/// What the request carries, with the default priority.
-pub(crate) fn request(call: &Call<'_>, params: &Params) -> Result<Request, Error> {
+/// The text for the events, which comes back as a text whatever it was, and the receiver of them.
+pub(super) fn read(params: &Params, guard: &Guard) -> Result<(Option<String>, Option<String>), Error> {
     let Some(text) = params.text(USER_DATA, MAX_BYTES)? else {
-        return Ok(Request::default());
+        return Ok((None, None));
     };
     let data: Map<String, Value> =
         serde_json::from_str(text).map_err(|_| Error::invalid(USER_DATA, "it must be a JSON object"))?;
@@ -34,11 +33,11 @@ pub(crate) fn request(call: &Call<'_>, params: &Params) -> Result<Request, Error
     if extend.as_ref().is_some_and(|extend| extend.len() > MAX_EXTEND_BYTES) {
         return Err(Error::invalid("UserData.Extend", format!("it must be at most {MAX_EXTEND_BYTES} bytes")));
     }
-    let callback = data.get("MessageCallback").map(|member| callback(call, member)).transpose()?.flatten();
-    Ok(Request { extend: extend.filter(|extend| !extend.is_empty()), callback, ..Request::default() })
+    let callback = data.get("MessageCallback").map(|member| callback(guard, member)).transpose()?.flatten();
+    Ok((extend.filter(|extend| !extend.is_empty()), callback))
 }
 
-fn callback(call: &Call<'_>, member: &Value) -> Result<Option<String>, Error> {
+fn callback(guard: &Guard, member: &Value) -> Result<Option<String>, Error> {
     let invalid = |reason: String| Error::invalid("UserData.MessageCallback", reason);
     let unwrapped;
     let member = match member {
@@ -64,7 +63,7 @@ fn callback(call: &Call<'_>, member: &Value) -> Result<Option<String>, Error> {
     }
     let target = Target::parse(url).map_err(|error| invalid(error.to_string()))?;
     if let Host::Address(address) = target.host {
-        call.context.settings.callback_guard.check(address).map_err(|refused| invalid(refused.to_string()))?;
+        guard.check(address).map_err(|refused| invalid(refused.to_string()))?;
     }
     Ok(Some(url.to_owned()))
 }
