@@ -5,7 +5,7 @@
 /// The types and the imports.
 mod shared {
     wit_bindgen::generate!({
-        path: "../wit",
+        path: "../wit/0.1",
         inline: "
             package reprise:bindings;
             world shared {
@@ -31,7 +31,7 @@ pub use types::{
 /// The ends of the hook `template-group`.
 pub mod template_group {
     wit_bindgen::generate!({
-        path: "../wit",
+        path: "../wit/0.1",
         world: "reprise:policy/template-group-policy",
         with: {
             "reprise:policy/types@0.1.0": super::types,
@@ -45,7 +45,7 @@ pub mod template_group {
 /// The ends of the hook `compose-rules`.
 pub mod compose_rules {
     wit_bindgen::generate!({
-        path: "../wit",
+        path: "../wit/0.1",
         world: "reprise:policy/compose-rules-policy",
         with: {
             "reprise:policy/types@0.1.0": super::types,
@@ -59,7 +59,7 @@ pub mod compose_rules {
 /// The ends of the hook `callback`.
 pub mod callback {
     wit_bindgen::generate!({
-        path: "../wit",
+        path: "../wit/0.1",
         world: "reprise:policy/callback-policy",
         with: {
             "reprise:policy/types@0.1.0": super::types,
@@ -73,7 +73,7 @@ pub mod callback {
 /// The ends of the check of settings.
 pub mod settings {
     wit_bindgen::generate!({
-        path: "../wit",
+        path: "../wit/0.1",
         world: "reprise:policy/checked-settings",
         pub_export_macro: true,
         default_bindings_module: "reprise_plugin::private::settings",

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::question::{Answer, Hook};
 
-/// Why a policy gave no usable answer. Each is the guest's doing, except `Overloaded` and `Unavailable`.
+/// Why a policy gave no usable answer. Each is the guest's doing, except `Overloaded` and `Unavailable`; `RateLimited`
+/// and `BreakerOpen` are what follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
@@ -29,6 +30,23 @@ pub enum FailureKind {
     Overloaded,
     /// The component could not be loaded.
     Unavailable,
+    /// It was asked more often than its limits allow.
+    RateLimited,
+    /// It failed so often that it is not asked for a while.
+    BreakerOpen,
+}
+
+impl FailureKind {
+    /// Whether the same question, settings, state and component fail the same way again. What depended on the machine
+    /// or on other calls does not.
+    pub fn is_reproducible(self) -> bool {
+        match self {
+            Self::Trap | Self::Fuel | Self::Memory | Self::Stack | Self::TooLarge | Self::BadAnswer | Self::Refused => {
+                true
+            }
+            Self::Deadline | Self::Overloaded | Self::Unavailable | Self::RateLimited | Self::BreakerOpen => false,
+        }
+    }
 }
 
 /// A policy's failure.
@@ -82,6 +100,45 @@ pub struct Provenance {
     pub elapsed_us: u64,
     /// Lines the guest logged, already bounded.
     pub log: Vec<String>,
+    /// The binding through which it was asked; absent in records older than named bindings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<String>,
+    /// The rollout whose candidate it was, where it was asked in place of the active version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<i64>,
+    /// Why, in the guest's own words for the tenant, already bounded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Where the code came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<CodeSource>,
+    /// The revision of the plugin's state that the call saw; absent if it cannot see any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_revision: Option<u64>,
+    /// What it writes to its state: done with the record of this decision, or not at all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writes: Vec<StateWrite>,
+}
+
+/// Where the machine code of a call came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CodeSource {
+    /// It was loaded already.
+    Memory,
+    /// From the sealed cache on disk.
+    Disk,
+    /// It was compiled for this call.
+    Compiled,
+}
+
+/// One change of a plugin's state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateWrite {
+    /// The key.
+    pub key: String,
+    /// Its new value; absent if the key goes.
+    pub value: Option<String>,
 }
 
 /// What was done with a verdict.
@@ -110,5 +167,5 @@ pub struct Decision {
     /// What was done.
     pub applied: Applied,
     /// Who said it; absent when nobody was asked.
-    pub provenance: Option<Provenance>,
+    pub provenance: Option<Box<Provenance>>,
 }

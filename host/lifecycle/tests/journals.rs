@@ -152,6 +152,8 @@ fn every_stored_word_of_a_decision_is_spelled_as_ever() {
     spelled(FailureKind::Refused, json!("refused"));
     spelled(FailureKind::Overloaded, json!("overloaded"));
     spelled(FailureKind::Unavailable, json!("unavailable"));
+    spelled(FailureKind::RateLimited, json!("rate_limited"));
+    spelled(FailureKind::BreakerOpen, json!("breaker_open"));
     spelled(Verdict::NoPolicy, json!("no_policy"));
     spelled(
         Verdict::Answered(Answer::ComposeRules(ComposeAnswer::Skip)),

@@ -4,7 +4,7 @@
 //! the interfaces' parts (`template_group::GuestIndices` and so on), each of which is looked for by itself.
 
 wasmtime::component::bindgen!({
-    path: "../../wit",
+    path: "../../wit/0.1",
     world: "policy",
     imports: { default: trappable },
 });

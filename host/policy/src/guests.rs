@@ -11,7 +11,7 @@ use crate::encode::encode_component;
 use crate::engine::{Engine, EngineOptions, compiler_engine};
 
 /// The contract, as authors read it.
-const WIT: &str = include_str!("../../../wit/policy.wit");
+const WIT: &str = include_str!("../../../wit/0.1/policy.wit");
 
 /// A core module that implements a world.
 pub(crate) struct Core {

@@ -1,6 +1,7 @@
 //! Policies on the server's side: which one a stream has at a hook, a slot to run it in, and what its verdict
 //! comes to. The engine itself is `reprise-policy`; it blocks, so it runs on blocking threads.
 
+mod activate;
 mod admit;
 mod ask;
 mod binding;
@@ -17,12 +18,13 @@ use reprise_policy::{
 };
 use tokio::sync::Semaphore;
 
-pub use self::admit::{ActivateError, Activation, PushError};
+pub use self::activate::{ActivateError, Activation};
+pub use self::admit::PushError;
 pub use self::ask::Asked;
 use crate::config;
 use crate::driver::Shapes;
 use crate::files::Files;
-use crate::store::plugins::Bound;
+use crate::store::bindings::Bound;
 use crate::store::{self, Store};
 
 /// Loaded policies kept ready. Each is some hundred kilobytes of machine code; the rest are loaded again from the

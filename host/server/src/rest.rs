@@ -13,6 +13,7 @@
 //! no SQL, no media and nothing of the vendor's names.
 
 mod auth;
+mod bindings;
 mod broadcasts;
 mod decisions;
 mod deliveries;

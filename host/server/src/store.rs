@@ -5,6 +5,8 @@
 //! `synchronous=FULL`, because with NORMAL acknowledged commits vanish at a power cut.
 
 pub mod analyses;
+pub mod bindings;
+pub mod changes;
 pub mod decisions;
 pub mod deliveries;
 pub mod editing;

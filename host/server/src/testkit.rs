@@ -270,7 +270,7 @@ impl Life<'_> {
             question_digest: "0".repeat(64),
             verdict: Verdict::Answered(Answer::TemplateGroup(TemplateGroupAnswer::Group("g1".to_owned()))),
             applied: Applied::Answer,
-            provenance: Some(Provenance {
+            provenance: Some(Box::new(Provenance {
                 plugin: "by-stream".to_owned(),
                 version: 1,
                 digest: "d".repeat(64),
@@ -279,7 +279,13 @@ impl Life<'_> {
                 fuel: 12_345,
                 elapsed_us: 678,
                 log: vec!["chose g1".to_owned()],
-            }),
+                binding: Some("default".to_owned()),
+                rollout: None,
+                reason: None,
+                code: None,
+                state_revision: None,
+                writes: Vec::new(),
+            })),
         };
         let logged = LoggedDecision {
             question: "{\"about\":\"a video\"}".to_owned(),

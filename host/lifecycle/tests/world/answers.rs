@@ -2,7 +2,9 @@
 //! of what they are asked about. The same effect performed in two lives, or twice in one, gives the same answer.
 
 use reprise_lifecycle::broadcast::{Broadcast, PartState};
-use reprise_lifecycle::decision::{Applied, Decision, Failure, FailureKind, Provenance, Verdict};
+use reprise_lifecycle::decision::{
+    Applied, CodeSource, Decision, Failure, FailureKind, Provenance, StateWrite, Verdict,
+};
 use reprise_lifecycle::effect::Effect;
 use reprise_lifecycle::id::{BroadcastId, EffectId, GroupId, JobId, PartIndex, TaskId, TemplateId, TenantId, VideoId};
 use reprise_lifecycle::input::Input;
@@ -388,15 +390,23 @@ pub(crate) fn closed_parts(broadcast: &Broadcast) -> usize {
 
 fn said(hook: Hook, effect: EffectId, verdict: Verdict, applied: Applied, resolution: Resolution) -> Input {
     let asked = !matches!(verdict, Verdict::NoPolicy);
-    let provenance = asked.then(|| Provenance {
-        plugin: "by-stream".to_owned(),
-        version: 3,
-        digest: "0f".repeat(32),
-        interface: "reprise:policy@0.1.0".to_owned(),
-        settings_revision: 2,
-        fuel: 12_345,
-        elapsed_us: 81,
-        log: vec!["chose\nby \"height\"".to_owned()],
+    let provenance = asked.then(|| {
+        Box::new(Provenance {
+            plugin: "by-stream".to_owned(),
+            version: 3,
+            digest: "0f".repeat(32),
+            interface: "reprise:policy@0.1.0".to_owned(),
+            settings_revision: 2,
+            fuel: 12_345,
+            elapsed_us: 81,
+            log: vec!["chose\nby \"height\"".to_owned()],
+            binding: Some("default".to_owned()),
+            rollout: None,
+            reason: Some("it is tall".to_owned()),
+            code: Some(CodeSource::Memory),
+            state_revision: Some(4),
+            writes: vec![StateWrite { key: "last".to_owned(), value: Some("g1".to_owned()) }],
+        })
     });
     Input::VerdictGiven {
         effect,

@@ -13,7 +13,7 @@ use bindings::exports::reprise::policy::{callback, template_group};
 use bindings::reprise::policy::types;
 
 mod bindings {
-    wasmtime::component::bindgen!({ path: "../../wit", world: "policy" });
+    wasmtime::component::bindgen!({ path: "../../wit/0.1", world: "policy" });
 }
 
 /// A question in the words of the guest, natively and for the engine.

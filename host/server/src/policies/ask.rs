@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Policies;
-use crate::store::plugins::Bound;
+use crate::store::bindings::Bound;
 
 /// A question and what was said to it, before anything is done about it.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub struct Asked {
     /// What applies if it failed.
     pub failure_policy: FailurePolicy,
     /// Who said it.
-    pub provenance: Option<Provenance>,
+    pub provenance: Option<Box<Provenance>>,
 }
 
 impl Asked {
@@ -72,7 +72,7 @@ impl Policies {
         Asked {
             question: text,
             failure_policy: failure_policy(&bound),
-            provenance: Some(provenance(&bound, &evaluation)),
+            provenance: Some(Box::new(provenance(&bound, &evaluation))),
             verdict: evaluation.verdict,
         }
     }
@@ -127,5 +127,11 @@ fn provenance(bound: &Bound, evaluation: &Evaluation) -> Provenance {
         fuel: evaluation.fuel,
         elapsed_us: evaluation.elapsed_us,
         log: evaluation.log.clone(),
+        binding: None,
+        rollout: None,
+        reason: None,
+        code: None,
+        state_revision: None,
+        writes: Vec::new(),
     }
 }

@@ -2,7 +2,7 @@
 
 use reprise_lifecycle::question::{Hook, StreamKey};
 
-use crate::store::plugins::Bound;
+use crate::store::bindings::Bound;
 
 /// Whether a binding is asked at this hook for this stream. Only a binding of all streams is asked about what has
 /// none.

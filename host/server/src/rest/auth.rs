@@ -27,7 +27,7 @@ const TENANT_PATHS: &str = "/v1/tenants/";
 #[derive(Clone, Debug)]
 enum Caller {
     Admin,
-    Tenant(Tenant),
+    Tenant(Tenant, String),
 }
 
 /// The tenant a request is about, as [`guard`] allowed it.
@@ -38,7 +38,11 @@ pub(super) struct Scope(pub(super) Tenant);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Admin(());
 
-/// Lets a request through with its [`Scope`] and, for the admin, [`Admin`]; or refuses it.
+/// Who asks, as the log of changes names them: `admin`, or `key:` and the id of a tenant's access key.
+#[derive(Clone, Debug)]
+pub(super) struct Actor(pub(super) String);
+
+/// Lets a request through with its [`Scope`], its [`Actor`] and, for the admin, [`Admin`]; or refuses it.
 pub(super) async fn guard(
     State(shared): State<Arc<Shared>>,
     mut request: Request,
@@ -50,21 +54,26 @@ pub(super) async fn guard(
     let caller = authenticate(&shared, request.headers()).await?;
     match (tenant_of(request.uri().path()), &caller) {
         (None, Caller::Admin) => {}
-        (None, Caller::Tenant(_)) => return Err(Error::Forbidden),
-        (Some(name), Caller::Tenant(own)) if name == own.name => {
+        (None, Caller::Tenant(..)) => return Err(Error::Forbidden),
+        (Some(name), Caller::Tenant(own, _)) if name == own.name => {
             request.extensions_mut().insert(Scope(own.clone()));
         }
         // Whether another tenant exists is not told.
-        (Some(_), Caller::Tenant(_)) => return Err(Error::NotFound("tenant")),
+        (Some(_), Caller::Tenant(..)) => return Err(Error::NotFound("tenant")),
         (Some(name), Caller::Admin) => {
             let known = if is_tenant_name(name) { shared.store.tenant(name).await? } else { None };
             let tenant = known.ok_or(Error::NotFound("tenant"))?;
             request.extensions_mut().insert(Scope(tenant));
         }
     }
-    if let Caller::Admin = caller {
-        request.extensions_mut().insert(Admin(()));
-    }
+    let actor = match caller {
+        Caller::Admin => {
+            request.extensions_mut().insert(Admin(()));
+            "admin".to_owned()
+        }
+        Caller::Tenant(_, key) => format!("key:{key}"),
+    };
+    request.extensions_mut().insert(Actor(actor));
     let mut response = next.run(request).await;
     // Answers are for who asked, and some hold a secret that is shown once.
     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -89,7 +98,7 @@ async fn authenticate(shared: &Shared, headers: &HeaderMap) -> Result<Caller, Er
     let held = key.as_ref().map_or_else(|| SecretString::from(""), |key| key.secret.clone());
     let fits = same(secret, &held);
     match key.filter(|key| key.active && fits) {
-        Some(key) => Ok(Caller::Tenant(key.tenant)),
+        Some(key) => Ok(Caller::Tenant(key.tenant, id.to_owned())),
         None => Err(Error::Unauthenticated),
     }
 }
@@ -115,6 +124,14 @@ impl<S: Sync> FromRequestParts<S> for Scope {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
         parts.extensions.get().cloned().ok_or_else(|| Error::Internal("a route without its tenant".to_owned()))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Actor {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        parts.extensions.get().cloned().ok_or_else(|| Error::Internal("a route without who asks".to_owned()))
     }
 }
 

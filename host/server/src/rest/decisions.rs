@@ -132,7 +132,7 @@ fn view(row: DecisionRow) -> Result<DecisionView, Error> {
         question_digest: decision.question_digest,
         verdict: serde_json::to_value(&decision.verdict).map_err(unreadable)?,
         applied: serde_json::to_value(decision.applied).map_err(unreadable)?,
-        provenance: decision.provenance.map(ProvenanceView::from),
+        provenance: decision.provenance.map(|made| ProvenanceView::from(*made)),
     })
 }
 

@@ -11,7 +11,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    Shared, broadcasts, decisions, deliveries, events, images, plugins, record_configs, streams, tasks, tenants, videos,
+    Shared, bindings, broadcasts, decisions, deliveries, events, images, plugins, record_configs, streams, tasks,
+    tenants, videos,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -66,8 +67,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .merge(plugins::uploads())
         .merge(images::uploads())
         .routes(routes!(images::delete))
-        .routes(routes!(plugins::activate))
-        .routes(routes!(plugins::deactivate))
+        .routes(routes!(bindings::activate))
+        .routes(routes!(bindings::deactivate))
 }
 
 /// The OpenAPI document of everything under `/v1`.

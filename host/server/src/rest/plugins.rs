@@ -1,4 +1,4 @@
-//! A tenant's plugins: uploaded as versions that never change, and bound to streams.
+//! A tenant's plugins: uploaded as versions that never change.
 
 use std::sync::Arc;
 
@@ -14,11 +14,13 @@ use utoipa_axum::routes;
 
 use super::Shared;
 use super::auth::Scope;
+use super::bindings::BindingView;
 use super::error::{Error, ErrorBody};
 use super::extract::{Body, Id};
 use super::form::when;
-use crate::policies::{ActivateError, Activation, PushError};
-use crate::store::plugins::{Binding, Bound, PluginVersion};
+use crate::policies::PushError;
+use crate::store::bindings::Bound;
+use crate::store::plugins::PluginVersion;
 
 /// Body of an upload: a component of the largest accepted size in base64, and its settings. What is accepted is
 /// decided where components are inspected; this only bounds what is held to look at it.
@@ -35,20 +37,6 @@ pub(super) struct Upload {
     component_base64: String,
     /// The text that the policy is given as its settings, usually JSON; `{}` if absent.
     settings: Option<String>,
-}
-
-/// Which streams are to use which version. What is absent is the newest version, all applications, all streams.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ActivationBody {
-    /// An older version: a rollback.
-    version: Option<i64>,
-    /// An application, or a pattern with `*`.
-    app: Option<String>,
-    /// A stream name, or a pattern with `*`.
-    stream: Option<String>,
-    /// What applies when the policy fails: `fallback` (the static configuration) or `reject` (nothing is done).
-    failure_policy: Option<String>,
 }
 
 /// An uploaded version.
@@ -70,17 +58,6 @@ pub(super) struct VersionView {
     pushed_at: String,
 }
 
-/// Which streams use a version.
-#[derive(Serialize, ToSchema)]
-pub(super) struct BindingView {
-    plugin: String,
-    version: i64,
-    app: String,
-    stream: String,
-    failure_policy: String,
-    activated_at: String,
-}
-
 /// A plugin with all its versions, newest first.
 #[derive(Serialize, ToSchema)]
 pub(super) struct PluginView {
@@ -94,13 +71,6 @@ pub(super) struct PluginView {
 #[derive(Serialize, ToSchema)]
 pub(super) struct PluginList {
     plugins: Vec<PluginView>,
-}
-
-/// What a deactivation found.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Deactivated {
-    /// Whether streams used it until now.
-    was_active: bool,
 }
 
 /// The routes that take a component.
@@ -174,53 +144,6 @@ pub(super) async fn push(
     Ok((StatusCode::CREATED, Json(version.into())))
 }
 
-/// Binds streams to a version, in place of the plugin's earlier binding. Calls under way end on the old one.
-#[utoipa::path(
-    post,
-    path = "/v1/tenants/{tenant}/plugins/{plugin}/activate",
-    tag = "plugins",
-    params(
-        ("tenant" = String, Path, description = "The tenant."),
-        ("plugin" = String, Path, description = "The plugin."),
-    ),
-    request_body = ActivationBody,
-    responses((status = 200, body = BindingView), (status = "default", description = "Why not.", body = ErrorBody)),
-)]
-pub(super) async fn activate(
-    State(shared): State<Arc<Shared>>,
-    Scope(tenant): Scope,
-    Id(ids): Id<(String, String)>,
-    Body(body): Body<ActivationBody>,
-) -> Result<Json<BindingView>, Error> {
-    let (_, name) = ids;
-    let activation =
-        Activation { version: body.version, app: body.app, stream: body.stream, failure_policy: body.failure_policy };
-    let binding = shared.policies.activate(&tenant.name, &name, activation).await?;
-    Ok(Json(binding.into()))
-}
-
-/// Takes a plugin's binding away: its hooks answer as if it were not there.
-#[utoipa::path(
-    post,
-    path = "/v1/tenants/{tenant}/plugins/{plugin}/deactivate",
-    tag = "plugins",
-    params(
-        ("tenant" = String, Path, description = "The tenant."),
-        ("plugin" = String, Path, description = "The plugin."),
-    ),
-    responses((status = 200, body = Deactivated), (status = "default", description = "Why not.", body = ErrorBody)),
-)]
-pub(super) async fn deactivate(
-    State(shared): State<Arc<Shared>>,
-    Scope(tenant): Scope,
-    Id(ids): Id<(String, String)>,
-) -> Result<Json<Deactivated>, Error> {
-    let (_, name) = ids;
-    shared.store.plugin_version(&tenant.name, &name, None).await?.ok_or(Error::NotFound("plugin"))?;
-    let was_active = shared.policies.deactivate(&tenant.name, &name).await?;
-    Ok(Json(Deactivated { was_active }))
-}
-
 /// All plugins by name.
 async fn all(shared: &Shared, tenant: &str) -> Result<Vec<PluginView>, Error> {
     let mut bindings = shared.store.bindings(tenant).await?;
@@ -256,19 +179,6 @@ impl From<PluginVersion> for VersionView {
     }
 }
 
-impl From<Binding> for BindingView {
-    fn from(binding: Binding) -> Self {
-        Self {
-            plugin: binding.plugin,
-            version: binding.version,
-            app: binding.app,
-            stream: binding.stream,
-            failure_policy: binding.failure_policy,
-            activated_at: when(binding.activated_at),
-        }
-    }
-}
-
 impl From<PushError> for Error {
     fn from(error: PushError) -> Self {
         match error {
@@ -278,17 +188,6 @@ impl From<PushError> for Error {
             }
             PushError::Store(error) => error.into(),
             PushError::Files(_) | PushError::Stopping => Self::Internal(error.to_string()),
-        }
-    }
-}
-
-impl From<ActivateError> for Error {
-    fn from(error: ActivateError) -> Self {
-        match error {
-            ActivateError::NotFound => Self::NotFound("plugin or version"),
-            ActivateError::Invalid(why) => Self::Invalid(why.to_owned()),
-            ActivateError::NotReady(_) => Self::Internal(error.to_string()),
-            ActivateError::Store(error) => error.into(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Plugins, their immutable versions, and which streams use which.
+//! Plugins and their immutable versions.
 
 use reprise_lifecycle::time::Timestamp;
 use sqlx::FromRow;
@@ -26,32 +26,6 @@ pub struct PluginVersion {
     pub revision: i64,
     /// When.
     pub pushed_at: i64,
-}
-
-/// Which streams use a version.
-#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
-pub struct Binding {
-    /// The plugin's name.
-    pub plugin: String,
-    /// The active version.
-    pub version: i64,
-    /// Application, or `*`.
-    pub app: String,
-    /// Stream name pattern with `*`.
-    pub stream: String,
-    /// `fallback` or `reject`.
-    pub failure_policy: String,
-    /// When.
-    pub activated_at: i64,
-}
-
-/// A binding with the version it names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bound {
-    /// The binding.
-    pub binding: Binding,
-    /// The version.
-    pub version: PluginVersion,
 }
 
 impl Store {
@@ -120,52 +94,5 @@ impl Store {
                    FROM plugin_versions WHERE tenant = ?1 AND plugin = ?2 AND (?3 IS NULL OR version = ?3) \
                    ORDER BY version DESC LIMIT 1";
         Ok(sqlx::query_as(one).bind(tenant).bind(plugin).bind(version).fetch_optional(&self.reader).await?)
-    }
-
-    /// Binds streams to a version, in place of the plugin's earlier binding.
-    pub async fn bind_plugin(&self, tenant: &str, binding: &Binding) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO bindings (tenant, plugin, version, app, stream, failure_policy, activated_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (tenant, plugin) DO UPDATE \
-             SET version = ?3, app = ?4, stream = ?5, failure_policy = ?6, activated_at = ?7",
-        )
-        .bind(tenant)
-        .bind(&binding.plugin)
-        .bind(binding.version)
-        .bind(&binding.app)
-        .bind(&binding.stream)
-        .bind(&binding.failure_policy)
-        .bind(binding.activated_at)
-        .execute(&self.writer)
-        .await?;
-        Ok(())
-    }
-
-    /// Takes a plugin's binding away. Says whether there was one.
-    pub async fn unbind_plugin(&self, tenant: &str, plugin: &str) -> Result<bool> {
-        let done = sqlx::query("DELETE FROM bindings WHERE tenant = ? AND plugin = ?")
-            .bind(tenant)
-            .bind(plugin)
-            .execute(&self.writer)
-            .await?;
-        Ok(done.rows_affected() > 0)
-    }
-
-    /// A tenant's bindings with their versions, newest activation first.
-    pub async fn bindings(&self, tenant: &str) -> Result<Vec<Bound>> {
-        let bindings: Vec<Binding> = sqlx::query_as(
-            "SELECT plugin, version, app, stream, failure_policy, activated_at FROM bindings \
-             WHERE tenant = ? ORDER BY activated_at DESC, plugin",
-        )
-        .bind(tenant)
-        .fetch_all(&self.reader)
-        .await?;
-        let mut bound = Vec::with_capacity(bindings.len());
-        for binding in bindings {
-            if let Some(version) = self.plugin_version(tenant, &binding.plugin, Some(binding.version)).await? {
-                bound.push(Bound { binding, version });
-            }
-        }
-        Ok(bound)
     }
 }

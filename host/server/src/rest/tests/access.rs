@@ -6,8 +6,9 @@ use utoipa::openapi::OpenApi;
 
 use super::{ADMIN, Desk, code, token_of};
 use crate::rest::document;
+use crate::store::bindings::Binding;
 use crate::store::images::ImageRow;
-use crate::store::plugins::{Binding, PluginVersion};
+use crate::store::plugins::PluginVersion;
 use crate::testkit::noon;
 
 /// Something of each kind that a tenant can have.
@@ -42,11 +43,16 @@ async fn furnish(desk: &Desk, tenant: &str) -> Things {
     desk.world.store.push_plugin(tenant, &version, noon()).await.unwrap();
     let binding = Binding {
         plugin: "p1".to_owned(),
+        name: "default".to_owned(),
         version: 1,
+        settings_revision: 1,
+        domain: "*".to_owned(),
         app: "*".to_owned(),
         stream: "*".to_owned(),
+        priority: 0,
         failure_policy: "reject".to_owned(),
         activated_at: noon().0,
+        activated_by: "admin".to_owned(),
     };
     desk.world.store.bind_plugin(tenant, &binding).await.unwrap();
     super::record_configs::add(desk, tenant, "").await;
