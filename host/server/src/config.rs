@@ -126,6 +126,8 @@ pub struct Policies {
     pub wall_ms: u64,
     /// Fuel of one call.
     pub fuel: u64,
+    /// Threads of backtests; 0 derives it from the cores.
+    pub backtest_threads: usize,
 }
 
 /// How callbacks are sent.

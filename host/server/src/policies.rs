@@ -4,8 +4,12 @@
 mod activate;
 mod admit;
 mod ask;
+pub mod backtest;
 mod binding;
+pub mod compare;
 pub mod decide;
+pub mod follower;
+pub mod rollout;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,7 +20,7 @@ use reprise_lifecycle::question::{Hook, StreamKey};
 use reprise_policy::{
     CallLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluator, LoadedPolicies, SealKey,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 pub use self::activate::{ActivateError, Activation};
 pub use self::admit::PushError;
@@ -52,6 +56,9 @@ pub struct Policies {
     tenant_slots: Mutex<BTreeMap<String, Arc<Semaphore>>>,
     /// Every tenant's bindings, newest activation first: the store's, kept for the callback hook's quick question.
     bound: RwLock<BTreeMap<String, Arc<Vec<Bound>>>>,
+    canaries: rollout::Canaries,
+    /// Rung when decisions were recorded.
+    follow: Arc<Notify>,
 }
 
 impl std::fmt::Debug for Policies {
@@ -72,7 +79,11 @@ impl Policies {
         seal: [u8; 32],
     ) -> Result<Self, EngineError> {
         let calls = u32::try_from(config.concurrent).unwrap_or(u32::MAX);
-        let engine = Engine::new(EngineOptions { max_concurrent_calls: calls.saturating_add(COMPILERS as u32) })?;
+        let aside = follower::AT_ONCE.saturating_add(backtest::threads(config.backtest_threads));
+        let aside = u32::try_from(aside).unwrap_or(u32::MAX);
+        let engine = Engine::new(EngineOptions {
+            max_concurrent_calls: calls.saturating_add(COMPILERS as u32).saturating_add(aside),
+        })?;
         let limits = CallLimits {
             fuel: config.fuel,
             cpu: Duration::from_millis(config.deadline_ms),
@@ -94,6 +105,8 @@ impl Policies {
             wait: Duration::from_millis(config.wait_ms),
             tenant_slots: Mutex::default(),
             bound: RwLock::default(),
+            canaries: rollout::Canaries::default(),
+            follow: Arc::default(),
         })
     }
 
@@ -102,6 +115,11 @@ impl Policies {
     pub fn with_compiler(mut self, program: PathBuf) -> Self {
         self.compiler.program = program;
         self
+    }
+
+    /// What is rung when decisions were recorded, for whoever follows them.
+    pub fn to_follow(&self) -> Arc<Notify> {
+        Arc::clone(&self.follow)
     }
 
     /// Reads all tenants' bindings from the store.

@@ -88,6 +88,7 @@ impl Shaper {
         let place = stream.as_ref().map_or(("", ""), |stream| (stream.app.as_str(), stream.name.as_str()));
         let at = clock::now().0;
         self.store.shape_delivery(&delivery, place, &decided.question, &decided.decision, &decided.outcome, at).await?;
+        self.policies.to_follow().notify_one();
         Ok(true)
     }
 }

@@ -5,6 +5,7 @@
 //! `synchronous=FULL`, because with NORMAL acknowledged commits vanish at a power cut.
 
 pub mod analyses;
+pub mod backtests;
 pub mod bindings;
 pub mod changes;
 pub mod decisions;
@@ -25,9 +26,12 @@ mod projection;
 mod queue;
 pub mod record_configs;
 pub mod record_settings;
+pub mod rollouts;
 pub mod seal;
 pub mod search;
 pub mod sessions;
+pub mod settings;
+pub mod state;
 mod sweep;
 pub mod template_groups;
 pub mod tenants;
