@@ -1,7 +1,10 @@
 //! `reprise plugin`: one file for each subject, all commands on one level.
 
 mod author;
+mod backtests;
 mod bindings;
+mod differing;
+mod rollouts;
 mod versions;
 
 use std::process::ExitCode;
@@ -32,6 +35,10 @@ enum Command {
     Versions(versions::Versions),
     #[command(flatten)]
     Bindings(bindings::Bindings),
+    #[command(flatten)]
+    Rollouts(rollouts::Rollouts),
+    #[command(flatten)]
+    Backtests(backtests::Backtests),
 }
 
 impl Plugin {
@@ -46,6 +53,11 @@ impl Plugin {
                 Command::Author(_) => Value::Null,
                 Command::Versions(versions) => versions.ask(&api).await?,
                 Command::Bindings(bindings) => bindings.ask(&api).await?,
+                Command::Rollouts(rollouts) => match rollouts.ask(&api, self.json).await? {
+                    Some(answer) => answer,
+                    None => return Ok(ExitCode::SUCCESS),
+                },
+                Command::Backtests(backtests) => return backtests.run(&api, self.json).await,
             };
             if self.json {
                 println!("{answer}");

@@ -11,8 +11,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    Shared, bindings, broadcasts, decisions, deliveries, events, images, plugins, record_configs, streams, tasks,
-    tenants, videos,
+    Shared, backtests, bindings, broadcasts, decisions, deliveries, events, images, plugins, record_configs, rollouts,
+    streams, tasks, tenants, videos,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -69,6 +69,18 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(images::delete))
         .routes(routes!(bindings::activate))
         .routes(routes!(bindings::deactivate))
+        .routes(routes!(rollouts::shadow))
+        .routes(routes!(rollouts::canary))
+        .routes(routes!(rollouts::list_all, rollouts::start_fleet))
+        .routes(routes!(rollouts::list))
+        .routes(routes!(rollouts::show, rollouts::change))
+        .routes(routes!(rollouts::promote))
+        .routes(routes!(rollouts::stop))
+        .routes(routes!(rollouts::differences))
+        .routes(routes!(backtests::list, backtests::begin))
+        .routes(routes!(backtests::show))
+        .routes(routes!(backtests::stop))
+        .routes(routes!(backtests::differences))
 }
 
 /// The OpenAPI document of everything under `/v1`.
