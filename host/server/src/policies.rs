@@ -42,6 +42,8 @@ pub struct Policies {
     store: Store,
     files: Arc<Files>,
     evaluator: Evaluator,
+    /// What one call may use up, as configured.
+    limits: CallLimits,
     engine: Engine,
     loaded: LoadedPolicies,
     seal: SealKey,
@@ -84,7 +86,8 @@ impl Policies {
         Ok(Self {
             store,
             files,
-            evaluator: Evaluator::new(engine.clone(), limits),
+            evaluator: Evaluator::new(engine.clone()),
+            limits,
             engine,
             loaded: LoadedPolicies::new(LOADED),
             seal: SealKey::new(seal),

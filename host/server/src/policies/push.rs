@@ -187,8 +187,8 @@ impl Policies {
     fn admit(&self, component: &[u8], settings: &str) -> Result<Inspection, PushError> {
         let inspection = inspect(component, &AdmissionLimits::default())?;
         let loaded = self.load_fresh(component, &inspection)?;
-        self.evaluator.trial(&loaded)?;
-        self.evaluator.check_settings(&loaded, settings)?;
+        self.evaluator.trial(&loaded, &self.limits)?;
+        self.evaluator.check_settings(&loaded, settings, &self.limits)?;
         self.files.keep_component(&inspection.digest, component)?;
         self.loaded.insert(loaded);
         Ok(inspection)
