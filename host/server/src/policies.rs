@@ -9,7 +9,9 @@ mod binding;
 pub mod compare;
 pub mod decide;
 pub mod follower;
+mod push;
 pub mod rollout;
+pub mod signature;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,12 +25,13 @@ use reprise_policy::{
 use tokio::sync::{Notify, Semaphore};
 
 pub use self::activate::{ActivateError, Activation};
-pub use self::admit::PushError;
 pub use self::ask::Asked;
+pub use self::push::{Push, PushError, Pushed, Signed};
 use crate::config;
 use crate::driver::Shapes;
 use crate::files::Files;
 use crate::store::bindings::Bound;
+use crate::store::quotas::Quotas;
 use crate::store::{self, Store};
 
 /// Loaded policies kept ready. Each is some hundred kilobytes of machine code; the rest are loaded again from the
@@ -52,6 +55,7 @@ pub struct Policies {
     compilers: Semaphore,
     slots: Arc<Semaphore>,
     per_tenant: usize,
+    quotas: Quotas,
     wait: Duration,
     tenant_slots: Mutex<BTreeMap<String, Arc<Semaphore>>>,
     /// Every tenant's bindings, newest activation first: the store's, kept for the callback hook's quick question.
@@ -102,6 +106,7 @@ impl Policies {
             compilers: Semaphore::new(COMPILERS),
             slots: Arc::new(Semaphore::new(config.concurrent)),
             per_tenant: config.concurrent_per_tenant.max(1),
+            quotas: config.quotas.clone().into(),
             wait: Duration::from_millis(config.wait_ms),
             tenant_slots: Mutex::default(),
             bound: RwLock::default(),

@@ -4,6 +4,7 @@ mod author;
 mod backtests;
 mod bindings;
 mod differing;
+mod lab;
 mod rollouts;
 mod versions;
 
@@ -32,6 +33,8 @@ enum Command {
     #[command(flatten)]
     Author(author::Author),
     #[command(flatten)]
+    Lab(lab::Author),
+    #[command(flatten)]
     Versions(versions::Versions),
     #[command(flatten)]
     Bindings(bindings::Bindings),
@@ -47,10 +50,13 @@ impl Plugin {
             author.run()?;
             return Ok(ExitCode::SUCCESS);
         }
+        if let Command::Lab(lab) = &self.command {
+            return lab.run(self.json);
+        }
         super::runtime()?.block_on(async {
             let api = self.server.client()?;
             let answer = match &self.command {
-                Command::Author(_) => Value::Null,
+                Command::Author(_) | Command::Lab(_) => Value::Null,
                 Command::Versions(versions) => versions.ask(&api).await?,
                 Command::Bindings(bindings) => bindings.ask(&api).await?,
                 Command::Rollouts(rollouts) => match rollouts.ask(&api, self.json).await? {
