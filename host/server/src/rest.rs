@@ -24,12 +24,16 @@ mod extract;
 mod form;
 mod gaps;
 mod images;
+mod limits;
 mod names;
 mod plugins;
 mod record_configs;
+mod settings;
+mod state;
 mod streams;
 mod tasks;
 mod tenants;
+mod trials;
 mod videos;
 
 use std::sync::Arc;

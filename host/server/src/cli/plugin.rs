@@ -2,6 +2,8 @@
 
 mod author;
 mod bindings;
+mod limits;
+mod settings;
 mod versions;
 
 use std::process::ExitCode;
@@ -32,6 +34,10 @@ enum Command {
     Versions(versions::Versions),
     #[command(flatten)]
     Bindings(bindings::Bindings),
+    #[command(flatten)]
+    Settings(settings::Settings),
+    #[command(flatten)]
+    Limits(limits::Limits),
 }
 
 impl Plugin {
@@ -46,6 +52,8 @@ impl Plugin {
                 Command::Author(_) => Value::Null,
                 Command::Versions(versions) => versions.ask(&api).await?,
                 Command::Bindings(bindings) => bindings.ask(&api).await?,
+                Command::Settings(settings) => settings.ask(&api).await?,
+                Command::Limits(limits) => limits.ask(&api).await?,
             };
             if self.json {
                 println!("{answer}");

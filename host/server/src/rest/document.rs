@@ -11,8 +11,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    Shared, bindings, broadcasts, decisions, deliveries, events, images, plugins, record_configs, streams, tasks,
-    tenants, videos,
+    Shared, bindings, broadcasts, decisions, deliveries, events, images, limits, plugins, record_configs, settings,
+    state, streams, tasks, tenants, trials, videos,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -69,6 +69,14 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(images::delete))
         .routes(routes!(bindings::activate))
         .routes(routes!(bindings::deactivate))
+        .routes(routes!(bindings::roll_back))
+        .routes(routes!(bindings::list))
+        .routes(routes!(settings::show, settings::put))
+        .routes(routes!(settings::history))
+        .routes(routes!(state::show, state::clear))
+        .routes(routes!(limits::show, limits::put))
+        .routes(routes!(limits::show_plugin, limits::put_plugin))
+        .merge(trials::routes())
 }
 
 /// The OpenAPI document of everything under `/v1`.
