@@ -26,14 +26,18 @@ mod extract;
 mod form;
 mod gaps;
 mod images;
+mod limits;
 mod names;
 mod plugins;
 mod record_configs;
 mod rollouts;
+mod settings;
 mod signing;
+mod state;
 mod streams;
 mod tasks;
 mod tenants;
+mod trials;
 mod versions;
 mod videos;
 

@@ -5,7 +5,9 @@ mod backtests;
 mod bindings;
 mod differing;
 mod lab;
+mod limits;
 mod rollouts;
+mod settings;
 mod versions;
 
 use std::process::ExitCode;
@@ -42,6 +44,10 @@ enum Command {
     Rollouts(rollouts::Rollouts),
     #[command(flatten)]
     Backtests(backtests::Backtests),
+    #[command(flatten)]
+    Settings(settings::Settings),
+    #[command(flatten)]
+    Limits(limits::Limits),
 }
 
 impl Plugin {
@@ -64,6 +70,8 @@ impl Plugin {
                     None => return Ok(ExitCode::SUCCESS),
                 },
                 Command::Backtests(backtests) => return backtests.run(&api, self.json).await,
+                Command::Settings(settings) => settings.ask(&api).await?,
+                Command::Limits(limits) => limits.ask(&api).await?,
             };
             if self.json {
                 println!("{answer}");

@@ -11,8 +11,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    Shared, backtests, bindings, broadcasts, components, decisions, deliveries, events, images, plugins, record_configs,
-    rollouts, signing, streams, tasks, tenants, versions, videos,
+    Shared, backtests, bindings, broadcasts, components, decisions, deliveries, events, images, limits, plugins,
+    record_configs, rollouts, settings, signing, state, streams, tasks, tenants, trials, versions, videos,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -87,6 +87,14 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(backtests::show))
         .routes(routes!(backtests::stop))
         .routes(routes!(backtests::differences))
+        .routes(routes!(bindings::roll_back))
+        .routes(routes!(bindings::list))
+        .routes(routes!(settings::show, settings::put))
+        .routes(routes!(settings::history))
+        .routes(routes!(state::show, state::clear))
+        .routes(routes!(limits::show, limits::put))
+        .routes(routes!(limits::show_plugin, limits::put_plugin))
+        .merge(trials::routes())
 }
 
 /// The OpenAPI document of everything under `/v1`.

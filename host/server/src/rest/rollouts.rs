@@ -514,7 +514,7 @@ impl From<RolloutError> for Error {
             RolloutError::NotFound(what) => Self::NotFound(what),
             RolloutError::Invalid(why) => Self::Invalid(why),
             RolloutError::Conflict(why) => Self::Conflict(why),
-            RolloutError::NotReady(_) => Self::Refused(error.to_string()),
+            RolloutError::NotReady(error) => error.into(),
             RolloutError::Store(error) => error.into(),
         }
     }

@@ -114,3 +114,6 @@ impl Store {
         Ok(writes.len() as u64)
     }
 }
+
+#[cfg(test)]
+mod tests;

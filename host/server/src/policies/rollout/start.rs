@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use reprise_lifecycle::question::StreamKey;
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::report::Report;
 use super::rules::{Rules, Window};
 use super::share::{ALL, Share};
 use crate::clock;
-use crate::policies::Policies;
+use crate::policies::{ActivateError, Policies};
 use crate::store::bindings::Bound;
 use crate::store::plugins::PluginVersion;
 use crate::store::rollouts::{Ending, Rollout};
@@ -62,9 +63,9 @@ pub enum RolloutError {
     /// It does not go with what is there.
     #[error("{0}")]
     Conflict(String),
-    /// The candidate cannot be made ready.
-    #[error("the version cannot be made ready: {0}")]
-    NotReady(String),
+    /// The candidate cannot be made ready, or does not accept the settings.
+    #[error(transparent)]
+    NotReady(#[from] ActivateError),
     /// The catalogue failed, or somebody was first.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -88,6 +89,8 @@ struct Canary {
 #[derive(Debug, Default)]
 pub(in crate::policies) struct Canaries {
     by_tenant: RwLock<BTreeMap<String, Arc<Vec<Canary>>>>,
+    /// One reads the catalogue and publishes at a time, so that what is published last is what was written last.
+    reading: Mutex<()>,
 }
 
 impl Canaries {
@@ -143,6 +146,10 @@ impl Policies {
     /// # Errors
     /// When the catalogue cannot be read.
     pub async fn refresh_rollouts_of(&self, tenants: &[String]) -> store::Result<()> {
+        if tenants.is_empty() {
+            return Ok(());
+        }
+        let _turn = self.canaries.reading.lock().await;
         let running = self.store.running_rollouts().await?;
         for tenant in tenants {
             let mut canaries = Vec::new();
@@ -200,8 +207,8 @@ impl Policies {
         actor: &str,
     ) -> Result<Rollout, RolloutError> {
         let binding = new.binding.as_deref().unwrap_or("default");
-        let bound = self.store.bindings(tenant).await?.into_iter();
-        let mut own = bound.filter(|bound| bound.binding.plugin == new.plugin);
+        let bindings = self.store.bindings(tenant).await?.into_iter();
+        let mut own = bindings.filter(|bound| bound.binding.plugin == new.plugin);
         let bound = own.find(|bound| bound.binding.name == binding);
         let version = match &new.which {
             Which::Version(number) => self.store.plugin_version(tenant, &new.plugin, Some(*number)).await?,
@@ -230,7 +237,7 @@ impl Policies {
                     .to_owned(),
             ));
         }
-        self.can_be_asked(&version, &settings.settings).await?;
+        self.make_ready(&version, &settings.settings).await?;
         let report = Report { window: new.canary.then(Window::default), ..Report::default() };
         let text = |value: serde_json::Result<String>| value.map_err(|error| RolloutError::Invalid(error.to_string()));
         Ok(Rollout {
@@ -312,16 +319,18 @@ impl Policies {
         let version = version.ok_or(RolloutError::NotFound("version"))?;
         let settings = self.store.plugin_settings(tenant, &rollout.plugin, Some(rollout.settings_revision)).await?;
         let settings = settings.ok_or(RolloutError::NotFound("settings revision"))?;
-        self.can_be_asked(&version, &settings.settings).await?;
+        self.make_ready(&version, &settings.settings).await?;
         let ending = Ending { state: "promoted", reason, actor, at: clock::now().0 };
+        let turn = self.changing(tenant).await;
         if !self.store.promote_rollout(&rollout, ending).await? {
             return Err(RolloutError::Conflict(
                 "the binding or the rollout was changed in the meantime; look at both again".to_owned(),
             ));
         }
-        // The binding first: its streams get the candidate as the active version before it stops being one, and no
-        // stream sees the old version again.
-        self.refresh_tenant(tenant).await?;
+        // The binding first: its streams get the candidate as the active version before it stops being one, and none
+        // sees the old version again.
+        self.swap(tenant, &rollout.plugin).await?;
+        drop(turn);
         self.refresh_rollouts_of(&[tenant.to_owned()]).await?;
         tracing::info!(
             tenant.id = tenant,
