@@ -2,6 +2,7 @@
 
 mod author;
 mod bindings;
+mod lab;
 mod signing;
 mod versions;
 
@@ -30,6 +31,8 @@ enum Command {
     #[command(flatten)]
     Author(author::Author),
     #[command(flatten)]
+    Lab(lab::Author),
+    #[command(flatten)]
     Versions(versions::Versions),
     #[command(flatten)]
     Signing(signing::Signing),
@@ -43,6 +46,9 @@ impl Plugin {
             author.run()?;
             return Ok(ExitCode::SUCCESS);
         }
+        if let Command::Lab(lab) = &self.command {
+            return lab.run(self.json);
+        }
         if let Command::Signing(signing) = &self.command
             && let Some(done) = signing.local()?
         {
@@ -52,7 +58,7 @@ impl Plugin {
         super::runtime()?.block_on(async {
             let api = self.server.client()?;
             let answer = match &self.command {
-                Command::Author(_) => Value::Null,
+                Command::Author(_) | Command::Lab(_) => Value::Null,
                 Command::Versions(versions) => versions.ask(&api).await?,
                 Command::Signing(signing) => signing.ask(&api).await?,
                 Command::Bindings(bindings) => bindings.ask(&api).await?,
