@@ -12,6 +12,8 @@ pub mod decide;
 mod guard;
 mod limits;
 mod meters;
+mod push;
+pub mod signature;
 mod tenant;
 mod trial;
 mod turn;
@@ -30,18 +32,19 @@ use reprise_policy::{
 use tokio::sync::{Mutex, Semaphore};
 
 pub use self::activate::{ActivateError, Activation};
-pub use self::admit::PushError;
 pub use self::ask::Asked;
 pub use self::chain::Chained;
 pub use self::change::{SETTINGS_BYTES, ShownLimits};
 use self::guard::{BreakerRule, Guard};
 pub use self::limits::EffectiveLimits;
 use self::meters::Meters;
+pub use self::push::{Push, PushError, Pushed, Signed};
 pub use self::tenant::TenantPolicies;
 pub use self::trial::{Tried, TryError, Wanted};
 use crate::config;
 use crate::driver::Shapes;
 use crate::files::Files;
+use crate::store::quotas::Quotas;
 use crate::store::{self, Store};
 
 /// Loaded policies kept ready. Each is some hundred kilobytes of machine code; the rest are loaded again from the
@@ -73,6 +76,7 @@ pub struct Policies {
     defaults: limits::Defaults,
     turns: turn::Turns,
     guard: Arc<Guard>,
+    quotas: Quotas,
     wait: Duration,
     meters: Meters,
     /// What decides for each tenant that has something that decides. Each value is swapped whole.
@@ -128,6 +132,7 @@ impl Policies {
             nothing: Arc::default(),
             changes: std::array::from_fn(|_| Mutex::default()),
             changes_by: RandomState::new(),
+            quotas: config.quotas.clone().into(),
         })
     }
 

@@ -15,6 +15,7 @@
 mod auth;
 mod bindings;
 mod broadcasts;
+mod components;
 mod decisions;
 mod deliveries;
 mod document;
@@ -29,11 +30,13 @@ mod names;
 mod plugins;
 mod record_configs;
 mod settings;
+mod signing;
 mod state;
 mod streams;
 mod tasks;
 mod tenants;
 mod trials;
+mod versions;
 mod videos;
 
 use std::sync::Arc;
