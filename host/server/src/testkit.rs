@@ -376,7 +376,7 @@ pub(crate) fn plugin_version(plugin: &str, hooks: &str) -> PluginVersion {
         hooks: hooks.to_owned(),
         settings: "{}".to_owned(),
         revision: 1,
-        pushed_at: 0,
+        ..PluginVersion::default()
     }
 }
 

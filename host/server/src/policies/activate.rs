@@ -231,6 +231,10 @@ impl Policies {
         binding: Binding,
         version: PluginVersion,
     ) -> Result<Plan, ActivateError> {
+        let signed = version.signed_by.is_some() && !version.revoked;
+        if !signed && self.store.tenant(tenant).await?.is_some_and(|tenant| tenant.require_signature) {
+            return Err(ActivateError::Conflict("the tenant requires signatures, and this version has no valid one"));
+        }
         let revision = binding.settings_revision;
         let kept = self.store.plugin_settings(tenant, &binding.plugin, Some(revision)).await?;
         let settings = match kept {

@@ -23,8 +23,10 @@ impl TenantPolicies {
     pub(super) fn new(mut bound: Vec<Bound>, (limits, plugins): TenantLimits) -> Self {
         bound.sort_by(|a, b| precedence(&a.binding, &b.binding));
         for bound in &mut bound {
-            // The binding's own settings are asked with; those that once came with the version would only take room.
+            // The binding's own settings are asked with, and they were checked already: of what came with the version
+            // these would only take room, for thousands of tenants.
             bound.version.settings = String::new();
+            bound.version.schema = None;
         }
         Self { bound: bound.into_iter().map(Arc::new).collect(), limits, plugin_limits: plugins.into_iter().collect() }
     }

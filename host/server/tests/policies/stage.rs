@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use reprise::config::Config;
 use reprise::files::Files;
-use reprise::policies::{Activation, Chained, Policies};
+use reprise::policies::{Activation, Chained, Policies, Push, Pushed};
 use reprise::store::Store;
 use reprise::store::bindings::Binding;
 use reprise::store::deliveries::Shaped;
@@ -60,7 +60,14 @@ impl Stage {
     }
 
     pub(crate) async fn push(&self, tenant: &str, plugin: &str, component: Vec<u8>, settings: &str) -> PluginVersion {
-        self.policies.push(tenant, plugin, component, settings).await.unwrap()
+        let push = Push {
+            plugin: plugin.to_owned(),
+            component: Pushed::Bytes(component),
+            settings: Some(settings.to_owned()),
+            signature: None,
+            actor: "admin".to_owned(),
+        };
+        self.policies.push(tenant, push).await.unwrap()
     }
 
     pub(crate) async fn activate(&self, tenant: &str, plugin: &str, activation: Activation) -> Binding {
