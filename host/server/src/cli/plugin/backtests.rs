@@ -13,7 +13,8 @@ use super::differing;
 use super::versions::read_settings;
 use crate::cli::NOT_IN_ORDER;
 use crate::client::Rest;
-use crate::client::rest::push_plugin;
+use crate::client::components;
+use crate::client::rest::segment;
 
 /// How often a running one is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -81,8 +82,15 @@ impl Backtests {
                     Some(file) => {
                         let component =
                             std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-                        let text = settings.as_deref().unwrap_or("{}");
-                        let pushed = push_plugin(api, tenant, name, &component, text).await?;
+                        let push = components::Push {
+                            tenant,
+                            plugin: name,
+                            component: &component,
+                            settings: settings.as_deref(),
+                            signature: None,
+                            key: None,
+                        };
+                        let pushed = components::push(api, push, |_| {}).await?;
                         eprintln!("{} is version {} of {name}; nothing uses it", file.display(), pushed["version"]);
                         pushed["version"].clone()
                     }
@@ -96,7 +104,7 @@ impl Backtests {
                 (tenant, body)
             }
         };
-        let base = format!("/v1/tenants/{tenant}/backtests");
+        let base = format!("/v1/tenants/{}/backtests", segment(tenant)?);
         let begun = api.call(Method::POST, &base, Some(&body)).await?;
         let path = format!("{base}/{}", begun["id"]);
         let mut ended = wait(api, &path).await?;

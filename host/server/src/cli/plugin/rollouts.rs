@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::differing;
 use crate::client::Rest;
+use crate::client::rest::segment;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Rollouts {
@@ -99,19 +100,19 @@ impl Rollouts {
         let answer = match self {
             Self::Shadow { name, tenant, version, settings_revision, binding } => {
                 let body = json!({"version": version, "settings_revision": settings_revision, "binding": binding});
-                let path = format!("/v1/tenants/{tenant}/plugins/{name}/shadow");
+                let path = format!("/v1/tenants/{}/plugins/{}/shadow", segment(tenant)?, segment(name)?);
                 api.call(Method::POST, &path, Some(&body)).await?
             }
             Self::Canary { .. } => self.canary(api).await?,
             Self::Promote { rollout, tenant } => {
-                api.call(Method::POST, &format!("/v1/tenants/{tenant}/rollouts/{rollout}/promote"), None).await?
+                api.call(Method::POST, &format!("{}/promote", path(tenant, *rollout)?), None).await?
             }
             Self::Stop { rollout, tenant } => {
-                api.call(Method::POST, &format!("/v1/tenants/{tenant}/rollouts/{rollout}/stop"), None).await?
+                api.call(Method::POST, &format!("{}/stop", path(tenant, *rollout)?), None).await?
             }
             Self::Rollouts { rollout: Some(rollout), tenant, .. } => {
                 let tenant = tenant.as_deref().context("a rollout is shown by --tenant and its number")?;
-                let path = format!("/v1/tenants/{tenant}/rollouts/{rollout}");
+                let path = path(tenant, *rollout)?;
                 let mut shown = api.call(Method::GET, &path, None).await?;
                 let differences = differing::first(api, &path).await?;
                 if !json {
@@ -122,7 +123,10 @@ impl Rollouts {
                 shown
             }
             Self::Rollouts { rollout: None, tenant, name, running } => {
-                let base = tenant.as_ref().map_or_else(|| "/v1".to_owned(), |tenant| format!("/v1/tenants/{tenant}"));
+                let base = match tenant {
+                    Some(tenant) => format!("/v1/tenants/{}", segment(tenant)?),
+                    None => "/v1".to_owned(),
+                };
                 let mut query = form_urlencoded::Serializer::new(format!("{base}/rollouts?running={running}"));
                 if let Some(name) = name {
                     query.append_pair("plugin", name);
@@ -146,8 +150,7 @@ impl Rollouts {
         };
         let tenants = tenant;
         if let (Some(change), [tenant]) = (change, tenants.as_slice()) {
-            let path = format!("/v1/tenants/{tenant}/rollouts/{change}");
-            return api.call(Method::PATCH, &path, Some(&json!({"share_permille": share}))).await;
+            return api.call(Method::PATCH, &path(tenant, *change)?, Some(&json!({"share_permille": share}))).await;
         }
         let rules: Value = match rules {
             None => json!({}),
@@ -162,7 +165,8 @@ impl Rollouts {
         });
         match tenants.as_slice() {
             [tenant] => {
-                api.call(Method::POST, &format!("/v1/tenants/{tenant}/plugins/{name}/canary"), Some(&body)).await
+                let path = format!("/v1/tenants/{}/plugins/{}/canary", segment(tenant)?, segment(name)?);
+                api.call(Method::POST, &path, Some(&body)).await
             }
             tenants => {
                 (body["plugin"], body["tenants"], body["kind"]) = (json!(name), json!(tenants), json!("canary"));
@@ -170,4 +174,8 @@ impl Rollouts {
             }
         }
     }
+}
+
+fn path(tenant: &str, rollout: i64) -> anyhow::Result<String> {
+    Ok(format!("/v1/tenants/{}/rollouts/{rollout}", segment(tenant)?))
 }
