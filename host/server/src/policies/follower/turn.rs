@@ -119,6 +119,7 @@ impl Followed {
     ) -> Option<(i64, String)> {
         self.report.candidate.add(candidate, made.elapsed_us);
         let failed = candidate.failure().is_some_and(is_own);
+        let was_asked = failed || candidate.failure().is_none();
         let comparison = self
             .ask(rollout, entry, &self.active, again)
             .map(|(active, _)| compare(&active, candidate, Closeness::Meaning));
@@ -127,7 +128,9 @@ impl Followed {
             Ok(Comparison::Different(_)) => Some(true),
             Ok(Comparison::NotComparable(_)) | Err(_) => None,
         };
-        self.sample(entry.at, Sample::Candidate { failed, elapsed_us: made.elapsed_us, differs });
+        if was_asked {
+            self.sample(entry.at, Sample::Candidate { failed, elapsed_us: made.elapsed_us, differs });
+        }
         self.keep(entry.id, comparison)
     }
 
