@@ -4,15 +4,18 @@
 use std::fmt;
 
 use reprise_lifecycle::question::Hook;
-use wasmtime::component::{InstancePre, Linker};
+use wasmtime::component::{Component, InstancePre, Linker};
 
-use crate::artefact::Artefact;
+use std::fs::File;
+
+use crate::artefact::{Artefact, SealKey, Sealed};
 use crate::bindings::{callback, compose_rules, settings, template_group};
+use crate::class::Class;
 use crate::engine::Engine;
-use crate::error::LoadError;
+use crate::error::{LoadError, OpenError};
 use crate::evaluate::State;
 use crate::inspect::INTERFACE;
-use crate::{imports, trusted};
+use crate::{imports, trusted, wasi};
 
 /// The package of our interfaces, in names.
 const PACKAGE: &str = "reprise:policy/";
@@ -20,6 +23,7 @@ const PACKAGE: &str = "reprise:policy/";
 /// A policy that is ready. It is bound to its engine and shared freely between threads.
 pub struct Loaded {
     digest: String,
+    class: Class,
     interface: String,
     uses_state: bool,
     uses_assets: bool,
@@ -48,11 +52,30 @@ impl Engine {
     ///
     /// When it needs more than a policy gets, was compiled for another engine, imports what we do not have, or lacks the function of a hook.
     pub fn load(&self, artefact: &Artefact) -> Result<Loaded, LoadError> {
-        let component =
-            trusted::take_in(self.wasm(), artefact).map_err(|error| LoadError::Unfit(format!("{error:#}")))?;
-        let mut linker = Linker::new(self.wasm());
-        imports::link(&mut linker).map_err(|error| LoadError::Imports(format!("{error:#}")))?;
-        let pre = linker.instantiate_pre(&component).map_err(|error| LoadError::Imports(format!("{error:#}")))?;
+        let component = trusted::take_in(self, artefact).map_err(|error| LoadError::Unfit(format!("{error:#}")))?;
+        self.link(artefact.digest(), artefact.class(), &component)
+    }
+
+    /// Makes a component ready that was compiled earlier and kept in a file under a seal. The file is mapped, so it
+    /// must stay as it is; it may be removed.
+    ///
+    /// # Errors
+    ///
+    /// When the file is not the very one that was sealed for the component with this digest, on this engine, with this
+    /// key; or could be changed by others; or cannot be mapped to run.
+    pub fn open(&self, file: &File, key: &SealKey, digest: &str) -> Result<Loaded, OpenError> {
+        let sealed = Sealed::check(file, key, digest, self)?;
+        let component = trusted::map(self, &sealed).map_err(|error| LoadError::Unfit(format!("{error:#}")))?;
+        Ok(self.link(digest, sealed.class(), &component)?)
+    }
+
+    fn link(&self, digest: &str, class: Class, component: &Component) -> Result<Loaded, LoadError> {
+        let engine = self.wasm(class);
+        let mut linker = Linker::new(engine);
+        imports::link(&mut linker)
+            .and_then(|()| wasi::link(&mut linker, component))
+            .map_err(|error| LoadError::Imports(format!("{error:#}")))?;
+        let pre = linker.instantiate_pre(component).map_err(|error| LoadError::Imports(format!("{error:#}")))?;
         let exports = Exports {
             template_group: find(&pre, "template-group", template_group::GuestIndices::new)?,
             compose_rules: find(&pre, "compose-rules", compose_rules::GuestIndices::new)?,
@@ -61,10 +84,10 @@ impl Engine {
         };
         let faces = component.component_type();
         let interface =
-            faces.exports(self.wasm()).find_map(|(name, _)| interface_of(name)).unwrap_or_else(|| INTERFACE.to_owned());
-        let imports = |face: &str| faces.imports(self.wasm()).any(|(name, _)| is_face(name, face));
+            faces.exports(engine).find_map(|(name, _)| interface_of(name)).unwrap_or_else(|| INTERFACE.to_owned());
+        let imports = |face: &str| faces.imports(engine).any(|(name, _)| is_face(name, face));
         let (uses_state, uses_assets) = (imports("state"), imports("assets"));
-        Ok(Loaded { digest: artefact.digest().to_owned(), interface, uses_state, uses_assets, pre, exports })
+        Ok(Loaded { digest: digest.to_owned(), class, interface, uses_state, uses_assets, pre, exports })
     }
 }
 
@@ -97,6 +120,17 @@ impl Loaded {
     /// SHA-256 of the component, lower-case hex.
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// Which limits it is held to.
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
+    /// Bytes of its machine code and what belongs to it.
+    pub fn code_bytes(&self) -> usize {
+        let image = self.pre.component().image_range();
+        image.end.addr() - image.start.addr()
     }
 
     /// The package and version it was made for, as it says itself: `reprise:policy@0.1.0`.

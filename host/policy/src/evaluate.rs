@@ -19,6 +19,7 @@ use crate::error::{LoadError, SettingsError};
 use crate::imports::Log;
 use crate::inspect::INTERFACE;
 use crate::limits::{CallLimits, Meter};
+use crate::wasi::Wasi;
 use classify::{classify, sentence};
 use deadline::Deadline;
 
@@ -79,6 +80,7 @@ pub(crate) struct State {
     pub(crate) meter: Meter,
     pub(crate) log: Log,
     pub(crate) deadline: Deadline,
+    pub(crate) wasi: Wasi,
 }
 
 impl Evaluator {
@@ -156,8 +158,9 @@ impl Evaluator {
             meter: Meter::new(limits),
             log: Log::new(limits),
             deadline: Deadline::start(limits.cpu, limits.wall),
+            wasi: Wasi::default(),
         };
-        let mut store = Store::new(self.engine.wasm(), state);
+        let mut store = Store::new(self.engine.wasm(loaded.class()), state);
         store.limiter(|state| &mut state.meter);
         store.set_hostcall_fuel(limits.answer_bytes);
         store.set_epoch_deadline(1);
@@ -169,7 +172,8 @@ impl Evaluator {
             .and_then(|instance| body(&mut store, &instance))
             .map_err(|error| classify(&error, &store.data().meter, limits));
         let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
-        let state = store.into_data();
+        let mut state = store.into_data();
+        state.wasi.finish(&mut state.log);
         (outcome, Spent { fuel, memory_bytes: state.meter.memory_bytes() as u64, log: state.log.into_lines() })
     }
 }

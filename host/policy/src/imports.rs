@@ -42,7 +42,7 @@ impl Log {
         Self { lines: Vec::new(), left_out: 0, max_lines: limits.log_lines, bytes_left: limits.log_bytes }
     }
 
-    fn add(&mut self, level: Level, message: &str) {
+    pub(crate) fn add(&mut self, level: Level, message: &str) {
         let level = match level {
             Level::Debug => "debug: ",
             Level::Info => "info: ",

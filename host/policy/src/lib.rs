@@ -27,7 +27,9 @@ mod answers;
 mod artefact;
 mod bindings;
 mod cache;
+
 mod call;
+mod class;
 mod compile;
 mod component;
 mod convert;
@@ -38,7 +40,9 @@ mod evaluate;
 mod imports;
 mod inspect;
 mod limits;
+pub mod schema;
 mod trusted;
+mod wasi;
 
 #[cfg(test)]
 mod guests;
@@ -47,6 +51,7 @@ pub use answers::{MAX_BODY_BYTES, MAX_HEADERS, MAX_RANGES, MAX_TITLE_CHARS, is_r
 pub use artefact::{Artefact, SealKey};
 pub use cache::LoadedPolicies;
 pub use call::{Assets, Call, NoAssets, StateSnapshot};
+pub use class::Class;
 pub use compile::child::compile_child_main;
 pub use compile::{CompileLimits, CompilerCommand, compile};
 pub use component::Loaded;
@@ -54,5 +59,8 @@ pub use encode::{PLUGIN_CARGO_ARGS, encode_component};
 pub use engine::{Engine, EngineOptions};
 pub use error::{CompileError, EncodeError, EngineError, LoadError, OpenError, Refused, SettingsError};
 pub use evaluate::{Evaluation, Evaluator};
-pub use inspect::{AdmissionLimits, INTERFACE, Inspection, inspect};
+pub use inspect::{
+    ASSET_SECTION_PREFIX, AdmissionLimits, INTERFACE, Inspection, MAX_ASSET_PATH_BYTES, MAX_ASSETS, MAX_ASSETS_BYTES,
+    MAX_SCHEMA_BYTES, SCHEMA_SECTION, inspect,
+};
 pub use limits::CallLimits;

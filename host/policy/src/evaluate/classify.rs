@@ -4,6 +4,7 @@ use reprise_lifecycle::decision::{Failure, FailureKind};
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::limits::{CallLimits, Meter, STACK_BYTES, TABLE_ELEMENTS};
+use crate::wasi::Denied;
 
 /// Characters of a failure's message: it is stored with the decision.
 const MAX_MESSAGE_CHARS: usize = 512;
@@ -39,6 +40,7 @@ pub(super) fn classify(error: &wasmtime::Error, meter: &Meter, limits: &CallLimi
             FailureKind::TooLarge,
             format!("the answer, or a line for the log, is larger than {} bytes", limits.answer_bytes),
         ),
+        None if let Some(denied) = error.downcast_ref::<Denied>() => (FailureKind::Trap, denied.to_string()),
         // What is left is an answer that cannot be read: pointers past the memory, text that is not UTF-8.
         None => (FailureKind::BadAnswer, format!("{error:#}")),
     };
