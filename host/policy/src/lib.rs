@@ -40,6 +40,7 @@ mod evaluate;
 mod imports;
 mod inspect;
 mod limits;
+mod lines;
 pub mod schema;
 mod trusted;
 mod wasi;
@@ -59,8 +60,12 @@ pub use encode::{PLUGIN_CARGO_ARGS, encode_component};
 pub use engine::{Engine, EngineOptions};
 pub use error::{CompileError, EncodeError, EngineError, LoadError, OpenError, Refused, SettingsError};
 pub use evaluate::{Evaluation, Evaluator};
+pub use imports::state::{
+    MAX_STATE_BYTES, MAX_STATE_KEY_BYTES, MAX_STATE_KEYS, MAX_STATE_VALUE_BYTES, MAX_STATE_WRITES,
+};
 pub use inspect::{
-    ASSET_SECTION_PREFIX, AdmissionLimits, INTERFACE, Inspection, MAX_ASSET_PATH_BYTES, MAX_ASSETS, MAX_ASSETS_BYTES,
+    ASSET_SECTION_PREFIX, AdmissionLimits, Inspection, MAX_ASSET_PATH_BYTES, MAX_ASSETS, MAX_ASSETS_BYTES,
     MAX_SCHEMA_BYTES, SCHEMA_SECTION, inspect,
 };
 pub use limits::CallLimits;
+pub use lines::{INTERFACE, OLDER_INTERFACE};
