@@ -15,6 +15,7 @@
 mod auth;
 mod bindings;
 mod broadcasts;
+mod changes;
 mod decisions;
 mod deliveries;
 mod document;
@@ -31,6 +32,7 @@ mod streams;
 mod tasks;
 mod tenants;
 mod videos;
+mod why;
 
 use std::sync::Arc;
 
@@ -80,6 +82,8 @@ pub struct State {
     pub progress: Progress,
     /// Says whether there is room for what is uploaded.
     pub disk: Arc<Disk>,
+    /// Who listens to decisions.
+    pub tails: Tails,
 }
 
 impl std::fmt::Debug for State {
@@ -101,6 +105,7 @@ struct Shared {
     driver: driver::Handle,
     progress: Progress,
     disk: Arc<Disk>,
+    tails: Tails,
     uploads: Semaphore,
 }
 
@@ -118,6 +123,7 @@ pub fn router(state: State) -> Router {
         driver: state.driver,
         progress: state.progress,
         disk: state.disk,
+        tails: state.tails,
         uploads: Semaphore::new(UPLOADS),
     });
     let (routes, _) = document::routes().split_for_parts();
@@ -129,6 +135,7 @@ pub fn router(state: State) -> Router {
         .with_state(shared)
 }
 
+pub use self::decisions::tail::Tails;
 pub use self::document::document;
 
 #[cfg(test)]

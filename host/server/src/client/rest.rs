@@ -1,5 +1,7 @@
 //! The native REST API, for commands that talk to a running server.
 
+mod follow;
+
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +13,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+
+pub use self::follow::Event;
 
 /// Longest answer that is read.
 const ANSWER_BYTES: usize = 16 << 20;
