@@ -2,6 +2,7 @@
 
 mod author;
 mod bindings;
+mod decisions;
 mod versions;
 
 use std::process::ExitCode;
@@ -32,6 +33,8 @@ enum Command {
     Versions(versions::Versions),
     #[command(flatten)]
     Bindings(bindings::Bindings),
+    #[command(flatten)]
+    Log(decisions::Log),
 }
 
 impl Plugin {
@@ -42,8 +45,12 @@ impl Plugin {
         }
         super::runtime()?.block_on(async {
             let api = self.server.client()?;
+            if let Command::Log(log) = &self.command {
+                log.run(&api, self.json).await?;
+                return Ok(ExitCode::SUCCESS);
+            }
             let answer = match &self.command {
-                Command::Author(_) => Value::Null,
+                Command::Author(_) | Command::Log(_) => Value::Null,
                 Command::Versions(versions) => versions.ask(&api).await?,
                 Command::Bindings(bindings) => bindings.ask(&api).await?,
             };
