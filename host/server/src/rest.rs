@@ -16,6 +16,7 @@ mod auth;
 mod bindings;
 mod broadcasts;
 mod components;
+mod changes;
 mod decisions;
 mod deliveries;
 mod document;
@@ -34,6 +35,7 @@ mod tasks;
 mod tenants;
 mod versions;
 mod videos;
+mod why;
 
 use std::sync::Arc;
 
@@ -83,6 +85,8 @@ pub struct State {
     pub progress: Progress,
     /// Says whether there is room for what is uploaded.
     pub disk: Arc<Disk>,
+    /// Who listens to decisions.
+    pub tails: Tails,
 }
 
 impl std::fmt::Debug for State {
@@ -104,6 +108,7 @@ struct Shared {
     driver: driver::Handle,
     progress: Progress,
     disk: Arc<Disk>,
+    tails: Tails,
     uploads: Semaphore,
 }
 
@@ -121,6 +126,7 @@ pub fn router(state: State) -> Router {
         driver: state.driver,
         progress: state.progress,
         disk: state.disk,
+        tails: state.tails,
         uploads: Semaphore::new(UPLOADS),
     });
     let (routes, _) = document::routes().split_for_parts();
@@ -132,6 +138,7 @@ pub fn router(state: State) -> Router {
         .with_state(shared)
 }
 
+pub use self::decisions::tail::Tails;
 pub use self::document::document;
 
 #[cfg(test)]

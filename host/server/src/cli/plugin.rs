@@ -4,6 +4,7 @@ mod author;
 mod bindings;
 mod lab;
 mod signing;
+mod decisions;
 mod versions;
 
 use std::process::ExitCode;
@@ -38,6 +39,8 @@ enum Command {
     Signing(signing::Signing),
     #[command(flatten)]
     Bindings(bindings::Bindings),
+    #[command(flatten)]
+    Log(decisions::Log),
 }
 
 impl Plugin {
@@ -57,8 +60,12 @@ impl Plugin {
         }
         super::runtime()?.block_on(async {
             let api = self.server.client()?;
+            if let Command::Log(log) = &self.command {
+                log.run(&api, self.json).await?;
+                return Ok(ExitCode::SUCCESS);
+            }
             let answer = match &self.command {
-                Command::Author(_) | Command::Lab(_) => Value::Null,
+                Command::Author(_) | Command::Lab(_) | Command::Log(_) => Value::Null,
                 Command::Versions(versions) => versions.ask(&api).await?,
                 Command::Signing(signing) => signing.ask(&api).await?,
                 Command::Bindings(bindings) => bindings.ask(&api).await?,

@@ -186,6 +186,7 @@ impl Store {
             decisions::write_one(&mut transaction, &place, question, decision, at).await?;
         }
         transaction.commit().await?;
+        self.decided.send_replace(());
         Ok(())
     }
 }
