@@ -2,6 +2,8 @@
 
 mod author;
 mod bindings;
+mod build;
+mod new;
 mod versions;
 
 use std::process::ExitCode;
@@ -9,7 +11,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-pub(super) use self::author::build;
+pub(super) use self::build::build;
 use super::Server;
 use super::tenant::print_plain;
 
