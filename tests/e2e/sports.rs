@@ -11,8 +11,8 @@ use reprise_lifecycle::question::{
 };
 use reprise_lifecycle::time::Timestamp;
 use reprise_policy::{
-    AdmissionLimits, CallLimits, CompileLimits, CompilerCommand, Engine, EngineOptions, Evaluation, Evaluator, compile,
-    inspect,
+    AdmissionLimits, Call, CallLimits, CompileLimits, CompilerCommand, Engine, EngineOptions, Evaluation, Evaluator,
+    NoAssets, StateSnapshot, compile, inspect,
 };
 use reprise_tests::{guests, server};
 
@@ -74,9 +74,11 @@ fn ask(question: &Question, settings: &str) -> anyhow::Result<Evaluation> {
     let loaded = engine.load(&artefact)?;
     // This host's own code is not optimised, so its clocks say nothing; fuel and memory are the same everywhere.
     let patient = Duration::from_secs(30);
-    let evaluator = Evaluator::new(engine, CallLimits { cpu: patient, wall: patient, ..CallLimits::default() });
-    evaluator.trial(&loaded)?;
-    Ok(evaluator.evaluate(&loaded, question, settings))
+    let limits = CallLimits { cpu: patient, wall: patient, ..CallLimits::default() };
+    let evaluator = Evaluator::new(engine);
+    evaluator.trial(&loaded, &limits)?;
+    let (state, assets) = (StateSnapshot::default(), NoAssets::shared());
+    Ok(evaluator.evaluate(&loaded, &Call { question, settings, state: &state, assets: &assets, limits: &limits }))
 }
 
 fn ranges(evaluation: &Evaluation) -> anyhow::Result<usize> {

@@ -14,8 +14,8 @@ use nix::time::{ClockId, clock_gettime};
 use reprise_lifecycle::decision::Verdict;
 use reprise_lifecycle::question::Question;
 use reprise_policy::{
-    AdmissionLimits, CallLimits, CompileLimits, CompilerCommand, Engine, EngineOptions, Evaluator, Loaded,
-    PLUGIN_CARGO_ARGS, compile, compile_child_main, encode_component, inspect,
+    AdmissionLimits, Call, CallLimits, CompileLimits, CompilerCommand, Engine, EngineOptions, Evaluator, Loaded,
+    NoAssets, PLUGIN_CARGO_ARGS, StateSnapshot, compile, compile_child_main, encode_component, inspect,
 };
 use wasmtime::component::{Component, Linker};
 use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig, Store};
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     }
     let engine = Engine::new(EngineOptions::default()).expect("the engine starts");
     let (by_stream, fields) = (component("template_by_stream"), component("callback_fields"));
-    let evaluator = Evaluator::new(engine.clone(), CallLimits::default());
+    let evaluator = Evaluator::new(engine.clone());
 
     let store_only = raw::engine();
     let empty = Component::new(&store_only, EMPTY).expect("the empty component compiles");
@@ -67,10 +67,12 @@ fn table(name: &str, component: &[u8], settings: &str, evaluator: &Evaluator, en
     let reused = measure(|| raw.again(&mut kept, &guest, settings));
 
     let loaded = load(engine, component);
-    let answer = evaluator.evaluate(&loaded, question, settings);
+    let (state, assets, limits) = (StateSnapshot::default(), NoAssets::shared(), CallLimits::default());
+    let call = Call { question, settings, state: &state, assets: &assets, limits: &limits };
+    let answer = evaluator.evaluate(&loaded, &call);
     assert!(matches!(answer.verdict, Verdict::Answered(_)), "{answer:?}");
     let ours = measure(|| {
-        black_box(evaluator.evaluate(&loaded, question, settings));
+        black_box(evaluator.evaluate(&loaded, &call));
     });
 
     println!("{name}: fuel {}, component {} KiB", answer.fuel, component.len() >> 10);
@@ -126,7 +128,7 @@ fn load(engine: &Engine, component: &[u8]) -> Loaded {
         CompilerCommand { program: std::env::current_exe().expect("this is a program"), args: vec![CHILD.into()] };
     let artefact = compile(component, &inspection, &command, &CompileLimits::default()).expect("it compiles");
     let loaded = engine.load(&artefact).expect("it loads");
-    Evaluator::new(engine.clone(), CallLimits::default()).trial(&loaded).expect("it passes its trial");
+    Evaluator::new(engine.clone()).trial(&loaded, &CallLimits::default()).expect("it passes its trial");
     loaded
 }
 

@@ -14,9 +14,15 @@ use crate::evaluate::State;
 use crate::inspect::INTERFACE;
 use crate::{imports, trusted};
 
+/// The package of our interfaces, in names.
+const PACKAGE: &str = "reprise:policy/";
+
 /// A policy that is ready. It is bound to its engine and shared freely between threads.
 pub struct Loaded {
     digest: String,
+    interface: String,
+    uses_state: bool,
+    uses_assets: bool,
     pub(crate) pre: InstancePre<State>,
     pub(crate) exports: Exports,
 }
@@ -53,8 +59,24 @@ impl Engine {
             callback: find(&pre, "callback", callback::GuestIndices::new)?,
             settings: find(&pre, "settings", settings::GuestIndices::new)?,
         };
-        Ok(Loaded { digest: artefact.digest().to_owned(), pre, exports })
+        let faces = component.component_type();
+        let interface =
+            faces.exports(self.wasm()).find_map(|(name, _)| interface_of(name)).unwrap_or_else(|| INTERFACE.to_owned());
+        let imports = |face: &str| faces.imports(self.wasm()).any(|(name, _)| is_face(name, face));
+        let (uses_state, uses_assets) = (imports("state"), imports("assets"));
+        Ok(Loaded { digest: artefact.digest().to_owned(), interface, uses_state, uses_assets, pre, exports })
     }
+}
+
+/// Package and version of one of our own names: `reprise:policy@0.1.0`.
+fn interface_of(name: &str) -> Option<String> {
+    let (_, version) = name.strip_prefix(PACKAGE)?.split_once('@')?;
+    Some(format!("{}@{version}", PACKAGE.trim_end_matches('/')))
+}
+
+/// Whether a name is that of one of our interfaces, of whatever version.
+fn is_face(name: &str, face: &str) -> bool {
+    name.strip_prefix(PACKAGE).and_then(|rest| rest.split_once('@')).is_some_and(|(found, _)| found == face)
 }
 
 /// An interface of the component: absent is fine, there but without its function is not.
@@ -75,6 +97,21 @@ impl Loaded {
     /// SHA-256 of the component, lower-case hex.
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// The package and version it was made for, as it says itself: `reprise:policy@0.1.0`.
+    pub fn interface(&self) -> &str {
+        &self.interface
+    }
+
+    /// Whether it can see and write the plugin's state.
+    pub fn uses_state(&self) -> bool {
+        self.uses_state
+    }
+
+    /// Whether it can read its assets.
+    pub fn uses_assets(&self) -> bool {
+        self.uses_assets
     }
 
     /// The hooks it can be asked at, in the order of [`Hook::ALL`].

@@ -5,13 +5,14 @@ mod deadline;
 
 use std::time::Instant;
 
-use reprise_lifecycle::decision::{Failure, FailureKind, Verdict};
+use reprise_lifecycle::decision::{Failure, FailureKind, StateWrite, Verdict};
 use reprise_lifecycle::question::{Answer, Hook, Question};
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
 use crate::answers;
 use crate::bindings::types;
+use crate::call::Call;
 use crate::component::Loaded;
 use crate::engine::Engine;
 use crate::error::{LoadError, SettingsError};
@@ -29,20 +30,48 @@ const MAX_SETTINGS_BYTES: usize = 64 << 10;
 pub struct Evaluation {
     /// The answer, checked; or why there is none.
     pub verdict: Verdict,
+    /// Why, in the guest's own words for the tenant, bounded; if it said.
+    pub reason: Option<String>,
+    /// What it writes to the plugin's state, one entry for each key; nothing if it failed. Whoever records the verdict
+    /// does this with it.
+    pub writes: Vec<StateWrite>,
     /// Fuel used.
     pub fuel: u64,
     /// Time of day it took, in microseconds, from before the instance was made until after it was dropped.
     pub elapsed_us: u64,
+    /// Linear memory that the instance had in the end.
+    pub memory_bytes: u64,
     /// What the guest logged.
     pub log: Vec<String>,
 }
 
-/// Puts questions to policies, under limits. It blocks its thread for as long as the limits allow, so it belongs
+/// What a call cost and left behind, whatever came of it.
+struct Spent {
+    fuel: u64,
+    memory_bytes: u64,
+    log: Vec<String>,
+}
+
+impl Evaluation {
+    /// A call that never ran: no slot, no component.
+    pub fn failed(kind: FailureKind, message: &str) -> Self {
+        Self {
+            verdict: failed(kind, message),
+            reason: None,
+            writes: Vec::new(),
+            fuel: 0,
+            elapsed_us: 0,
+            memory_bytes: 0,
+            log: Vec::new(),
+        }
+    }
+}
+
+/// Puts questions to policies, under the limits of each call. It blocks its thread for as long as the limits allow, so it belongs
 /// on threads that may block, with at least 512 KiB of stack.
 #[derive(Clone, Debug)]
 pub struct Evaluator {
     engine: Engine,
-    limits: CallLimits,
 }
 
 /// What belongs to one call, and dies with it.
@@ -53,21 +82,21 @@ pub(crate) struct State {
 }
 
 impl Evaluator {
-    /// Evaluates under these limits; another binding may have others, on the same engine.
-    pub fn new(engine: Engine, limits: CallLimits) -> Self {
-        Self { engine, limits }
+    /// Evaluates what this engine loaded.
+    pub fn new(engine: Engine) -> Self {
+        Self { engine }
     }
 
     /// Puts a question to a policy. Nothing a guest does makes this fail, or take longer than the limits say.
-    pub fn evaluate(&self, loaded: &Loaded, question: &Question, settings: &str) -> Evaluation {
+    pub fn evaluate(&self, loaded: &Loaded, call: &Call<'_>) -> Evaluation {
         let started = Instant::now();
+        let question = call.question;
         if !loaded.has(question.hook()) {
-            let verdict =
-                failed(FailureKind::Unavailable, &format!("the policy has no hook {}", question.hook().name()));
-            return Evaluation { verdict, fuel: 0, elapsed_us: 0, log: Vec::new() };
+            let message = format!("the policy has no hook {}", question.hook().name());
+            return Evaluation::failed(FailureKind::Unavailable, &message);
         }
-        let (outcome, fuel, log) = self.call(loaded, |store, instance| {
-            Ok(ask(store, instance, loaded, question, settings)?.map(|answer| check(question, answer)))
+        let (outcome, spent) = self.call(loaded, call.limits, |store, instance| {
+            Ok(ask(store, instance, loaded, question, call.settings)?.map(|answer| check(question, answer)))
         });
         let verdict = match outcome {
             Ok(Ok(Ok(answer))) => Verdict::Answered(answer),
@@ -75,8 +104,15 @@ impl Evaluator {
             Ok(Err(refusal)) => failed(FailureKind::Refused, &refusal),
             Err(failure) => Verdict::Failed(failure),
         };
-        let elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        Evaluation { verdict, fuel, elapsed_us, log }
+        Evaluation {
+            verdict,
+            reason: None,
+            writes: Vec::new(),
+            fuel: spent.fuel,
+            elapsed_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            memory_bytes: spent.memory_bytes,
+            log: spent.log,
+        }
     }
 
     /// Asks a policy whether it can work with these settings. A policy that cannot check has no objections.
@@ -84,13 +120,13 @@ impl Evaluator {
     /// # Errors
     ///
     /// When it says no, or fails.
-    pub fn check_settings(&self, loaded: &Loaded, settings: &str) -> Result<(), SettingsError> {
+    pub fn check_settings(&self, loaded: &Loaded, settings: &str, limits: &CallLimits) -> Result<(), SettingsError> {
         if settings.len() > MAX_SETTINGS_BYTES {
             return Err(SettingsError::TooLarge { size_bytes: settings.len(), limit_bytes: MAX_SETTINGS_BYTES });
         }
         let Some(indices) = &loaded.exports.settings else { return Ok(()) };
-        let (outcome, ..) =
-            self.call(loaded, |store, instance| indices.load(&mut *store, instance)?.call_check(store, settings));
+        let (outcome, _) = self
+            .call(loaded, limits, |store, instance| indices.load(&mut *store, instance)?.call_check(store, settings));
         match outcome {
             Ok(Ok(())) => Ok(()),
             Ok(Err(refusal)) => Err(SettingsError::Refused(sentence(&refusal))),
@@ -104,8 +140,8 @@ impl Evaluator {
     /// # Errors
     ///
     /// When it does not start within the limits, or a type differs.
-    pub fn trial(&self, loaded: &Loaded) -> Result<(), LoadError> {
-        let (outcome, ..) = self.call(loaded, |store, instance| Ok(check_types(store, instance, loaded)));
+    pub fn trial(&self, loaded: &Loaded, limits: &CallLimits) -> Result<(), LoadError> {
+        let (outcome, _) = self.call(loaded, limits, |store, instance| Ok(check_types(store, instance, loaded)));
         outcome.map_err(LoadError::Start)?
     }
 
@@ -113,11 +149,11 @@ impl Evaluator {
     fn call<T>(
         &self,
         loaded: &Loaded,
+        limits: &CallLimits,
         body: impl FnOnce(&mut Store<State>, &Instance) -> wasmtime::Result<T>,
-    ) -> (Result<T, Failure>, u64, Vec<String>) {
-        let limits = &self.limits;
+    ) -> (Result<T, Failure>, Spent) {
         let state = State {
-            meter: Meter::default(),
+            meter: Meter::new(limits),
             log: Log::new(limits),
             deadline: Deadline::start(limits.cpu, limits.wall),
         };
@@ -133,7 +169,8 @@ impl Evaluator {
             .and_then(|instance| body(&mut store, &instance))
             .map_err(|error| classify(&error, &store.data().meter, limits));
         let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
-        (outcome, fuel, store.into_data().log.into_lines())
+        let state = store.into_data();
+        (outcome, Spent { fuel, memory_bytes: state.meter.memory_bytes() as u64, log: state.log.into_lines() })
     }
 }
 

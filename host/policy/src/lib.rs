@@ -6,7 +6,7 @@
 //!   ([`CallLimits`]); every component is counted before it is compiled ([`inspect`]) and compiled in a process
 //!   of its own, with limits on memory and time ([`compile`]).
 //! - **Isolated.** Each call gets a fresh instance that is dropped after it. Guests see no clock, no chance, no
-//!   file, no network: all they can call is a bounded log.
+//!   file, no network: all they can call is a bounded log, a snapshot of the plugin's state and its own assets.
 //! - **Recorded.** [`Evaluator::evaluate`] never fails: what a guest does wrong is a
 //!   [`Verdict`](reprise_lifecycle::decision::Verdict) with a reason, beside the fuel and time it took.
 //!
@@ -27,6 +27,7 @@ mod answers;
 mod artefact;
 mod bindings;
 mod cache;
+mod call;
 mod compile;
 mod component;
 mod convert;
@@ -47,6 +48,7 @@ mod guests;
 pub use answers::{MAX_BODY_BYTES, MAX_HEADERS, MAX_RANGES, MAX_TITLE_CHARS, is_reserved_header};
 pub use artefact::{Artefact, SealKey};
 pub use cache::LoadedPolicies;
+pub use call::{Assets, Call, NoAssets, StateSnapshot};
 pub use compile::child::compile_child_main;
 pub use compile::{CompileLimits, CompilerCommand, compile};
 pub use component::Loaded;

@@ -8,6 +8,10 @@ use wasmtime::ResourceLimiter;
 /// largest real ones (a broadcast of 10,000 parts) take about 4 MiB.
 pub(crate) const MEMORY_BYTES: usize = 16 << 20;
 
+/// The same for a component that carries the runtime of a script language: JavaScript's begins with some 10 MiB,
+/// Python's with some 30, and both collect garbage late.
+pub(crate) const SCRIPTED_MEMORY_BYTES: usize = 128 << 20;
+
 /// Elements of one table. Rust guests have some hundreds; a table is host memory at 8 bytes for each.
 pub(crate) const TABLE_ELEMENTS: usize = 10_000;
 
@@ -35,6 +39,8 @@ pub struct CallLimits {
     pub cpu: Duration,
     /// Time of day, for the caller who waits: past it the call ends even if it hardly ran.
     pub wall: Duration,
+    /// Linear memory of the instance. The pool of the engine has a maximum of its own; what is above it is not granted.
+    pub memory_bytes: usize,
     /// Bytes that the host copies out of the guest in one go: the answer, or one line for the log. Without it
     /// one answer could be as large as the guest's memory, times what a list element takes here.
     pub answer_bytes: usize,
@@ -46,6 +52,13 @@ pub struct CallLimits {
 
 impl Default for CallLimits {
     fn default() -> Self {
+        Self::standard()
+    }
+}
+
+impl CallLimits {
+    /// For compiled policies.
+    pub fn standard() -> Self {
         Self {
             // The policies in this repository use less than 200,000. A question of 10,000 parts, the largest
             // there is, takes 15 million to hand over; filling all the memory takes 17 million.
@@ -53,23 +66,46 @@ impl Default for CallLimits {
             // What the fuel above takes on a slow machine, so that it is normally the fuel that ends a loop.
             cpu: Duration::from_millis(100),
             wall: Duration::from_secs(1),
+            memory_bytes: MEMORY_BYTES,
             // 10,000 compose ranges of 32 bytes, or a callback body and its headers.
             answer_bytes: 512 << 10,
             log_lines: 64,
             log_bytes: 4 << 10,
         }
     }
+
+    /// For policies that carry the runtime of a script language. An interpreter takes some fifty instructions for each
+    /// of its own, and has to be woken before it reads the question.
+    pub fn scripted() -> Self {
+        Self {
+            fuel: 1_000_000_000,
+            cpu: Duration::from_secs(3),
+            wall: Duration::from_secs(10),
+            memory_bytes: SCRIPTED_MEMORY_BYTES,
+            ..Self::standard()
+        }
+    }
 }
 
 /// Counts what an instance asks for, and remembers a refusal: a guest that was denied memory usually ends in
 /// some trap, and its author should hear about the memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Meter {
+    limit_bytes: usize,
     memory_bytes: usize,
     denied: bool,
 }
 
 impl Meter {
+    pub(crate) fn new(limits: &CallLimits) -> Self {
+        Self { limit_bytes: limits.memory_bytes, memory_bytes: 0, denied: false }
+    }
+
+    /// Linear memory that the instance has. It never shrinks, so at the end it is the most there was.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+
     /// Whether the instance asked for more than it may have.
     pub(crate) fn denied(&self) -> bool {
         self.denied
@@ -79,7 +115,7 @@ impl Meter {
 impl ResourceLimiter for Meter {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let total = self.memory_bytes.saturating_sub(current).saturating_add(desired);
-        if total > MEMORY_BYTES {
+        if total > self.limit_bytes {
             self.denied = true;
             return Ok(false);
         }

@@ -3,7 +3,7 @@
 use reprise_lifecycle::decision::{Failure, FailureKind};
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
-use crate::limits::{CallLimits, MEMORY_BYTES, Meter, STACK_BYTES, TABLE_ELEMENTS};
+use crate::limits::{CallLimits, Meter, STACK_BYTES, TABLE_ELEMENTS};
 
 /// Characters of a failure's message: it is stored with the decision.
 const MAX_MESSAGE_CHARS: usize = 512;
@@ -25,7 +25,10 @@ pub(super) fn classify(error: &wasmtime::Error, meter: &Meter, limits: &CallLimi
         }
         _ if meter.denied() => (
             FailureKind::Memory,
-            format!("more was asked for than {} MiB of memory or {TABLE_ELEMENTS} table elements", MEMORY_BYTES >> 20),
+            format!(
+                "more was asked for than {} MiB of memory or {TABLE_ELEMENTS} table elements",
+                limits.memory_bytes >> 20
+            ),
         ),
         // A panic ends in this as well; its text is in the log.
         Some(trap) => (FailureKind::Trap, trap.to_string()),

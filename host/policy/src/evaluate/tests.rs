@@ -11,6 +11,7 @@ use reprise_lifecycle::question::{
 use reprise_lifecycle::time::Timestamp;
 
 use super::*;
+use crate::call::{NoAssets, StateSnapshot};
 use crate::guests::{Core, engine, load, shared, try_load};
 
 pub(crate) fn origin() -> Origin {
@@ -81,11 +82,17 @@ fn callback_question() -> Question {
     })
 }
 
+/// Asks with nothing beside the question.
+fn ask(evaluator: &Evaluator, loaded: &Loaded, question: &Question, limits: &CallLimits) -> Evaluation {
+    let (state, assets) = (StateSnapshot::default(), NoAssets::shared());
+    evaluator.evaluate(loaded, &Call { question, settings: "", state: &state, assets: &assets, limits })
+}
+
 /// Asks a guest with this core module, after it has passed its trial.
 fn run(core: &Core, question: &Question, limits: CallLimits) -> Evaluation {
     let engine = engine();
     let loaded = load(&engine, &core.component());
-    Evaluator::new(engine, limits).evaluate(&loaded, question, "")
+    ask(&Evaluator::new(engine), &loaded, question, &limits)
 }
 
 #[track_caller]
@@ -185,16 +192,16 @@ fn a_good_guest_answers_and_every_run_costs_the_same() {
         (i32.store (i32.const 12) (i32.const 2)) (call $log (i32.const 1) (i32.const 1024) (i32.const 2)) (i32.const 0)";
     let core = Core::hook("template-group-policy", "template-group", body, text);
     let loaded = load(&engine, &core.component());
-    let evaluator = Evaluator::new(engine, CallLimits::default());
-    evaluator.trial(&loaded).unwrap();
+    let evaluator = Evaluator::new(engine);
+    evaluator.trial(&loaded, &CallLimits::default()).unwrap();
     assert_eq!(loaded.hooks(), [Hook::TemplateGroup]);
-    let first = evaluator.evaluate(&loaded, &question(), "");
+    let first = ask(&evaluator, &loaded, &question(), &CallLimits::default());
     let expected = Answer::TemplateGroup(TemplateGroupAnswer::Group("id-hd".to_owned()));
     assert_eq!(first.verdict, Verdict::Answered(expected), "the name becomes the id");
     assert_eq!(first.log, ["info: HD"]);
     assert!(first.fuel > 0);
     for _ in 0..2 {
-        let again = evaluator.evaluate(&loaded, &question(), "");
+        let again = ask(&evaluator, &loaded, &question(), &CallLimits::default());
         assert_eq!((again.verdict, again.fuel, again.log), (first.verdict.clone(), first.fuel, first.log.clone()));
     }
 }
@@ -206,9 +213,9 @@ fn nothing_is_left_in_a_slot() {
         (i32.store8 (i32.const 2048) (i32.const 1)) (i32.const 0)";
     let engine = engine();
     let loaded = load(&engine, &Core::template_group(body).component());
-    let evaluator = Evaluator::new(engine, CallLimits::default());
+    let evaluator = Evaluator::new(engine);
     for _ in 0..100 {
-        let verdict = evaluator.evaluate(&loaded, &question(), "").verdict;
+        let verdict = ask(&evaluator, &loaded, &question(), &CallLimits::default()).verdict;
         assert_eq!(verdict, Verdict::Answered(Answer::TemplateGroup(TemplateGroupAnswer::UseDefault)));
     }
 }
@@ -224,7 +231,7 @@ fn start_functions_are_under_the_same_limits() {
     expect_failure(&run(&core, &question(), CallLimits::default()), FailureKind::Fuel, "");
     let engine = engine();
     let loaded = load(&engine, &core.component());
-    let trial = Evaluator::new(engine, CallLimits::default()).trial(&loaded);
+    let trial = Evaluator::new(engine).trial(&loaded, &CallLimits::default());
     assert!(matches!(trial, Err(LoadError::Start(failure)) if failure.kind == FailureKind::Fuel));
 }
 
@@ -324,8 +331,8 @@ fn other_types_are_found_at_the_trial() {
     let core = Core::template_group("(i32.const 0)").with_wit(|wit| wit.replace("reconnects: u32", "reconnects: u64"));
     let engine = engine();
     let loaded = load(&engine, &core.component());
-    let evaluator = Evaluator::new(engine, CallLimits::default());
-    match evaluator.trial(&loaded) {
+    let evaluator = Evaluator::new(engine);
+    match evaluator.trial(&loaded, &CallLimits::default()) {
         Err(LoadError::Types { interface, detail, .. }) => {
             assert_eq!(interface, "reprise:policy/template-group@0.1.0");
             println!("{detail}");
@@ -333,7 +340,7 @@ fn other_types_are_found_at_the_trial() {
         other => panic!("{other:?}"),
     }
     // And should one come past the trial, a call does not confuse types.
-    assert!(matches!(evaluator.evaluate(&loaded, &question(), "").verdict, Verdict::Failed(_)));
+    assert!(matches!(ask(&evaluator, &loaded, &question(), &CallLimits::default()).verdict, Verdict::Failed(_)));
 }
 
 #[test]
@@ -383,7 +390,7 @@ fn settings_are_checked_by_the_policy() {
     let engine = engine();
     let check = |body: &str, settings: &str| {
         let loaded = load(&engine, &Core::new("checked-settings", text(body)).component());
-        Evaluator::new(engine.clone(), CallLimits::default()).check_settings(&loaded, settings)
+        Evaluator::new(engine.clone()).check_settings(&loaded, settings, &CallLimits::default())
     };
     assert_eq!(check("(i32.const 0)", "{}"), Ok(()));
     assert_eq!(check(refusal, "{}"), Err(SettingsError::Refused("rules[0]: no".to_owned())));
@@ -393,17 +400,19 @@ fn settings_are_checked_by_the_policy() {
     assert!(matches!(check("(i32.const 0)", &" ".repeat(100_000)), Err(SettingsError::TooLarge { .. })));
 
     let silent = load(&engine, &Core::template_group("(i32.const 0)").component());
-    assert_eq!(Evaluator::new(engine.clone(), CallLimits::default()).check_settings(&silent, "anything"), Ok(()));
+    assert_eq!(Evaluator::new(engine.clone()).check_settings(&silent, "anything", &CallLimits::default()), Ok(()));
 }
 
 #[test]
 fn slots_that_are_taken_are_overload_and_come_back() {
     let engine = Engine::new(crate::EngineOptions { max_concurrent_calls: 1 }).unwrap();
     let loaded = load(&engine, &Core::template_group("(i32.const 0)").component());
-    let evaluator = Evaluator::new(engine, CallLimits::default());
-    let (inner, ..) = evaluator.call(&loaded, |_, _| Ok(evaluator.evaluate(&loaded, &question(), "")));
+    let evaluator = Evaluator::new(engine);
+    let (inner, _) = evaluator.call(&loaded, &CallLimits::default(), |_, _| {
+        Ok(ask(&evaluator, &loaded, &question(), &CallLimits::default()))
+    });
     expect_failure(&inner.unwrap(), FailureKind::Overloaded, "");
-    assert!(matches!(evaluator.evaluate(&loaded, &question(), "").verdict, Verdict::Answered(_)));
+    assert!(matches!(ask(&evaluator, &loaded, &question(), &CallLimits::default()).verdict, Verdict::Answered(_)));
 }
 
 #[test]
@@ -411,11 +420,12 @@ fn threads_share_a_policy_and_a_neighbour_that_loops_is_not_felt() {
     let engine = engine();
     let good = shared(&engine, &Core::template_group("(i32.const 0)"));
     let bad = shared(&engine, &Core::template_group("(loop $l (br $l)) unreachable"));
-    let evaluator = Evaluator::new(engine, CallLimits::default());
+    let evaluator = Evaluator::new(engine);
     std::thread::scope(|scope| {
-        let hostile = scope.spawn(|| (0..5).map(|_| evaluator.evaluate(&bad, &question(), "")).collect::<Vec<_>>());
+        let hostile = scope
+            .spawn(|| (0..5).map(|_| ask(&evaluator, &bad, &question(), &CallLimits::default())).collect::<Vec<_>>());
         for _ in 0..200 {
-            let verdict = evaluator.evaluate(&good, &question(), "").verdict;
+            let verdict = ask(&evaluator, &good, &question(), &CallLimits::default()).verdict;
             assert!(matches!(verdict, Verdict::Answered(_)), "{verdict:?}");
         }
         for evaluation in hostile.join().unwrap() {

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use reprise_lifecycle::decision::Applied;
-use reprise_lifecycle::decision::{Decision, Failure, FailureKind, FailurePolicy, Provenance, Verdict};
+use reprise_lifecycle::decision::{Decision, FailureKind, FailurePolicy, Provenance, Verdict};
 use reprise_lifecycle::question::{Question, StreamKey};
-use reprise_policy::Evaluation;
+use reprise_policy::{Call, Evaluation, NoAssets, StateSnapshot};
 use sha2::{Digest, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -61,7 +61,7 @@ impl Policies {
         };
         let evaluation = match self.slot(tenant).await {
             Some(slot) => self.evaluate(slot, &bound, question).await,
-            None => failed(FailureKind::Overloaded, "no evaluation slot came free in time".to_owned()),
+            None => Evaluation::failed(FailureKind::Overloaded, "no evaluation slot came free in time"),
         };
         if let Verdict::Failed(failure) = &evaluation.verdict {
             tracing::warn!(
@@ -100,17 +100,23 @@ impl Policies {
             // The slot is held for as long as the thread is, even if nobody waits for the answer any more.
             let _slot = slot;
             match policies.ready(&digest) {
-                Ok(loaded) => policies.evaluator.evaluate(&loaded, &question, &settings),
-                Err(why) => failed(FailureKind::Unavailable, why),
+                Ok(loaded) => {
+                    let (state, assets) = (StateSnapshot::default(), NoAssets::shared());
+                    let call = Call {
+                        question: &question,
+                        settings: &settings,
+                        state: &state,
+                        assets: &assets,
+                        limits: &policies.limits,
+                    };
+                    policies.evaluator.evaluate(&loaded, &call)
+                }
+                Err(why) => Evaluation::failed(FailureKind::Unavailable, &why),
             }
         };
         let joined = tokio::task::spawn_blocking(run).await;
-        joined.unwrap_or_else(|_| failed(FailureKind::Unavailable, "the evaluation did not end".to_owned()))
+        joined.unwrap_or_else(|_| Evaluation::failed(FailureKind::Unavailable, "the evaluation did not end"))
     }
-}
-
-fn failed(kind: FailureKind, message: String) -> Evaluation {
-    Evaluation { verdict: Verdict::Failed(Failure { kind, message }), fuel: 0, elapsed_us: 0, log: Vec::new() }
 }
 
 fn failure_policy(bound: &Bound) -> FailurePolicy {
@@ -129,9 +135,9 @@ fn provenance(bound: &Bound, evaluation: &Evaluation) -> Provenance {
         log: evaluation.log.clone(),
         binding: None,
         rollout: None,
-        reason: None,
+        reason: evaluation.reason.clone(),
         code: None,
         state_revision: None,
-        writes: Vec::new(),
+        writes: evaluation.writes.clone(),
     }
 }
