@@ -40,6 +40,7 @@ mod faces;
 mod imports;
 mod inspect;
 mod limits;
+mod lines;
 mod trusted;
 
 #[cfg(test)]
@@ -61,5 +62,9 @@ pub use engine::{Engine, EngineOptions};
 pub use error::{CompileError, EmbedError, EncodeError, EngineError, LoadError, OpenError, Refused, SettingsError};
 pub use evaluate::{Evaluation, Evaluator};
 pub use faces::{Faces, faces};
-pub use inspect::{AdmissionLimits, INTERFACE, Inspection, inspect};
+pub use imports::state::{
+    MAX_STATE_BYTES, MAX_STATE_KEY_BYTES, MAX_STATE_KEYS, MAX_STATE_VALUE_BYTES, MAX_STATE_WRITES,
+};
+pub use inspect::{AdmissionLimits, Inspection, inspect};
 pub use limits::CallLimits;
+pub use lines::{INTERFACE, OLDER_INTERFACE};
