@@ -13,20 +13,33 @@ const NOT_SOURCES: [&str; 5] = ["node_modules", "build", "target", "__pycache__"
 /// The component of a folder in the workspace, by `reprise plugin build`. JavaScript and Python take a quarter of a minute
 /// each, and a minute more when their tools are installed for the first time; so what was built is kept below `target`.
 pub(crate) fn component(folder: &str, also: &[&str]) -> anyhow::Result<Vec<u8>> {
-    let root = super::root();
-    let key = content(&root, &[&[folder], also].concat())?;
-    let cache = root.join("target/tmp/languages");
-    std::fs::create_dir_all(&cache)?;
-    let kept = cache.join(format!("{}-{key:016x}.wasm", folder.replace('/', "-")));
-    if !kept.is_file() {
-        let fresh = cache.join(format!("{}-{key:016x}.{}", folder.replace('/', "-"), std::process::id()));
+    kept(folder, &[&[folder], also].concat(), |output| {
         let built = Command::new(reprise_tests::server::binary()?)
             .args(["plugin", "build", folder, "--profile", "plugin", "--output"])
-            .arg(&fresh)
-            .current_dir(&root)
+            .arg(output)
+            .current_dir(super::root())
             .output()
             .context("cannot run the server; build it first: cargo build")?;
         anyhow::ensure!(built.status.success(), "{folder}: {}", String::from_utf8_lossy(&built.stderr));
+        Ok(())
+    })
+}
+
+/// What was built of these sources before, or what `build` leaves in a file.
+pub(crate) fn kept(
+    name: &str,
+    sources: &[&str],
+    build: impl FnOnce(&Path) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<u8>> {
+    let root = super::root();
+    let cache = root.join("target/tmp/languages");
+    std::fs::create_dir_all(&cache)?;
+    let cache = cache.canonicalize()?;
+    let name = format!("{}-{:016x}", name.replace('/', "-"), content(&root, sources)?);
+    let kept = cache.join(format!("{name}.wasm"));
+    if !kept.is_file() {
+        let fresh = cache.join(format!("{name}.{}", std::process::id()));
+        build(&fresh)?;
         // Whole or not at all, for whoever runs beside.
         std::fs::rename(&fresh, &kept)?;
     }

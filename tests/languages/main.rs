@@ -3,6 +3,7 @@
 
 mod built;
 mod equal;
+mod new;
 mod old;
 
 use std::path::{Path, PathBuf};
