@@ -28,5 +28,7 @@ fn lab() -> anyhow::Result<Lab> {
 /// A component that went through all checks of a push.
 fn admitted(lab: &Lab, name: &str, component: &[u8]) -> anyhow::Result<Subject> {
     let subject = lab.admit(component, None).subject;
-    subject.map_err(|rejected| anyhow::anyhow!("{}: {}", rejected.step, rejected.wrong)).with_context(|| name.to_owned())
+    subject
+        .map_err(|rejected| anyhow::anyhow!("{}: {}", rejected.step, rejected.wrong))
+        .with_context(|| name.to_owned())
 }

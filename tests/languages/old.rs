@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::{admitted, lab};
 
-const SETTINGS: &str = r#"{"rules":[{"stream":"lobby-*","group":"VOD_NO_TRANSCODE"},{"stream":"room-1","group":"HD"}]}"#;
+const SETTINGS: &str =
+    r#"{"rules":[{"stream":"lobby-*","group":"VOD_NO_TRANSCODE"},{"stream":"room-1","group":"HD"}]}"#;
 
 #[test]
 fn an_old_guest_answers_like_a_new_one() -> anyhow::Result<()> {
@@ -25,8 +26,7 @@ fn an_old_guest_answers_like_a_new_one() -> anyhow::Result<()> {
     ] {
         let patch = json!({"origin": {"stream": {"name": stream}}});
         let question = reprise::lab::question::patched(Hook::TemplateGroup, &patch).map_err(anyhow::Error::msg)?;
-        let [old, new] =
-            [&old, &new].map(|subject| lab.ask(subject, &question, SETTINGS, &StateSnapshot::default()));
+        let [old, new] = [&old, &new].map(|subject| lab.ask(subject, &question, SETTINGS, &StateSnapshot::default()));
         assert_eq!(old.verdict, Verdict::Answered(Answer::TemplateGroup(expected)), "{stream}");
         assert_eq!(old.verdict, new.verdict, "{stream}");
         // Reasons came with 0.2.

@@ -5,6 +5,7 @@
 //! and a `group`. At `callback` it adds a header that says which interface was spoken.
 
 #![cfg(target_arch = "wasm32")]
+#![expect(unsafe_code, reason = "the generated ends of the exported functions")]
 
 use serde::Deserialize;
 
