@@ -33,10 +33,12 @@ mod class;
 mod compile;
 mod component;
 mod convert;
+mod embed;
 mod encode;
 mod engine;
 mod error;
 mod evaluate;
+mod faces;
 mod imports;
 mod inspect;
 mod limits;
@@ -56,10 +58,15 @@ pub use class::Class;
 pub use compile::child::compile_child_main;
 pub use compile::{CompileLimits, CompilerCommand, compile};
 pub use component::Loaded;
-pub use encode::{PLUGIN_CARGO_ARGS, encode_component};
+pub use embed::{
+    ASSET_SECTION_PREFIX, MAX_ASSET_BYTES, MAX_ASSET_PATH_BYTES, MAX_ASSETS, MAX_SCHEMA_BYTES, SCHEMA_SECTION, embed,
+    is_asset_path,
+};
+pub use encode::{PLUGIN_CARGO_ARGS, encode_component, encode_component_for};
 pub use engine::{Engine, EngineOptions};
-pub use error::{CompileError, EncodeError, EngineError, LoadError, OpenError, Refused, SettingsError};
+pub use error::{CompileError, EmbedError, EncodeError, EngineError, LoadError, OpenError, Refused, SettingsError};
 pub use evaluate::{Evaluation, Evaluator};
+pub use faces::{Faces, faces};
 pub use imports::state::{
     MAX_STATE_BYTES, MAX_STATE_KEY_BYTES, MAX_STATE_KEYS, MAX_STATE_VALUE_BYTES, MAX_STATE_WRITES,
 };

@@ -2,7 +2,9 @@
 
 mod author;
 mod bindings;
+mod build;
 mod lab;
+mod new;
 mod signing;
 mod decisions;
 mod versions;
@@ -12,7 +14,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-pub(super) use self::author::build;
+pub(super) use self::build::build;
 use super::Server;
 use super::tenant::print_plain;
 
