@@ -148,6 +148,7 @@ impl Policies {
     /// How long decisions are kept.
     pub fn retention(&self) -> Retention {
         Retention { days: self.decision_days, per_tenant: self.decisions_per_tenant }
+    }
 }
 
 /// What one tenant may have of plugins.

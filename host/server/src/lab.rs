@@ -21,8 +21,8 @@ use std::sync::Arc;
 
 use reprise_lifecycle::question::Question;
 use reprise_policy::{
-    Assets, Call, CallLimits, CompileLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluation, Evaluator, Inspection,
-    Loaded, SettingsError, StateSnapshot, schema,
+    Assets, Call, CallLimits, CompileLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluation,
+    Evaluator, Inspection, Loaded, SettingsError, StateSnapshot, schema,
 };
 
 pub use self::admission::{Admission, Rejected, Step};

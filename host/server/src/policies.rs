@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use reprise_lifecycle::question::{Hook, StreamKey};
 use reprise_policy::{
-    AdmissionLimits, CallLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluator, LoadedPolicies, SealKey,
+    AdmissionLimits, CallLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluator, LoadedPolicies,
+    SealKey,
 };
 use tokio::sync::Semaphore;
 

@@ -15,8 +15,8 @@
 mod auth;
 mod bindings;
 mod broadcasts;
-mod components;
 mod changes;
+mod components;
 mod decisions;
 mod deliveries;
 mod document;

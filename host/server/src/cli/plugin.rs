@@ -3,10 +3,10 @@
 mod author;
 mod bindings;
 mod build;
+mod decisions;
 mod lab;
 mod new;
 mod signing;
-mod decisions;
 mod versions;
 
 use std::process::ExitCode;
