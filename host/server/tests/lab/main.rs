@@ -201,7 +201,7 @@ fn a_component_is_admitted_step_by_step() {
         assert!(report["rejected"]["mend"].as_str().is_some_and(|mend| !mend.is_empty()), "{report}");
         project.plugin(&["run", file]).gives(1, &["would not be accepted", part]);
     }
-    project.plugin(&["check", "."]).gives(1, &["run `reprise plugin build .` first"]);
+    project.plugin(&["check", "."]).gives(1, &["run `reprise plugin build .` first", "./build/policy.wasm"]);
 }
 
 #[test]
@@ -220,7 +220,9 @@ fn one_question_is_put() {
     assert_eq!((&report["answer"], &report["failure"]), (&json!("use_default"), &Value::Null));
     assert_eq!(report["limits"]["fuel"], json!(25_000_000));
 
-    project.plugin_fed(&args, r#"{"prt": 1}"#).gives(1, &["-: `prt` is no field of a question at `template-group`"]);
+    project
+        .plugin_fed(&args, r#"{"prt": 1}"#)
+        .gives(1, &["the standard input: `prt` is no field of a question at `template-group`"]);
     project.plugin(&["run", "guest.wasm", "--hook", "callback"]).gives(1, &["the component has no hook `callback`"]);
     project.write("state.json", r#"{"seen": 1}"#);
     project.plugin_fed(&args, patch).gives(1, &["state.json: `state`: the value of \"seen\" is not a text"]);
