@@ -3,7 +3,7 @@
 //! A policy is a type that can be read from the tenant's settings and that answers at some hooks:
 //!
 //! ```
-//! use reprise_plugin::{Error, Policy, TemplateGroupAnswer, TemplateGroupQuestion};
+//! use reprise_plugin::{Error, Policy, TemplateGroupAnswer, TemplateGroupQuestion, reason};
 //! use serde::Deserialize;
 //!
 //! /// The settings, and at the same time the policy.
@@ -18,11 +18,11 @@
 //! impl Policy for Tall {
 //!     fn template_group(&self, question: &TemplateGroupQuestion) -> Result<TemplateGroupAnswer, Error> {
 //!         let height = question.part.video.as_ref().map_or(0, |video| video.height);
-//!         Ok(if height >= self.from_height {
-//!             TemplateGroupAnswer::Group(self.group.clone())
-//!         } else {
-//!             TemplateGroupAnswer::UseDefault
-//!         })
+//!         if height < self.from_height {
+//!             return Ok(TemplateGroupAnswer::UseDefault);
+//!         }
+//!         reason(format!("{height} lines are at least {}", self.from_height));
+//!         Ok(TemplateGroupAnswer::Group(self.group.clone()))
 //!     }
 //! }
 //!
@@ -30,12 +30,16 @@
 //! # fn main() {}
 //! ```
 //!
+//! Beside the answer a policy can say why it came out so ([`reason`]), leave lines for its author ([`mod@log`]), keep
+//! texts from one call to the next ([`state`]) and read the files it was built with ([`assets`]).
+//!
 //! The crate is a `cdylib`, compiled for `wasm32-unknown-unknown`; `reprise plugin build` does that and turns
 //! the result into a component. Tests run natively, see [`testing`].
 //!
 //! This crate knows the interface and nothing of the host: what an answer leads to, and which limits a call
 //! has, is said in `policy.wit`, whose words its types repeat.
 
+pub mod assets;
 mod bindings;
 mod error;
 mod export;
@@ -43,6 +47,8 @@ mod export;
 mod heap;
 pub mod log;
 mod policy;
+mod reason;
+pub mod state;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 
@@ -53,10 +59,12 @@ pub use bindings::{
 };
 pub use error::Error;
 pub use policy::{NO_TRANSCODE, Policy};
+pub use reason::reason;
 
 /// What [`export!`] expands to refers to; no part of the interface.
 #[doc(hidden)]
 pub mod private {
+    pub use crate::bindings::{CallbackDecision, ComposeDecision, TemplateGroupDecision};
     pub use crate::bindings::{callback, compose_rules, settings, template_group};
     pub use crate::export::{Asked, check, decide};
 }

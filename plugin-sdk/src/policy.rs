@@ -13,8 +13,8 @@ pub const NO_TRANSCODE: &str = "VOD_NO_TRANSCODE";
 /// the hooks that [`export!`](crate::export!) names.
 ///
 /// Each method's default is the host's own default, so that implementing one changes nothing else. A method
-/// must answer from `self` and the question alone; there is nothing else to be had, and nothing is kept from
-/// one call to the next.
+/// must answer from `self`, the question, the [`state`](crate::state) and the [`assets`](crate::assets); there is
+/// nothing else to be had, and nothing but the state is kept from one call to the next.
 ///
 /// Settings that are left out altogether are read as `{}`. `#[serde(default)]` on the type or its fields says
 /// what may be left out, and `#[serde(deny_unknown_fields)]` tells the tenant about misspelt names.

@@ -14,12 +14,41 @@
 //!     .run();
 //! ```
 //!
+//! What the policy finds beside the question, and what it says beside the answer, goes with the cases:
+//!
+//! ```
+//! # use reprise_plugin::testing::{Expect, Table, callback_question};
+//! # use reprise_plugin::{CallbackAnswer, CallbackQuestion, Error, Policy, reason, state};
+//! # #[derive(serde::Deserialize)]
+//! # struct OnceEach {}
+//! # impl Policy for OnceEach {
+//! #     fn callback(&self, question: &CallbackQuestion) -> Result<CallbackAnswer, Error> {
+//! #         if state::get(&question.event_type).is_some() {
+//! #             reason("told before");
+//! #             return Ok(CallbackAnswer::Drop);
+//! #         }
+//! #         state::set(&question.event_type, "told")?;
+//! #         Ok(CallbackAnswer::Unchanged)
+//! #     }
+//! # }
+//! Table::<OnceEach>::new()
+//!     .callback("the first", callback_question(), "{}", Expect::UseDefault)
+//!     .writes(&[("AddLiveRecordVideoComplete", Some("told"))])
+//!     .with_state(&[("AddLiveRecordVideoComplete", "told")])
+//!     .callback("the second", callback_question(), "{}", Expect::Answer(CallbackAnswer::Drop))
+//!     .because("told before")
+//!     .run();
+//! ```
+//!
 //! The sample questions are complete and plausible; a case changes the fields it is about.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
+use crate::assets::host as assets;
 use crate::export::{Asked, decide};
+use crate::state::host as state;
 use crate::{
     AudioTrack, CallbackAnswer, CallbackQuestion, ComposeAnswer, ComposeQuestion, GroupChoice, MediaFacts, Origin,
     Part, Policy, StreamKey, Stretch, TemplateGroupAnswer, TemplateGroupQuestion, VideoTrack,
@@ -68,7 +97,18 @@ impl DefaultAnswer for CallbackAnswer {
 pub struct Table<P> {
     cases: usize,
     failures: Vec<String>,
+    state: BTreeMap<String, String>,
+    assets: BTreeMap<String, Vec<u8>>,
+    last: Option<Said>,
     policy: PhantomData<P>,
+}
+
+/// What the last case said beside its answer.
+#[derive(Debug)]
+struct Said {
+    case: String,
+    reason: Option<String>,
+    writes: BTreeMap<String, Option<String>>,
 }
 
 impl<P: Policy> Default for Table<P> {
@@ -80,7 +120,26 @@ impl<P: Policy> Default for Table<P> {
 impl<P: Policy> Table<P> {
     /// A table without cases.
     pub fn new() -> Self {
-        Self { cases: 0, failures: Vec::new(), policy: PhantomData }
+        Self {
+            cases: 0,
+            failures: Vec::new(),
+            state: BTreeMap::new(),
+            assets: BTreeMap::new(),
+            last: None,
+            policy: PhantomData,
+        }
+    }
+
+    /// The [`state`](crate::state) that each of the cases after this finds. What one writes the next does not see.
+    pub fn with_state(mut self, texts: &[(&str, &str)]) -> Self {
+        self.state = texts.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        self
+    }
+
+    /// The [`assets`](crate::assets) that the cases after this find; `include_bytes!` has the project's own.
+    pub fn with_assets(mut self, files: &[(&str, &[u8])]) -> Self {
+        self.assets = files.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).collect();
+        self
     }
 
     /// A case at the hook `template-group`.
@@ -116,6 +175,26 @@ impl<P: Policy> Table<P> {
         self.case(name, &question, settings, &expect)
     }
 
+    /// The case before this gives this [`reason`](crate::reason()).
+    pub fn because(mut self, wanted: &str) -> Self {
+        let said = self.last.as_ref().expect("a case stands before what it gives");
+        if said.reason.as_deref() != Some(wanted) {
+            self.failures.push(format!("  {}: its reason is {:?}, expected {wanted:?}", said.case, said.reason));
+        }
+        self
+    }
+
+    /// The case before this writes just this to its [`state`](crate::state): keys in order, without a value where one
+    /// goes.
+    pub fn writes(mut self, wanted: &[(&str, Option<&str>)]) -> Self {
+        let said = self.last.as_ref().expect("a case stands before what it writes");
+        let wrote: Vec<_> = said.writes.iter().map(|(key, value)| (key.as_str(), value.as_deref())).collect();
+        if wrote != wanted {
+            self.failures.push(format!("  {}: it writes {wrote:?}, expected {wanted:?}", said.case));
+        }
+        self
+    }
+
     /// Fails the test if a case did not hold, or if there are no cases.
     ///
     /// # Panics
@@ -139,8 +218,18 @@ impl<P: Policy> Table<P> {
     {
         self.cases += 1;
         take_log();
-        let judged = judge(decide::<P, Q>(question, settings), expect);
-        let log = take_log();
+        state::give(self.state.clone());
+        assets::give(self.assets.clone());
+        let decided = decide::<P, Q>(question, settings);
+        let (log, writes) = (take_log(), state::take_writes());
+        let (answer, reason) = match decided.map(Q::parts) {
+            Ok((answer, reason)) => (Ok(answer), reason),
+            Err(error) => (Err(error), None),
+        };
+        // Of a failed call nothing is kept.
+        let writes = if answer.is_ok() { writes } else { BTreeMap::new() };
+        self.last = Some(Said { case: name.to_owned(), reason, writes });
+        let judged = judge(answer, expect);
         if let Err(problem) = judged {
             let lines: String = log.iter().map(|line| format!("\n      {line}")).collect();
             self.failures.push(format!("  {name}: {problem}{lines}"));
@@ -318,6 +407,42 @@ mod tests {
     #[should_panic(expected = "without cases")]
     fn an_empty_table_fails() {
         Table::<Echo>::new().run();
+    }
+
+    /// Answers with an asset that the state names.
+    #[derive(Deserialize)]
+    struct Keeper {}
+
+    impl Policy for Keeper {
+        fn template_group(&self, _: &TemplateGroupQuestion) -> Result<TemplateGroupAnswer, Error> {
+            let path = crate::state::get("path").unwrap_or_default();
+            crate::state::set("asked", &path)?;
+            crate::reason(format!("one of {:?}", crate::assets::paths()));
+            let bytes = crate::assets::read(&path).ok_or("no such asset")?;
+            Ok(TemplateGroupAnswer::Group(String::from_utf8_lossy(&bytes).into_owned()))
+        }
+    }
+
+    #[test]
+    fn state_and_assets_are_what_the_table_gives() {
+        Table::<Keeper>::new()
+            .with_assets(&[("b.txt", b"B"), ("a.txt", b"A")])
+            .template_group("no state", template_group_question(), "{}", Expect::Error("no such asset"))
+            .writes(&[])
+            .with_state(&[("path", "a.txt")])
+            .template_group("both", template_group_question(), "{}", Expect::Answer(group("A")))
+            .because(r#"one of ["a.txt", "b.txt"]"#)
+            .writes(&[("asked", Some("a.txt"))])
+            .run();
+    }
+
+    #[test]
+    fn wrong_reasons_and_writes_fail() {
+        let table = Table::<Echo>::new()
+            .template_group("case", template_group_question(), r#"{"group":"x"}"#, Expect::Answer(group("x")))
+            .because("x")
+            .writes(&[("x", None)]);
+        assert_eq!(table.failures.len(), 2, "{:?}", table.failures);
     }
 
     fn group(name: &str) -> TemplateGroupAnswer {

@@ -126,6 +126,24 @@ pub struct Policies {
     pub wall_ms: u64,
     /// Fuel of one call.
     pub fuel: u64,
+    /// What one tenant may have.
+    pub quotas: Quotas,
+}
+
+/// What one tenant may have of plugins.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quotas {
+    /// Plugins.
+    pub plugins: u32,
+    /// Versions of one plugin.
+    pub versions_per_plugin: u32,
+    /// Distinct components together.
+    pub component_mib: u32,
+    /// Uploads and pushes in an hour.
+    pub uploads_per_hour: u32,
+    /// Signing keys.
+    pub signing_keys: u32,
 }
 
 /// How callbacks are sent.
@@ -171,14 +189,7 @@ impl Config {
     pub fn parse(over: &str) -> Result<Self, toml::de::Error> {
         let mut whole: toml::Table = toml::from_str(DEFAULT_TOML)?;
         let over: toml::Table = toml::from_str(over)?;
-        for (key, value) in over {
-            match (whole.get_mut(&key), value) {
-                (Some(toml::Value::Table(section)), toml::Value::Table(entries)) => section.extend(entries),
-                (_, value) => {
-                    whole.insert(key, value);
-                }
-            }
-        }
+        lay(&mut whole, over);
         whole.try_into()
     }
 
@@ -206,6 +217,18 @@ impl Config {
     }
 }
 
+/// Lays a table over another, key by key and section by section.
+fn lay(whole: &mut toml::Table, over: toml::Table) {
+    for (key, value) in over {
+        match (whole.get_mut(&key), value) {
+            (Some(toml::Value::Table(section)), toml::Value::Table(entries)) => lay(section, entries),
+            (_, value) => {
+                whole.insert(key, value);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,6 +245,8 @@ mod tests {
     fn a_file_lies_over_the_defaults_key_by_key() {
         let config = Config::parse("[limits]\nmin_cycle_seconds = 2\n").unwrap();
         assert_eq!((config.limits.min_cycle_seconds, config.limits.min_break_seconds), (2, 15));
+        let quotas = Config::parse("[policies.quotas]\nplugins = 3\n").unwrap().policies.quotas;
+        assert_eq!((quotas.plugins, quotas.signing_keys), (3, 8));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! catalogue.db  admin-token  master-key  lock
-//! plugins/<sha256>.wasm  plugins/cache/…
+//! plugins/<sha256>.wasm  plugins/cache/…  plugins/assets/<sha256>/…  plugins/uploads/…
 //! media/<video id>/source.mp4         the recording; source.index beside it once it is closed
 //! media/<video id>/<job id>/…         one rendition, or one series of pictures; appears by rename
 //! images/<tenant>/<image id>.png      pictures for editing; or .jpg
@@ -11,10 +11,12 @@
 //! trash/<time>-<video id>-<n>/…       what was removed, until its grace is over
 //! ```
 
+pub mod components;
 mod editing;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::UNIX_EPOCH;
 
 use cap_std::ambient_authority;
@@ -46,6 +48,8 @@ pub struct Files {
     work: Dir,
     trash: Dir,
     plugins: Dir,
+    /// Held while a component gets or loses its name, so that a sweep never takes one that is just coming again.
+    components: Mutex<()>,
     _lock: cap_std::fs::File,
 }
 
@@ -59,13 +63,14 @@ impl Files {
         let root = root.canonicalize()?;
         let dir = Dir::open_ambient_dir(&root, ambient_authority())?;
         let lock = lock(&dir)?;
-        for name in ["media", "work", "trash", "plugins", "plugins/cache"] {
+        for name in ["media", "work", "trash", "plugins", "plugins/cache", "plugins/uploads", "plugins/assets"] {
             make_folder(&dir, name)?;
         }
         let (media, work, plugins) = (dir.open_dir("media")?, dir.open_dir("work")?, dir.open_dir("plugins")?);
         let trash = dir.open_dir("trash")?;
+        components::sweep_uploads(&plugins)?;
         sync(&dir)?;
-        Ok(Self { root, dir, media, work, trash, plugins, _lock: lock })
+        Ok(Self { root, dir, media, work, trash, plugins, components: Mutex::default(), _lock: lock })
     }
 
     /// The data folder's absolute path, for the programs that need one (SQLite, ffmpeg).

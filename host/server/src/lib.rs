@@ -19,6 +19,7 @@ pub mod files;
 pub mod http;
 pub mod ingest;
 pub mod jobs;
+pub mod lab;
 pub mod notices;
 pub mod perform;
 pub mod pictures;

@@ -6,6 +6,8 @@ mod admit;
 mod ask;
 mod binding;
 pub mod decide;
+mod push;
+pub mod signature;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,12 +21,13 @@ use reprise_policy::{
 use tokio::sync::Semaphore;
 
 pub use self::activate::{ActivateError, Activation};
-pub use self::admit::PushError;
 pub use self::ask::Asked;
+pub use self::push::{Push, PushError, Pushed, Signed};
 use crate::config;
 use crate::driver::Shapes;
 use crate::files::Files;
 use crate::store::bindings::Bound;
+use crate::store::quotas::Quotas;
 use crate::store::{self, Store};
 
 /// Loaded policies kept ready. Each is some hundred kilobytes of machine code; the rest are loaded again from the
@@ -48,6 +51,7 @@ pub struct Policies {
     compilers: Semaphore,
     slots: Arc<Semaphore>,
     per_tenant: usize,
+    quotas: Quotas,
     wait: Duration,
     tenant_slots: Mutex<BTreeMap<String, Arc<Semaphore>>>,
     /// Every tenant's bindings, newest activation first: the store's, kept for the callback hook's quick question.
@@ -91,6 +95,7 @@ impl Policies {
             compilers: Semaphore::new(COMPILERS),
             slots: Arc::new(Semaphore::new(config.concurrent)),
             per_tenant: config.concurrent_per_tenant.max(1),
+            quotas: config.quotas.clone().into(),
             wait: Duration::from_millis(config.wait_ms),
             tenant_slots: Mutex::default(),
             bound: RwLock::default(),

@@ -15,6 +15,7 @@
 mod auth;
 mod bindings;
 mod broadcasts;
+mod components;
 mod decisions;
 mod deliveries;
 mod document;
@@ -27,9 +28,11 @@ mod images;
 mod names;
 mod plugins;
 mod record_configs;
+mod signing;
 mod streams;
 mod tasks;
 mod tenants;
+mod versions;
 mod videos;
 
 use std::sync::Arc;

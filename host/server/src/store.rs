@@ -7,6 +7,7 @@
 pub mod analyses;
 pub mod bindings;
 pub mod changes;
+pub mod components;
 pub mod decisions;
 pub mod deliveries;
 pub mod editing;
@@ -23,11 +24,13 @@ pub mod playback;
 pub mod plugins;
 mod projection;
 mod queue;
+pub mod quotas;
 pub mod record_configs;
 pub mod record_settings;
 pub mod seal;
 pub mod search;
 pub mod sessions;
+pub mod signing;
 mod sweep;
 pub mod template_groups;
 pub mod tenants;
@@ -55,7 +58,7 @@ const SEARCHERS: u32 = 2;
 /// How long a statement waits for a lock before it fails; only a backup tool can hold one that long.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What can go wrong with the catalogue. The operator must act on each, except `Conflict` and `NotFound`.
+/// What can go wrong with the catalogue. The operator must act on each, except `Conflict` and `Quota`.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database refused.
@@ -70,6 +73,9 @@ pub enum Error {
     /// Somebody else wrote first.
     #[error("another writer was first: {0}")]
     Conflict(&'static str),
+    /// The tenant has as much as it may.
+    #[error(transparent)]
+    Quota(#[from] quotas::OverQuota),
     /// A stored text is not what this version wrote.
     #[error("a stored {what} cannot be read: {source}")]
     Unreadable {

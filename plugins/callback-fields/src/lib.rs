@@ -19,7 +19,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use reprise_plugin::{CallbackAnswer, CallbackQuestion, CallbackReplacement, Error, Policy, log};
+use reprise_plugin::{CallbackAnswer, CallbackQuestion, CallbackReplacement, Error, Policy, log, reason};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -43,12 +43,14 @@ impl Policy for CallbackFields {
 
     fn callback(&self, question: &CallbackQuestion) -> Result<CallbackAnswer, Error> {
         if self.drop.contains(&question.event_type) {
-            log::info("dropped by its type");
+            reason(format!("events of type {} are dropped", question.event_type));
             return Ok(CallbackAnswer::Drop);
         }
         if self.fields.is_empty() && self.headers.is_empty() {
+            reason("there is nothing to add");
             return Ok(CallbackAnswer::Unchanged);
         }
+        reason(format!("{} fields and {} headers are to be added", self.fields.len(), self.headers.len()));
         Ok(CallbackAnswer::Replace(CallbackReplacement {
             body: with_fields(&question.body, &self.fields)?,
             headers: self.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
@@ -106,6 +108,7 @@ mod tests {
         Table::<CallbackFields>::new()
             .callback("nothing asked for", event(), "", Expect::UseDefault)
             .callback("dropped", event(), r#"{"drop":["FileUploadComplete"]}"#, Expect::Answer(CallbackAnswer::Drop))
+            .because("events of type FileUploadComplete are dropped")
             .callback("another is dropped", event(), r#"{"drop":["SnapshotComplete"]}"#, Expect::UseDefault)
             .callback(
                 "fields",
@@ -113,6 +116,7 @@ mod tests {
                 fields,
                 replaced(r#"{"VideoId":"v","Size":1,"Billing":{"Plan":3},"Region":"eu"}"#, &[]),
             )
+            .because("2 fields and 0 headers are to be added")
             .callback(
                 "a field it has already",
                 event(),

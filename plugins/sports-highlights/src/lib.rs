@@ -31,6 +31,7 @@
 
 use reprise_plugin::{
     ComposeAnswer, ComposePlan, ComposeQuestion, Error, GapRule, NO_TRANSCODE, Part, PartRange, Policy, Stretch, log,
+    reason,
 };
 use serde::Deserialize;
 
@@ -123,7 +124,7 @@ impl Policy for SportsHighlights {
         let play = self.play(&question.parts);
         let (ranges, left_ms) = ranges(&question.parts, &play);
         let whole_ms: u64 = question.parts.iter().map(|part| part.duration_ms).sum();
-        log::info(&format!("{} of {} s are play, in {} stretches", left_ms / 1000, whole_ms / 1000, play.len()));
+        reason(format!("{} of {} s are play, in {} stretches", left_ms / 1000, whole_ms / 1000, play.len()));
         if ranges.is_empty() {
             return Ok(ComposeAnswer::Skip);
         }

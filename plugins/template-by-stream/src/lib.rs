@@ -21,7 +21,7 @@
 //! | `min_height`, `max_height` | the picture's height in pixels, both ends included; never without a picture |
 //! | `group` | required: the id or the name of one of the tenant's groups, or `VOD_NO_TRANSCODE` |
 
-use reprise_plugin::{Error, NO_TRANSCODE, Policy, TemplateGroupAnswer, TemplateGroupQuestion, log};
+use reprise_plugin::{Error, NO_TRANSCODE, Policy, TemplateGroupAnswer, TemplateGroupQuestion, reason};
 use serde::Deserialize;
 
 /// The settings, and the policy.
@@ -60,7 +60,7 @@ impl Policy for TemplateByStream {
 
     fn template_group(&self, question: &TemplateGroupQuestion) -> Result<TemplateGroupAnswer, Error> {
         let Some((number, rule)) = self.rules.iter().enumerate().find(|(_, rule)| rule.fits(question)) else {
-            log::info("no rule fits");
+            reason("no rule fits");
             return Ok(TemplateGroupAnswer::UseDefault);
         };
         let known = |group: &str| question.groups.iter().any(|choice| choice.id == group || choice.name == group);
@@ -68,12 +68,22 @@ impl Policy for TemplateByStream {
             // The host would refuse the answer as well; this says which rule to mend.
             return Err(Error::new(format!("rules[{number}].group: there is no template group {:?}", rule.group)));
         }
-        log::info(&format!("rules[{number}] fits"));
+        reason(format!("rules[{number}] fits: {}", rule.in_words()));
         Ok(TemplateGroupAnswer::Group(rule.group.clone()))
     }
 }
 
 impl Rule {
+    /// What the rule asks for, for the tenant who wonders why it fits.
+    fn in_words(&self) -> String {
+        let mut words = Vec::new();
+        words.extend(self.app.as_ref().map(|pattern| format!("app {pattern}")));
+        words.extend(self.stream.clone());
+        words.extend(self.min_height.map(|min| format!("at least {min}")));
+        words.extend(self.max_height.map(|max| format!("at most {max}")));
+        if words.is_empty() { "everything".to_owned() } else { words.join(", ") }
+    }
+
     fn fits(&self, question: &TemplateGroupQuestion) -> bool {
         let stream = &question.origin.stream;
         let height = question.part.video.as_ref().map(|video| video.height);
@@ -149,13 +159,18 @@ mod tests {
             .template_group("by name", question("lobby-7", Some(1080)), SETTINGS, group("VOD_NO_TRANSCODE"))
             .template_group("by name alone", question("lobby-", None), SETTINGS, group("VOD_NO_TRANSCODE"))
             .template_group("by name and height", question("stage-1", Some(1080)), SETTINGS, group("HD"))
+            .because("rules[1] fits: app live, stage-?, at least 1080")
             .template_group("not tall enough", question("stage-1", Some(1079)), SETTINGS, Expect::UseDefault)
             .template_group("name too long", question("stage-10", Some(1080)), SETTINGS, Expect::UseDefault)
             .template_group("another app", other_app, SETTINGS, Expect::UseDefault)
             .template_group("by height", question("anything", Some(719)), SETTINGS, group("SD"))
+            .because("rules[2] fits: at most 719")
             .template_group("too tall", question("anything", Some(720)), SETTINGS, Expect::UseDefault)
             .template_group("no picture has no height", question("anything", None), SETTINGS, Expect::UseDefault)
             .template_group("no rules", question("anything", None), r#"{"rules":[]}"#, Expect::UseDefault)
+            .because("no rule fits")
+            .template_group("an empty rule", question("anything", None), r#"{"rules":[{"group":"SD"}]}"#, group("SD"))
+            .because("rules[0] fits: everything")
             .run();
     }
 

@@ -2,6 +2,7 @@
 
 mod author;
 mod bindings;
+mod lab;
 mod versions;
 
 use std::process::ExitCode;
@@ -29,6 +30,8 @@ enum Command {
     #[command(flatten)]
     Author(author::Author),
     #[command(flatten)]
+    Lab(lab::Author),
+    #[command(flatten)]
     Versions(versions::Versions),
     #[command(flatten)]
     Bindings(bindings::Bindings),
@@ -40,10 +43,13 @@ impl Plugin {
             author.run()?;
             return Ok(ExitCode::SUCCESS);
         }
+        if let Command::Lab(lab) = &self.command {
+            return lab.run(self.json);
+        }
         super::runtime()?.block_on(async {
             let api = self.server.client()?;
             let answer = match &self.command {
-                Command::Author(_) => Value::Null,
+                Command::Author(_) | Command::Lab(_) => Value::Null,
                 Command::Versions(versions) => versions.ask(&api).await?,
                 Command::Bindings(bindings) => bindings.ask(&api).await?,
             };

@@ -1,6 +1,8 @@
 //! What is looked for again and again: videos whose time is over, trash whose grace is over, folders that belong to
 //! nothing, and links that composed videos need no more.
 
+mod components;
+
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
@@ -52,6 +54,7 @@ pub(super) struct Swept {
     pub(super) orphans: usize,
     pub(super) unlinked: usize,
     pub(super) emptied: usize,
+    pub(super) components: usize,
 }
 
 impl Sweeper {
@@ -77,6 +80,7 @@ impl Sweeper {
             orphans: self.orphans(grace_ms, now).await?,
             unlinked: self.unlink(grace_ms, now).await?,
             emptied: self.blocking(move |files| trash::empty(files, grace_ms, now)).await?,
+            components: self.components(now).await?,
         };
         Ok(swept)
     }
@@ -206,8 +210,8 @@ pub(super) enum SweepError {
 fn report(swept: Result<Swept, SweepError>) {
     match swept {
         Ok(swept) if swept == Swept::default() => {}
-        Ok(Swept { expired, orphans, unlinked, emptied }) => {
-            tracing::info!(expired, orphans, unlinked, emptied, "swept");
+        Ok(Swept { expired, orphans, unlinked, emptied, components }) => {
+            tracing::info!(expired, orphans, unlinked, emptied, components, "swept");
         }
         Err(error) => tracing::error!(error = %error, "a sweep ended early; the next one begins anew"),
     }

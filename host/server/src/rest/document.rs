@@ -11,8 +11,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    Shared, bindings, broadcasts, decisions, deliveries, events, images, plugins, record_configs, streams, tasks,
-    tenants, videos,
+    Shared, bindings, broadcasts, components, decisions, deliveries, events, images, plugins, record_configs, signing,
+    streams, tasks, tenants, versions, videos,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -65,6 +65,12 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(deliveries::redeliver_many))
         .routes(routes!(plugins::list))
         .merge(plugins::uploads())
+        .routes(routes!(versions::list))
+        .routes(routes!(versions::show, versions::delete))
+        .routes(routes!(versions::component))
+        .routes(routes!(components::show, components::put))
+        .routes(routes!(signing::list))
+        .routes(routes!(signing::show, signing::put, signing::revoke))
         .merge(images::uploads())
         .routes(routes!(images::delete))
         .routes(routes!(bindings::activate))

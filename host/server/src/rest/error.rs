@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::store;
+use crate::store::quotas::OverQuota;
 
 /// The longest message: some repeat a part of what was sent.
 const MESSAGE_CHARS: usize = 500;
@@ -32,6 +33,9 @@ pub(super) enum Error {
     /// It is well formed, but does not go with what is there.
     #[error("{0}")]
     Conflict(String),
+    /// The tenant has as much as it may.
+    #[error("{0}")]
+    Quota(OverQuota),
     /// The body is longer than is taken.
     #[error("the body is too large")]
     TooLarge,
@@ -77,6 +81,8 @@ impl Error {
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+            Self::Quota(over) if over.passes() => (StatusCode::TOO_MANY_REQUESTS, "quota"),
+            Self::Quota(_) => (StatusCode::CONFLICT, "quota"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Self::Slow => (StatusCode::REQUEST_TIMEOUT, "timeout"),
             Self::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
@@ -91,6 +97,7 @@ impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::Conflict(why) => Self::Conflict(why.to_owned()),
+            store::Error::Quota(over) => Self::Quota(over),
             other => Self::Internal(other.to_string()),
         }
     }
@@ -109,6 +116,7 @@ impl IntoResponse for Error {
         let mut response = (status, Json(ErrorBody { error: ErrorDetail { code, message } })).into_response();
         let extra = match self {
             Self::Unauthenticated => Some((header::WWW_AUTHENTICATE, "Bearer")),
+            Self::Quota(over) if over.passes() => Some((header::RETRY_AFTER, "600")),
             Self::Busy => Some((header::RETRY_AFTER, "5")),
             _ => None,
         };

@@ -13,14 +13,15 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use super::Shared;
-use super::auth::Scope;
+use super::auth::{Actor, Scope};
 use super::bindings::BindingView;
 use super::error::{Error, ErrorBody};
 use super::extract::{Body, Id};
-use super::form::when;
-use crate::policies::PushError;
+use super::versions::{VersionView, gone};
+use crate::clock;
+use crate::policies::signature::BadSignature;
+use crate::policies::{Push, PushError, Pushed, Signed};
 use crate::store::bindings::Bound;
-use crate::store::plugins::PluginVersion;
 
 /// Body of an upload: a component of the largest accepted size in base64, and its settings. What is accepted is
 /// decided where components are inspected; this only bounds what is held to look at it.
@@ -33,29 +34,17 @@ const SETTINGS_BYTES: usize = 64 * 1024;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Upload {
-    /// The WebAssembly component in standard base64.
-    component_base64: String,
-    /// The text that the policy is given as its settings, usually JSON; `{}` if absent.
+    /// The WebAssembly component in standard base64. This or `digest`.
+    component_base64: Option<String>,
+    /// The SHA-256 of a component that was uploaded under `components`. This or `component_base64`.
+    digest: Option<String>,
+    /// The text that the policy is given as its settings, usually JSON. Absent, the plugin's newest settings stay; a plugin
+    /// that has none yet gets `{}`.
     settings: Option<String>,
-}
-
-/// An uploaded version.
-#[derive(Serialize, ToSchema)]
-pub(super) struct VersionView {
-    plugin: String,
-    /// Counts from 1.
-    version: i64,
-    /// SHA-256 of the component.
-    digest: String,
-    /// Size of the component.
-    bytes: i64,
-    /// The interface it exports.
-    interface: String,
-    /// The hooks it answers.
-    hooks: Vec<String>,
-    settings: String,
-    settings_revision: i64,
-    pushed_at: String,
+    /// An ed25519 signature over the component's bytes, in base64. Verified whenever it is given.
+    signature: Option<String>,
+    /// The name of the signing key that made the signature; any of the tenant's if absent.
+    key: Option<String>,
 }
 
 /// A plugin with all its versions, newest first.
@@ -75,7 +64,7 @@ pub(super) struct PluginList {
 
 /// The routes that take a component.
 pub(super) fn uploads() -> OpenApiRouter<Arc<Shared>> {
-    OpenApiRouter::new().routes(routes!(show, push).layer(DefaultBodyLimit::max(UPLOAD_BYTES)))
+    OpenApiRouter::new().routes(routes!(show, push, delete).layer(DefaultBodyLimit::max(UPLOAD_BYTES)))
 }
 
 /// Lists a tenant's plugins with their versions.
@@ -104,14 +93,13 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>, Scope(tenant): Scope
 pub(super) async fn show(
     State(shared): State<Arc<Shared>>,
     Scope(tenant): Scope,
-    Id(ids): Id<(String, String)>,
+    Id(name): Id<String>,
 ) -> Result<Json<PluginView>, Error> {
-    let (_, name) = ids;
     let mut plugins = all(&shared, &tenant.name).await?.into_iter();
     plugins.find(|plugin| plugin.name == name).map(Json).ok_or(Error::NotFound("plugin"))
 }
 
-/// Uploads a component as the next version of a plugin. It is inspected, compiled and tried first, and kept only if it
+/// Adds a component as the next version of a plugin. It is inspected, compiled and tried first, and kept only if it
 /// passes; no stream uses it until it is activated. The newest version again, with the same settings, is that version.
 #[utoipa::path(
     post,
@@ -127,63 +115,83 @@ pub(super) async fn show(
 pub(super) async fn push(
     State(shared): State<Arc<Shared>>,
     Scope(tenant): Scope,
-    Id(ids): Id<(String, String)>,
+    Actor(actor): Actor,
+    Id(name): Id<String>,
     request: Request,
 ) -> Result<(StatusCode, Json<VersionView>), Error> {
-    let (_, name) = ids;
     // The body is read only when there is a place for it.
     let _place = shared.uploads.try_acquire().map_err(|_| Error::Busy)?;
     let Body(upload) = Body::<Upload>::from_request(request, &()).await?;
-    let settings = upload.settings.unwrap_or_else(|| "{}".to_owned());
-    if settings.len() > SETTINGS_BYTES {
+    if upload.settings.as_ref().is_some_and(|settings| settings.len() > SETTINGS_BYTES) {
         return Err(Error::TooLarge);
     }
-    let component = STANDARD.decode(upload.component_base64);
-    let component = component.map_err(|error| Error::Invalid(format!("component_base64: {error}")))?;
-    let version = shared.policies.push(&tenant.name, &name, component, &settings).await?;
+    let component = match (upload.component_base64, upload.digest) {
+        (Some(base64), None) => {
+            let bytes = STANDARD.decode(base64);
+            Pushed::Bytes(bytes.map_err(|error| Error::Invalid(format!("component_base64: {error}")))?)
+        }
+        (None, Some(digest)) => Pushed::Digest(digest),
+        _ => return Err(Error::Invalid("give either component_base64 or digest".to_owned())),
+    };
+    let signature = match (upload.signature, upload.key) {
+        (None, Some(_)) => return Err(Error::Invalid("a key is given, but no signature by it".to_owned())),
+        (signature, key) => signature.map(|signature| Signed { signature, key }),
+    };
+    let push = Push { plugin: name, component, settings: upload.settings, signature, actor };
+    let version = shared.policies.push(&tenant.name, push).await?;
     Ok((StatusCode::CREATED, Json(version.into())))
+}
+
+/// Removes a plugin that nothing uses, with its versions, settings and state. A later plugin of its name goes on
+/// counting where this one ended.
+#[utoipa::path(
+    delete,
+    path = "/v1/tenants/{tenant}/plugins/{plugin}",
+    tag = "plugins",
+    params(
+        ("tenant" = String, Path, description = "The tenant."),
+        ("plugin" = String, Path, description = "The plugin."),
+    ),
+    responses((status = 204), (status = "default", description = "Why not.", body = ErrorBody)),
+)]
+pub(super) async fn delete(
+    State(shared): State<Arc<Shared>>,
+    Scope(tenant): Scope,
+    Actor(actor): Actor,
+    Id(plugin): Id<String>,
+) -> Result<StatusCode, Error> {
+    let removed = shared.store.remove_plugin(&tenant.name, &plugin, &actor, clock::now()).await?;
+    gone("plugin", removed)
 }
 
 /// All plugins by name.
 async fn all(shared: &Shared, tenant: &str) -> Result<Vec<PluginView>, Error> {
     let mut bindings = shared.store.bindings(tenant).await?;
+    let mut versions = shared.store.plugin_versions(tenant).await?.into_iter().peekable();
     let mut plugins: Vec<PluginView> = Vec::new();
-    for version in shared.store.plugin_versions(tenant).await? {
-        match plugins.last_mut() {
-            Some(plugin) if plugin.name == version.plugin => plugin.versions.push(version.into()),
-            _ => {
-                let at = bindings.iter().position(|bound| bound.binding.plugin == version.plugin);
-                let active = at.map(|at| bindings.swap_remove(at)).map(|Bound { binding, .. }| binding.into());
-                let name = version.plugin.clone();
-                plugins.push(PluginView { name, active, versions: vec![version.into()] });
+    for name in shared.store.plugin_names(tenant).await? {
+        let at = bindings.iter().position(|bound| bound.binding.plugin == name);
+        let active = at.map(|at| bindings.swap_remove(at)).map(|Bound { binding, .. }| binding.into());
+        let mut view = PluginView { name, active, versions: Vec::new() };
+        while let Some(version) = versions.next_if(|version| version.plugin <= view.name) {
+            // What was added between the two questions waits for the next listing.
+            if version.plugin == view.name {
+                view.versions.push(version.into());
             }
         }
+        plugins.push(view);
     }
     Ok(plugins)
-}
-
-impl From<PluginVersion> for VersionView {
-    fn from(version: PluginVersion) -> Self {
-        let hooks = version.hooks.split(',').filter(|hook| !hook.is_empty());
-        Self {
-            hooks: hooks.map(str::to_owned).collect(),
-            plugin: version.plugin,
-            version: version.version,
-            digest: version.digest,
-            bytes: version.bytes,
-            interface: version.interface,
-            settings: version.settings,
-            settings_revision: version.revision,
-            pushed_at: when(version.pushed_at),
-        }
-    }
 }
 
 impl From<PushError> for Error {
     fn from(error: PushError) -> Self {
         match error {
-            PushError::Name => Self::Invalid(error.to_string()),
-            PushError::Refused(_) | PushError::Compile(_) | PushError::Load(_) | PushError::Settings(_) => {
+            PushError::Name | PushError::Signature(BadSignature::Unreadable) => Self::Invalid(error.to_string()),
+            PushError::NotUploaded => Self::NotFound("component among the tenant's uploads; PUT it first"),
+            PushError::Unsigned => Self::Conflict(error.to_string()),
+            PushError::Signature(_)
+            | PushError::Refused(_) | PushError::Compile(_) | PushError::Load(_) | PushError::Settings(_) => {
                 Self::Refused(error.to_string())
             }
             PushError::Store(error) => error.into(),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Shared;
-use super::auth::{Admin, Scope};
+use super::auth::{Actor, Admin, Scope};
 use super::error::{Error, ErrorBody};
 use super::extract::Body;
 use super::form::when;
@@ -38,6 +38,8 @@ pub(super) struct TenantView {
     url_auth: bool,
     /// What the server adds to a signed URL's timestamp, in seconds.
     auth_validity_seconds: i64,
+    /// Whether plugins must be signed with one of the tenant's signing keys.
+    require_signature: bool,
     created_at: String,
 }
 
@@ -86,6 +88,8 @@ pub(super) struct TenantChange {
     push_auth: Option<bool>,
     /// Whether playback URLs must be signed.
     url_auth: Option<bool>,
+    /// Whether plugins must be signed. The tenant may switch it on; only the admin may switch it off.
+    require_signature: Option<bool>,
 }
 
 /// Lists all tenants.
@@ -163,7 +167,7 @@ pub(super) async fn show(Scope(tenant): Scope) -> Json<TenantView> {
     Json(tenant.into())
 }
 
-/// Switches a tenant's signing of push and playback URLs.
+/// Switches a tenant's signing of push and playback URLs and of plugins.
 #[utoipa::path(
     patch,
     path = "/v1/tenants/{tenant}",
@@ -175,8 +179,17 @@ pub(super) async fn show(Scope(tenant): Scope) -> Json<TenantView> {
 pub(super) async fn change(
     State(shared): State<Arc<Shared>>,
     Scope(tenant): Scope,
+    Actor(actor): Actor,
+    admin: Result<Admin, Error>,
     Body(change): Body<TenantChange>,
 ) -> Result<Json<TenantView>, Error> {
+    // Whoever got hold of a tenant's access key must not be able to push unsigned plugins with it.
+    if change.require_signature == Some(false) {
+        admin?;
+    }
+    if let Some(required) = change.require_signature {
+        shared.store.set_require_signature(&tenant.name, required, &actor, clock::now()).await?;
+    }
     shared.store.set_tenant_switches(&tenant.name, change.push_auth, change.url_auth).await?;
     let tenant = shared.store.tenant(&tenant.name).await?.ok_or(Error::NotFound("tenant"))?;
     Ok(Json(tenant.into()))
@@ -210,6 +223,7 @@ impl From<Tenant> for TenantView {
             push_auth: tenant.push_auth,
             url_auth: tenant.url_auth,
             auth_validity_seconds: tenant.auth_validity_s,
+            require_signature: tenant.require_signature,
             created_at: when(tenant.created_at),
         }
     }

@@ -22,6 +22,8 @@ pub struct Tenant {
     pub url_auth: bool,
     /// How long a signed URL lives beyond its timestamp, in seconds.
     pub auth_validity_s: i64,
+    /// Whether plugins must be signed.
+    pub require_signature: bool,
     /// When it was made.
     pub created_at: i64,
 }
@@ -74,7 +76,7 @@ pub struct AccessKey {
     pub active: bool,
 }
 
-const TENANT: &str = "SELECT name, push_domain, play_domain, push_auth, url_auth, auth_validity_s, created_at \
+const TENANT: &str = "SELECT name, push_domain, play_domain, push_auth, url_auth, auth_validity_s, require_signature, created_at \
                       FROM tenants WHERE name = ?";
 
 impl Store {
@@ -127,14 +129,14 @@ impl Store {
 
     /// All tenants by name.
     pub async fn tenants(&self) -> Result<Vec<Tenant>> {
-        let all = "SELECT name, push_domain, play_domain, push_auth, url_auth, auth_validity_s, created_at \
+        let all = "SELECT name, push_domain, play_domain, push_auth, url_auth, auth_validity_s, require_signature, created_at \
                    FROM tenants ORDER BY name";
         Ok(sqlx::query_as(all).fetch_all(&self.reader).await?)
     }
 
     /// The tenant whose ingest domain this is.
     pub async fn tenant_of_push_domain(&self, domain: &str) -> Result<Option<Tenant>> {
-        let by_domain = "SELECT name, push_domain, play_domain, push_auth, url_auth, auth_validity_s, created_at \
+        let by_domain = "SELECT name, push_domain, play_domain, push_auth, url_auth, auth_validity_s, require_signature, created_at \
                          FROM tenants WHERE push_domain = ?";
         Ok(sqlx::query_as(by_domain).bind(domain).fetch_optional(&self.reader).await?)
     }

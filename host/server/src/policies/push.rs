@@ -1,0 +1,202 @@
+//! Pushes: a component is inspected, compiled in a limited child process, started once and shown its settings before it
+//! has a version number. A version that fails any of it never exists.
+
+use std::io;
+use std::sync::Arc;
+
+use reprise_policy::{AdmissionLimits, CompileError, Inspection, LoadError, Refused, SettingsError, inspect};
+
+use super::signature::{BadSignature, signer};
+use super::Policies;
+use crate::clock;
+use crate::store;
+use crate::store::plugins::{NO_SETTINGS, NewVersion, PluginVersion, UNSIGNED};
+use crate::store::quotas::Quotas;
+use crate::store::signing::SigningKey;
+
+/// Longest plugin name.
+const NAME_BYTES: usize = 64;
+
+/// What is pushed.
+#[derive(Clone, Debug)]
+pub struct Push {
+    /// The plugin's name.
+    pub plugin: String,
+    /// The component.
+    pub component: Pushed,
+    /// The settings; the plugin's newest when absent.
+    pub settings: Option<String>,
+    /// The signature.
+    pub signature: Option<Signed>,
+    /// Who pushes.
+    pub actor: String,
+}
+
+/// The component of a push.
+#[derive(Clone, Debug)]
+pub enum Pushed {
+    /// Its bytes.
+    Bytes(Vec<u8>),
+    /// The digest of one that the tenant uploaded.
+    Digest(String),
+}
+
+/// A signature as it is given.
+#[derive(Clone, Debug)]
+pub struct Signed {
+    /// Base64.
+    pub signature: String,
+    /// Which of the tenant's keys made it; any of them when absent.
+    pub key: Option<String>,
+}
+
+/// Why a component was not accepted. The last three are for the operator, the others for its author.
+#[derive(Debug, thiserror::Error)]
+pub enum PushError {
+    /// The name cannot be one.
+    #[error("a plugin's name is 1 to 64 lower-case letters, digits or hyphens")]
+    Name,
+    /// The tenant has no component of this digest.
+    #[error("this tenant uploaded no component of this digest; PUT it first")]
+    NotUploaded,
+    /// The tenant takes signed components only.
+    #[error("{UNSIGNED}")]
+    Unsigned,
+    /// The signature is not good.
+    #[error("{0}")]
+    Signature(#[from] BadSignature),
+    /// It is not a component that we can run.
+    #[error("the component is refused: {0}")]
+    Refused(#[from] Refused),
+    /// It does not compile within the limits.
+    #[error("the component does not compile: {0}")]
+    Compile(#[from] CompileError),
+    /// It cannot be started, or its functions have other types.
+    #[error("the component cannot be loaded: {0}")]
+    Load(#[from] LoadError),
+    /// It does not accept its settings.
+    #[error("the settings are not accepted: {0}")]
+    Settings(#[from] SettingsError),
+    /// The catalogue failed, or a quota is used up.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The component could not be kept.
+    #[error("the component could not be kept: {0}")]
+    Files(#[from] io::Error),
+    /// The server is stopping.
+    #[error("the server is stopping")]
+    Stopping,
+}
+
+impl Policies {
+    /// What a tenant may have of plugins.
+    ///
+    /// # Errors
+    /// When the catalogue cannot be read.
+    #[expect(clippy::unused_async, reason = "what the operator sets for one tenant is read from the catalogue")]
+    pub async fn quota(&self, _tenant: &str) -> store::Result<Quotas> {
+        Ok(self.quotas)
+    }
+
+    /// Accepts a component with its settings as a new version of a tenant's plugin.
+    ///
+    /// # Errors
+    /// Why not; nothing is kept then, but that it was tried.
+    pub async fn push(self: &Arc<Self>, tenant: &str, push: Push) -> Result<PluginVersion, PushError> {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if push.plugin.is_empty() || push.plugin.len() > NAME_BYTES || !push.plugin.bytes().all(plain) {
+            return Err(PushError::Name);
+        }
+        let quotas = self.quota(tenant).await?;
+        self.store.count_upload(tenant, &quotas, clock::now()).await?;
+        let component = Arc::new(self.bytes_of(tenant, push.component).await?);
+        let signer = self.signer(tenant, push.signature.clone(), &component).await?;
+        let newest = self.store.newest_settings(tenant, &push.plugin).await?;
+        let settings_given = push.settings.is_some();
+        let settings = push.settings.or(newest).unwrap_or_else(|| NO_SETTINGS.to_owned());
+
+        let turn = self.compilers.acquire().await.map_err(|_| PushError::Stopping)?;
+        let (policies, bytes, given) = (Arc::clone(self), Arc::clone(&component), settings.clone());
+        let inspection = blocking(move || policies.admit(&bytes, &given)).await?;
+        drop(turn);
+
+        let hooks: Vec<&str> = inspection.hooks.iter().map(|hook| hook.name()).collect();
+        let version = PluginVersion {
+            plugin: push.plugin,
+            digest: inspection.digest,
+            bytes: i64::try_from(component.len()).unwrap_or(i64::MAX),
+            interface: inspection.interface,
+            hooks: hooks.join(","),
+            class: "standard".to_owned(),
+            settings,
+            pushed_at: clock::now().0,
+            pushed_by: push.actor,
+            signature: signer.as_ref().and(push.signature).map(|signed| signed.signature.trim().to_owned()),
+            signed_by: signer.as_ref().map(|key| key.name.clone()),
+            ..PluginVersion::default()
+        };
+        let public_key = signer.as_ref().map(|key| key.public_key.as_str());
+        let new = NewVersion { version: &version, settings_given, public_key, quotas: &quotas };
+        let version = self.store.add_version(tenant, new).await?;
+        tracing::info!(
+            tenant.id = tenant,
+            plugin = version.plugin,
+            version = version.version,
+            digest = version.digest,
+            signed_by = version.signed_by,
+            "a plugin version was accepted"
+        );
+        Ok(version)
+    }
+
+    async fn bytes_of(self: &Arc<Self>, tenant: &str, component: Pushed) -> Result<Vec<u8>, PushError> {
+        let digest = match component {
+            Pushed::Bytes(bytes) => return Ok(bytes),
+            Pushed::Digest(digest) => digest,
+        };
+        self.store.component(tenant, &digest).await?.ok_or(PushError::NotUploaded)?;
+        let files = Arc::clone(&self.files);
+        match blocking(move || Ok(files.read_component(&digest))).await? {
+            // Its file went or was damaged: the upload that follows mends it.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => {
+                Err(PushError::NotUploaded)
+            }
+            read => Ok(read?),
+        }
+    }
+
+    /// The key that signed the component. A signature that is given is verified also where none is needed.
+    async fn signer(
+        &self,
+        tenant: &str,
+        signed: Option<Signed>,
+        component: &Arc<Vec<u8>>,
+    ) -> Result<Option<SigningKey>, PushError> {
+        let Some(signed) = signed else {
+            let tenant = self.store.tenant(tenant).await?;
+            // Asked here so that nothing is compiled in vain; what counts is asked again when the version is added.
+            return if tenant.is_some_and(|tenant| tenant.require_signature) { Err(PushError::Unsigned) } else { Ok(None) };
+        };
+        let keys = self.store.signing_keys(tenant).await?;
+        let component = Arc::clone(component);
+        let verified = move || Ok(signer(&keys, signed.key.as_deref(), &component, &signed.signature)?.clone());
+        blocking(verified).await.map(Some)
+    }
+
+    /// Everything that a component must pass, then its file.
+    fn admit(&self, component: &[u8], settings: &str) -> Result<Inspection, PushError> {
+        let inspection = inspect(component, &AdmissionLimits::default())?;
+        let loaded = self.load_fresh(component, &inspection)?;
+        self.evaluator.trial(&loaded, &self.limits)?;
+        self.evaluator.check_settings(&loaded, settings, &self.limits)?;
+        self.files.keep_component(&inspection.digest, component)?;
+        self.loaded.insert(loaded);
+        Ok(inspection)
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, PushError> + Send + 'static,
+) -> Result<T, PushError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| PushError::Stopping)?
+}

@@ -1,0 +1,175 @@
+//! Components: uploaded once, by digest, and then named in pushes. What another tenant uploaded is not told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use futures_util::StreamExt;
+use serde::Serialize;
+use tokio::sync::mpsc;
+use utoipa::ToSchema;
+
+use super::Shared;
+use super::auth::{Actor, Scope};
+use super::error::{Error, ErrorBody};
+use super::extract::Id;
+use super::form::when;
+use crate::clock;
+use crate::files::components::{Incoming, is_digest};
+use crate::store::components::Component;
+
+/// The largest component that is taken: one with a scripting runtime (32 MiB), its assets (1 MiB) and its schema. What is
+/// accepted is decided where components are inspected.
+const COMPONENT_BYTES: u64 = 34 << 20;
+
+/// How long an upload may take, and how long it may stand still. The largest one needs a slow line's 120 KiB/s; who stands
+/// still holds a place that others wait for.
+const UPLOAD_WITHIN: Duration = Duration::from_secs(300);
+const STILL_WITHIN: Duration = Duration::from_secs(15);
+
+/// Pieces between the connection and the disk; each is at most some tens of kilobytes.
+const PIECES: usize = 8;
+
+/// A component that the tenant uploaded.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ComponentView {
+    /// SHA-256 of its bytes.
+    digest: String,
+    bytes: i64,
+    /// When it was last uploaded. One that no version uses is forgotten a day later.
+    uploaded_at: String,
+    /// Who uploaded it first.
+    uploaded_by: String,
+}
+
+/// Says whether the tenant uploaded a component before, so that it need not be sent again (`HEAD` is enough). What
+/// others uploaded is not there.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants/{tenant}/components/{digest}",
+    tag = "plugins",
+    params(
+        ("tenant" = String, Path, description = "The tenant."),
+        ("digest" = String, Path, description = "SHA-256 of its bytes, lower-case hex."),
+    ),
+    responses((status = 200, body = ComponentView), (status = "default", description = "Why not.", body = ErrorBody)),
+)]
+pub(super) async fn show(
+    State(shared): State<Arc<Shared>>,
+    Scope(tenant): Scope,
+    Id(digest): Id<String>,
+) -> Result<Json<ComponentView>, Error> {
+    let component = shared.store.component(&tenant.name, &digest).await?;
+    Ok(Json(component.ok_or(Error::NotFound("component"))?.into()))
+}
+
+/// Takes a component's bytes, which must have the digest in the path. Again changes nothing. Push it then: what no
+/// version uses is forgotten after a day.
+#[utoipa::path(
+    put,
+    path = "/v1/tenants/{tenant}/components/{digest}",
+    tag = "plugins",
+    params(
+        ("tenant" = String, Path, description = "The tenant."),
+        ("digest" = String, Path, description = "SHA-256 of its bytes, lower-case hex."),
+    ),
+    request_body(content = Vec<u8>, description = "The component.", content_type = "application/wasm"),
+    responses(
+        (status = 200, description = "It was there already.", body = ComponentView),
+        (status = 201, description = "It is new.", body = ComponentView),
+        (status = "default", description = "Why not.", body = ErrorBody),
+    ),
+)]
+pub(super) async fn put(
+    State(shared): State<Arc<Shared>>,
+    Scope(tenant): Scope,
+    Actor(actor): Actor,
+    Id(digest): Id<String>,
+    request: Request,
+) -> Result<(StatusCode, Json<ComponentView>), Error> {
+    if !is_digest(&digest) {
+        return Err(Error::Invalid("a component is named by its SHA-256: 64 lower-case hex digits".to_owned()));
+    }
+    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    if announced.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > COMPONENT_BYTES) {
+        return Err(Error::TooLarge);
+    }
+    // The body is read only when there is a place for it, here and on the disk.
+    shared.disk.check().map_err(|_| Error::Busy)?;
+    let _place = shared.uploads.try_acquire().map_err(|_| Error::Busy)?;
+    let quotas = shared.policies.quota(&tenant.name).await?;
+    shared.store.count_upload(&tenant.name, &quotas, clock::now()).await?;
+    let incoming = receive(&shared, request.into_body()).await?;
+    if incoming.digest() != digest {
+        let why = format!("the body's SHA-256 is {}, not what the path says; nothing was kept", incoming.digest());
+        return Err(Error::Invalid(why));
+    }
+    let component = Component {
+        digest,
+        bytes: i64::try_from(incoming.bytes()).unwrap_or(i64::MAX),
+        uploaded_at: clock::now().0,
+        uploaded_by: actor,
+    };
+    // The file first: a row without its file would be an upload that cannot be pushed; a file without one is swept.
+    let files = Arc::clone(&shared.files);
+    off_thread(move || files.place_component(&incoming)).await?;
+    let is_new = shared.store.add_component(&tenant.name, &component, &quotas).await?;
+    let kept = shared.store.component(&tenant.name, &component.digest).await?.unwrap_or(component);
+    Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(kept.into())))
+}
+
+/// Writes a body to the disk as it comes, off the async threads.
+async fn receive(shared: &Arc<Shared>, body: Body) -> Result<Incoming, Error> {
+    let (pieces, mut taken) = mpsc::channel::<Bytes>(PIECES);
+    let files = Arc::clone(&shared.files);
+    // It ends with the channel, also when this request is given up; what it wrote goes with it then.
+    let writer = tokio::task::spawn_blocking(move || {
+        let mut incoming = files.receive_component()?;
+        while let Some(piece) = taken.blocking_recv() {
+            incoming.write(&piece)?;
+        }
+        Ok(incoming)
+    });
+    let sent = tokio::time::timeout(UPLOAD_WITHIN, send(body, pieces)).await.unwrap_or(Err(Error::Slow));
+    let written: std::io::Result<Incoming> = writer.await.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
+    // A disk that refuses closes the channel, so that its own word comes first.
+    let incoming = written.map_err(|error| Error::Internal(format!("a component could not be written: {error}")))?;
+    sent.map(|()| incoming)
+}
+
+async fn send(body: Body, pieces: mpsc::Sender<Bytes>) -> Result<(), Error> {
+    let (mut body, mut bytes) = (body.into_data_stream(), 0_u64);
+    while let Some(piece) = tokio::time::timeout(STILL_WITHIN, body.next()).await.map_err(|_| Error::Slow)? {
+        let piece = piece.map_err(|_| Error::Invalid("the body ended early".to_owned()))?;
+        bytes = bytes.saturating_add(piece.len() as u64);
+        if bytes > COMPONENT_BYTES {
+            return Err(Error::TooLarge);
+        }
+        if pieces.send(piece).await.is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Runs file work on a thread that may block.
+pub(super) async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T, Error> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|panic| Err(std::io::Error::other(panic))).map_err(|error| Error::Internal(error.to_string()))
+}
+
+impl From<Component> for ComponentView {
+    fn from(component: Component) -> Self {
+        Self {
+            digest: component.digest,
+            bytes: component.bytes,
+            uploaded_at: when(component.uploaded_at),
+            uploaded_by: component.uploaded_by,
+        }
+    }
+}
