@@ -5,11 +5,33 @@ mod facts;
 
 use reprise_lifecycle::media::{AudioTrack, VideoTrack};
 use reprise_lifecycle::question::{
-    CallbackAnswer, CallbackQuestion, ComposeAnswer, ComposePlan, ComposeQuestion, GapRule, GroupChoice, Origin,
-    PartRange, PartSummary, StreamKey, TemplateGroupAnswer, TemplateGroupQuestion,
+    Answer, CallbackAnswer, CallbackQuestion, ComposeAnswer, ComposePlan, ComposeQuestion, GapRule, GroupChoice,
+    Origin, PartRange, PartSummary, StreamKey, TemplateGroupAnswer, TemplateGroupQuestion,
 };
 
 use crate::bindings::types;
+use crate::lines::Said;
+
+/// What the two lines answer with: the answer alone, or a decision around it.
+macro_rules! said {
+    ($hook:ident, $answer:ident, $decision:ident) => {
+        impl From<types::$answer> for Said {
+            fn from(answer: types::$answer) -> Self {
+                Self { answer: Answer::$hook(answer.into()), reason: None }
+            }
+        }
+
+        impl From<types::$decision> for Said {
+            fn from(decision: types::$decision) -> Self {
+                Self { answer: Answer::$hook(decision.answer.into()), reason: decision.reason }
+            }
+        }
+    };
+}
+
+said!(TemplateGroup, TemplateGroupAnswer, TemplateGroupDecision);
+said!(ComposeRules, ComposeAnswer, ComposeDecision);
+said!(Callback, CallbackAnswer, CallbackDecision);
 
 impl From<&TemplateGroupQuestion> for types::TemplateGroupQuestion {
     fn from(question: &TemplateGroupQuestion) -> Self {

@@ -117,6 +117,14 @@ pub enum LoadError {
         /// What differs.
         detail: String,
     },
+    /// The author's: names of two lines of the interface.
+    #[error("the component has both `{older}` and `{newer}`: build all of it with one SDK")]
+    Mixed {
+        /// A name of the older line.
+        older: String,
+        /// One of the newer line.
+        newer: String,
+    },
     /// The author's: it does not even start.
     #[error("the component does not start: {}", .0.message)]
     Start(Failure),

@@ -3,27 +3,32 @@
 mod classify;
 mod deadline;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use reprise_lifecycle::decision::{Failure, FailureKind, StateWrite, Verdict};
-use reprise_lifecycle::question::{Answer, Hook, Question};
+use reprise_lifecycle::question::{Answer, Question};
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
 use crate::answers;
-use crate::bindings::types;
-use crate::call::Call;
+use crate::call::{Assets, Call, NoAssets, StateSnapshot};
 use crate::component::Loaded;
 use crate::engine::Engine;
 use crate::error::{LoadError, SettingsError};
 use crate::imports::Log;
-use crate::inspect::INTERFACE;
+use crate::imports::state::StateView;
 use crate::limits::{CallLimits, Meter};
-use classify::{classify, sentence};
+use crate::lines::Said;
+use classify::classify;
+pub(crate) use classify::sentence;
 use deadline::Deadline;
 
 /// Bytes of settings: they are copied into the guest for every call.
 const MAX_SETTINGS_BYTES: usize = 64 << 10;
+
+/// Bytes of a reason: a sentence for the tenant, shown beside the video.
+const MAX_REASON_BYTES: usize = 1_024;
 
 /// What came of one call.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +54,28 @@ pub struct Evaluation {
 struct Spent {
     fuel: u64,
     memory_bytes: u64,
+    writes: Vec<StateWrite>,
     log: Vec<String>,
+}
+
+impl Spent {
+    fn into_evaluation(self, started: Instant, verdict: Verdict, reason: Option<String>) -> Evaluation {
+        let Self { fuel, memory_bytes, writes, log } = self;
+        let elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Evaluation { verdict, reason, writes, fuel, elapsed_us, memory_bytes, log }
+    }
+}
+
+/// What a guest may see beside the question and the settings.
+struct Beside {
+    state: StateSnapshot,
+    assets: Arc<dyn Assets>,
+}
+
+impl Beside {
+    fn nothing() -> Self {
+        Self { state: StateSnapshot::default(), assets: NoAssets::shared() }
+    }
 }
 
 impl Evaluation {
@@ -78,6 +104,8 @@ pub struct Evaluator {
 pub(crate) struct State {
     pub(crate) meter: Meter,
     pub(crate) log: Log,
+    pub(crate) state: StateView,
+    pub(crate) assets: Arc<dyn Assets>,
     pub(crate) deadline: Deadline,
 }
 
@@ -95,24 +123,22 @@ impl Evaluator {
             let message = format!("the policy has no hook {}", question.hook().name());
             return Evaluation::failed(FailureKind::Unavailable, &message);
         }
-        let (outcome, spent) = self.call(loaded, call.limits, |store, instance| {
-            Ok(ask(store, instance, loaded, question, call.settings)?.map(|answer| check(question, answer)))
+        let beside = Beside { state: call.state.clone(), assets: Arc::clone(call.assets) };
+        let (outcome, spent) = self.call(loaded, call.limits, beside, |store, instance| {
+            let said = loaded.exports.ask(store, instance, question, call.settings)?;
+            Ok(said.map(|Said { answer, reason }| check(question, answer).map(|answer| (answer, reason))))
         });
-        let verdict = match outcome {
-            Ok(Ok(Ok(answer))) => Verdict::Answered(answer),
+        let failure = match outcome {
+            Ok(Ok(Ok((answer, reason)))) => {
+                let reason = reason.as_deref().and_then(bounded);
+                return spent.into_evaluation(started, Verdict::Answered(answer), reason);
+            }
             Ok(Ok(Err(problem))) => failed(FailureKind::BadAnswer, &problem),
             Ok(Err(refusal)) => failed(FailureKind::Refused, &refusal),
             Err(failure) => Verdict::Failed(failure),
         };
-        Evaluation {
-            verdict,
-            reason: None,
-            writes: Vec::new(),
-            fuel: spent.fuel,
-            elapsed_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-            memory_bytes: spent.memory_bytes,
-            log: spent.log,
-        }
+        // A failed call writes nothing.
+        Spent { writes: Vec::new(), ..spent }.into_evaluation(started, failure, None)
     }
 
     /// Asks a policy whether it can work with these settings. A policy that cannot check has no objections.
@@ -121,12 +147,31 @@ impl Evaluator {
     ///
     /// When it says no, or fails.
     pub fn check_settings(&self, loaded: &Loaded, settings: &str, limits: &CallLimits) -> Result<(), SettingsError> {
+        self.check_settings_beside(loaded, settings, &NoAssets::shared(), limits)
+    }
+
+    /// The same where the policy's assets are at hand: settings may name one of them.
+    ///
+    /// # Errors
+    ///
+    /// When it says no, or fails.
+    pub fn check_settings_beside(
+        &self,
+        loaded: &Loaded,
+        settings: &str,
+        assets: &Arc<dyn Assets>,
+        limits: &CallLimits,
+    ) -> Result<(), SettingsError> {
         if settings.len() > MAX_SETTINGS_BYTES {
             return Err(SettingsError::TooLarge { size_bytes: settings.len(), limit_bytes: MAX_SETTINGS_BYTES });
         }
-        let Some(indices) = &loaded.exports.settings else { return Ok(()) };
+        if !loaded.checks_settings() {
+            return Ok(());
+        }
+        // Settings hold for whatever the state will be, so none is seen, and nothing is written.
+        let beside = Beside { state: StateSnapshot::default(), assets: Arc::clone(assets) };
         let (outcome, _) = self
-            .call(loaded, limits, |store, instance| indices.load(&mut *store, instance)?.call_check(store, settings));
+            .call(loaded, limits, beside, |store, instance| loaded.exports.check_settings(store, instance, settings));
         match outcome {
             Ok(Ok(())) => Ok(()),
             Ok(Err(refusal)) => Err(SettingsError::Refused(sentence(&refusal))),
@@ -141,7 +186,8 @@ impl Evaluator {
     ///
     /// When it does not start within the limits, or a type differs.
     pub fn trial(&self, loaded: &Loaded, limits: &CallLimits) -> Result<(), LoadError> {
-        let (outcome, _) = self.call(loaded, limits, |store, instance| Ok(check_types(store, instance, loaded)));
+        let (outcome, _) = self
+            .call(loaded, limits, Beside::nothing(), |store, instance| Ok(loaded.exports.check_types(store, instance)));
         outcome.map_err(LoadError::Start)?
     }
 
@@ -150,11 +196,14 @@ impl Evaluator {
         &self,
         loaded: &Loaded,
         limits: &CallLimits,
+        beside: Beside,
         body: impl FnOnce(&mut Store<State>, &Instance) -> wasmtime::Result<T>,
     ) -> (Result<T, Failure>, Spent) {
         let state = State {
             meter: Meter::new(limits),
             log: Log::new(limits),
+            state: StateView::new(beside.state),
+            assets: beside.assets,
             deadline: Deadline::start(limits.cpu, limits.wall),
         };
         let mut store = Store::new(self.engine.wasm(), state);
@@ -170,77 +219,38 @@ impl Evaluator {
             .map_err(|error| classify(&error, &store.data().meter, limits));
         let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
         let state = store.into_data();
-        (outcome, Spent { fuel, memory_bytes: state.meter.memory_bytes() as u64, log: state.log.into_lines() })
+        let memory_bytes = state.meter.memory_bytes() as u64;
+        let (writes, log) = (state.state.into_writes(), state.log.into_lines());
+        (outcome, Spent { fuel, memory_bytes, writes, log })
     }
 }
 
-/// An answer as the guest gave it.
-enum Raw {
-    TemplateGroup(types::TemplateGroupAnswer),
-    Compose(types::ComposeAnswer),
-    Callback(types::CallbackAnswer),
-}
-
-fn ask(
-    store: &mut Store<State>,
-    instance: &Instance,
-    loaded: &Loaded,
-    question: &Question,
-    settings: &str,
-) -> wasmtime::Result<Result<Raw, String>> {
-    let exports = &loaded.exports;
-    let absent = || wasmtime::format_err!("the policy has no hook {}", question.hook().name());
-    Ok(match question {
-        Question::TemplateGroup(question) => {
-            let guest = exports.template_group.as_ref().ok_or_else(absent)?.load(&mut *store, instance)?;
-            guest.call_decide(store, &question.into(), settings)?.map(Raw::TemplateGroup)
+/// From what the guest said to an answer within bounds.
+fn check(question: &Question, answer: Answer) -> Result<Answer, String> {
+    match (question, answer) {
+        (Question::TemplateGroup(question), Answer::TemplateGroup(answer)) => {
+            answers::template_group(question, answer).map(Answer::TemplateGroup)
         }
-        Question::ComposeRules(question) => {
-            let guest = exports.compose_rules.as_ref().ok_or_else(absent)?.load(&mut *store, instance)?;
-            guest.call_decide(store, &question.into(), settings)?.map(Raw::Compose)
+        (Question::ComposeRules(question), Answer::ComposeRules(answer)) => {
+            answers::compose(question, answer).map(Answer::ComposeRules)
         }
-        Question::Callback(question) => {
-            let guest = exports.callback.as_ref().ok_or_else(absent)?.load(&mut *store, instance)?;
-            guest.call_decide(store, &question.into(), settings)?.map(Raw::Callback)
-        }
-    })
-}
-
-/// From the guest's words to an answer within bounds.
-fn check(question: &Question, raw: Raw) -> Result<Answer, String> {
-    match (question, raw) {
-        (Question::TemplateGroup(question), Raw::TemplateGroup(answer)) => {
-            answers::template_group(question, answer.into()).map(Answer::TemplateGroup)
-        }
-        (Question::ComposeRules(question), Raw::Compose(answer)) => {
-            answers::compose(question, answer.into()).map(Answer::ComposeRules)
-        }
-        (Question::Callback(_), Raw::Callback(answer)) => answers::callback(answer.into()).map(Answer::Callback),
-        // `ask` pairs them; there is no third way to come here.
+        (Question::Callback(_), Answer::Callback(answer)) => answers::callback(answer).map(Answer::Callback),
+        // Each hook's function has its own type of answer; there is no way to come here.
         _ => Err("the answer belongs to another hook".to_owned()),
     }
 }
 
-fn check_types(store: &mut Store<State>, instance: &Instance, loaded: &Loaded) -> Result<(), LoadError> {
-    let exports = &loaded.exports;
-    let wrong = |name: &str, error: wasmtime::Error| LoadError::Types {
-        interface: format!("reprise:policy/{name}@0.1.0"),
-        spoken: INTERFACE,
-        detail: sentence(&format!("{error:#}")),
-    };
-    if let Some(indices) = &exports.template_group {
-        indices.load(&mut *store, instance).map_err(|error| wrong(Hook::TemplateGroup.name(), error))?;
+/// A reason, fit to be shown in one line; nothing if there is nothing in it.
+fn bounded(reason: &str) -> Option<String> {
+    let mut kept = String::with_capacity(reason.len().min(MAX_REASON_BYTES));
+    for c in reason.trim().chars() {
+        let c = if c.is_control() { ' ' } else { c };
+        if kept.len() + c.len_utf8() > MAX_REASON_BYTES {
+            break;
+        }
+        kept.push(c);
     }
-    if let Some(indices) = &exports.compose_rules {
-        indices.load(&mut *store, instance).map_err(|error| wrong(Hook::ComposeRules.name(), error))?;
-    }
-    if let Some(indices) = &exports.callback {
-        indices.load(&mut *store, instance).map_err(|error| wrong(Hook::Callback.name(), error))?;
-    }
-    if let Some(indices) = &exports.settings {
-        indices.load(&mut *store, instance).map_err(|error| wrong("settings", error))?;
-    }
-    Ok(())
+    (!kept.is_empty()).then_some(kept)
 }
 
 fn failed(kind: FailureKind, message: &str) -> Verdict {

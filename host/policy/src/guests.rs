@@ -10,8 +10,9 @@ use crate::component::Loaded;
 use crate::encode::encode_component;
 use crate::engine::{Engine, EngineOptions, compiler_engine};
 
-/// The contract, as authors read it.
+/// The contracts, as authors read them.
 const WIT: &str = include_str!("../../../wit/0.1/policy.wit");
+const NEWER_WIT: &str = include_str!("../../../wit/0.2/policy.wit");
 
 /// A core module that implements a world.
 pub(crate) struct Core {
@@ -60,6 +61,21 @@ impl Core {
         Self::new(world, wat)
     }
 
+    /// With one more import, of a function without parameters.
+    pub(crate) fn with_import(mut self, face: &str, name: &str) -> Self {
+        let import = format!(r#"(module (import "reprise:policy/{face}" "{name}" (func))"#);
+        self.wat = self.wat.replacen("(module", &import, 1);
+        self
+    }
+
+    /// Made for another patch of its line.
+    pub(crate) fn with_version(mut self, version: &str) -> Self {
+        let other = format!("@{version}");
+        self.wat = self.wat.replace("@0.2.0", &other);
+        self.wit = self.wit.replace("@0.2.0", &other);
+        self
+    }
+
     /// Implements another contract.
     pub(crate) fn with_wit(mut self, wit: impl FnOnce(&str) -> String) -> Self {
         self.wit = wit(&self.wit);
@@ -79,6 +95,35 @@ impl Core {
     /// The component.
     pub(crate) fn component(&self) -> Vec<u8> {
         encode_component(&self.module()).unwrap()
+    }
+}
+
+/// Core modules for the newer line.
+pub(crate) struct Newer;
+
+impl Newer {
+    /// A module as it is.
+    pub(crate) fn module(world: &'static str, wat: String) -> Core {
+        Core { wat, world, wit: NEWER_WIT.to_owned() }
+    }
+
+    /// Asked at `template-group`, with more fields of the module.
+    pub(crate) fn template_group(body: &str, fields: &str) -> Core {
+        Self::hook("template-group-policy", "template-group", body, fields)
+    }
+
+    /// As [`Core::hook`], with all that the newer line has to call. The zeros at the address 0 hold the answer
+    /// `use-default` without a reason.
+    pub(crate) fn hook(world: &'static str, hook: &str, body: &str, fields: &str) -> Core {
+        let core = Core::hook(world, hook, body, fields);
+        let imports = r#"(module
+            (import "reprise:policy/state@0.2.0" "get" (func $get (param i32 i32 i32)))
+            (import "reprise:policy/state@0.2.0" "keys" (func $keys (param i32 i32 i32)))
+            (import "reprise:policy/state@0.2.0" "set" (func $set (param i32 i32 i32 i32 i32)))
+            (import "reprise:policy/state@0.2.0" "delete" (func $delete (param i32 i32 i32)))
+            (import "reprise:policy/assets@0.2.0" "read" (func $read (param i32 i32 i32)))
+            (import "reprise:policy/assets@0.2.0" "paths" (func $paths (param i32)))"#;
+        Self::module(world, core.wat.replace("@0.1.0", "@0.2.0").replacen("(module", imports, 1))
     }
 }
 

@@ -1,110 +1,105 @@
-//! The few things a guest may call: a log, bounded in lines and bytes. No clock, no chance, no network.
+//! The few things a guest may call: a log, and for the newer line the plugin's state and assets. No clock, no chance,
+//! no network. Each is bounded, and what the host does for a guest is charged to the guest's fuel, or a loop of calls
+//! would be cheap.
 
-use wasmtime::StoreContextMut;
+mod log;
+pub(crate) mod state;
+
 use wasmtime::component::Linker;
+use wasmtime::{StoreContextMut, Trap};
 
 use crate::bindings::log::Level;
 use crate::evaluate::State;
-use crate::limits::CallLimits;
+pub(crate) use log::Log;
 
-/// The interface under which the log is linked. Names match across 0.1.x.
-const LOG: &str = "reprise:policy/log@0.1.0";
+/// The interfaces under which these are linked. Names match across the patches of a line.
+const LOGS: [&str; 2] = ["reprise:policy/log@0.1.0", "reprise:policy/log@0.2.0"];
+const STATE: &str = "reprise:policy/state@0.2.0";
+const ASSETS: &str = "reprise:policy/assets@0.2.0";
 
-/// Fuel for a line, beside one unit for each of its bytes: about what the host's share of it costs in time.
-const FUEL_PER_LINE: u64 = 1_000;
+/// Fuel for a call, beside one unit for each byte that is handed over either way: about what the host's share of it
+/// costs in time.
+const FUEL_PER_CALL: u64 = 1_000;
+
+/// Fuel for an entry of a list that is handed over, which the guest is asked for memory for.
+const FUEL_PER_ENTRY: u64 = 200;
+
+/// Fuel for a look into the folder of assets: some system calls.
+const FUEL_PER_FILE: u64 = 20_000;
+
+/// Bytes of an asset's path: longer ones are not looked for, since none is packed.
+const MAX_PATH_BYTES: usize = 128;
 
 /// Gives guests what they may call.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    linker.instance(LOG)?.func_wrap(
-        "log",
-        |mut store: StoreContextMut<'_, State>, (level, message): (Level, String)| -> wasmtime::Result<()> {
-            // What the host does for a guest is charged to the guest, or a loop of calls would be cheap.
-            let price = FUEL_PER_LINE.saturating_add(message.len() as u64);
-            let left = store.get_fuel()?.saturating_sub(price);
-            store.set_fuel(left)?;
+    for log in LOGS {
+        linker.instance(log)?.func_wrap("log", |mut store: Caller<'_>, (level, message): (Level, String)| {
+            charge(&mut store, FUEL_PER_CALL, message.len())?;
             store.data_mut().log.add(level, &message);
             Ok(())
-        },
-    )
+        })?;
+    }
+    link_state(linker)?;
+    link_assets(linker)
 }
 
-/// Lines kept with a decision.
-#[derive(Debug)]
-pub(crate) struct Log {
-    lines: Vec<String>,
-    left_out: u64,
-    max_lines: usize,
-    bytes_left: usize,
+type Caller<'a> = StoreContextMut<'a, State>;
+
+fn link_state(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    let mut state = linker.instance(STATE)?;
+    state.func_wrap("get", |mut store: Caller<'_>, (key,): (String,)| {
+        charge(&mut store, FUEL_PER_CALL, key.len())?;
+        let value = store.data().state.get(&key).map(str::to_owned);
+        charge(&mut store, 0, value.as_ref().map_or(0, String::len))?;
+        Ok((value,))
+    })?;
+    state.func_wrap("keys", |mut store: Caller<'_>, (prefix,): (String,)| {
+        // All keys are looked at, whatever is found.
+        let looked_at = store.data().state.entries() as u64;
+        charge(&mut store, FUEL_PER_CALL.saturating_add(looked_at), prefix.len())?;
+        let keys = store.data().state.keys(&prefix);
+        charge_list(&mut store, &keys)?;
+        Ok((keys,))
+    })?;
+    state.func_wrap("set", |mut store: Caller<'_>, (key, value): (String, String)| {
+        charge(&mut store, FUEL_PER_CALL, key.len().saturating_add(value.len()))?;
+        Ok((store.data_mut().state.set(key, value),))
+    })?;
+    state.func_wrap("delete", |mut store: Caller<'_>, (key,): (String,)| {
+        charge(&mut store, FUEL_PER_CALL, key.len())?;
+        Ok((store.data_mut().state.delete(key),))
+    })
 }
 
-impl Log {
-    pub(crate) fn new(limits: &CallLimits) -> Self {
-        Self { lines: Vec::new(), left_out: 0, max_lines: limits.log_lines, bytes_left: limits.log_bytes }
-    }
-
-    fn add(&mut self, level: Level, message: &str) {
-        let level = match level {
-            Level::Debug => "debug: ",
-            Level::Info => "info: ",
-            Level::Warn => "warn: ",
-        };
-        if self.lines.len() >= self.max_lines || self.bytes_left <= level.len() {
-            self.left_out += 1;
-            return;
-        }
-        let mut line = String::with_capacity(level.len() + message.len().min(self.bytes_left));
-        line.push_str(level);
-        for c in message.chars() {
-            // A line is a line: whoever shows it need not fear escape sequences or forged lines.
-            let c = if c.is_control() { ' ' } else { c };
-            if line.len() + c.len_utf8() > self.bytes_left {
-                break;
-            }
-            line.push(c);
-        }
-        self.bytes_left -= line.len();
-        self.lines.push(line);
-    }
-
-    /// The lines, with a last one about those that found no room.
-    pub(crate) fn into_lines(mut self) -> Vec<String> {
-        if self.left_out > 0 {
-            self.lines.push(format!("({} more lines left out)", self.left_out));
-        }
-        self.lines
-    }
+fn link_assets(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    let mut assets = linker.instance(ASSETS)?;
+    assets.func_wrap("read", |mut store: Caller<'_>, (path,): (String,)| {
+        charge(&mut store, FUEL_PER_FILE, path.len())?;
+        let bytes = (path.len() <= MAX_PATH_BYTES).then(|| store.data().assets.read(&path)).flatten();
+        charge(&mut store, 0, bytes.as_ref().map_or(0, Vec::len))?;
+        Ok((bytes,))
+    })?;
+    assets.func_wrap("paths", |mut store: Caller<'_>, (): ()| {
+        charge(&mut store, FUEL_PER_FILE, 0)?;
+        let mut paths = store.data().assets.paths();
+        // Folders are listed in any order; an answer must not depend on it.
+        paths.sort_unstable();
+        charge_list(&mut store, &paths)?;
+        Ok((paths,))
+    })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn charge_list(store: &mut Caller<'_>, list: &[String]) -> wasmtime::Result<()> {
+    charge(store, FUEL_PER_ENTRY.saturating_mul(list.len() as u64), list.iter().map(String::len).sum())
+}
 
-    fn log(max_lines: usize, max_bytes: usize) -> Log {
-        Log::new(&CallLimits { log_lines: max_lines, log_bytes: max_bytes, ..CallLimits::default() })
+/// Takes fuel from the guest, and ends the call if there is not enough: the engine itself looks only at loops and calls,
+/// and a long straight line of host calls has neither.
+fn charge(store: &mut Caller<'_>, price: u64, bytes: usize) -> wasmtime::Result<()> {
+    let left = store.get_fuel()?.checked_sub(price.saturating_add(bytes as u64));
+    store.set_fuel(left.unwrap_or(0))?;
+    if left.is_none() {
+        return Err(Trap::OutOfFuel.into());
     }
-
-    #[test]
-    fn lines_and_bytes_are_bounded() {
-        let mut lines = log(2, 100);
-        for _ in 0..5 {
-            lines.add(Level::Info, "x");
-        }
-        assert_eq!(lines.into_lines(), ["info: x", "info: x", "(3 more lines left out)"]);
-
-        let mut bytes = log(10, 16);
-        bytes.add(Level::Warn, "0123456789");
-        bytes.add(Level::Warn, "more");
-        assert_eq!(bytes.into_lines(), ["warn: 0123456789", "(1 more lines left out)"]);
-
-        let mut cut = log(10, 9);
-        cut.add(Level::Info, "äöü");
-        assert_eq!(cut.into_lines(), ["info: ä"]);
-    }
-
-    #[test]
-    fn control_characters_are_replaced() {
-        let mut lines = log(10, 100);
-        lines.add(Level::Debug, "a\nb\u{1b}[31m\tc");
-        assert_eq!(lines.into_lines(), ["debug: a b [31m c"]);
-    }
+    Ok(())
 }

@@ -10,14 +10,11 @@ use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
 use crate::artefact::digest;
 use crate::error::Refused;
 use crate::limits::{MEMORIES, MEMORY_BYTES, TABLE_ELEMENTS, TABLES};
+use crate::lines::{PACKAGE, SPOKEN};
 use counts::Counts;
 
-/// The interface that is spoken here. Components made for any 0.1.x fit.
-pub const INTERFACE: &str = "reprise:policy@0.1.0";
-
-/// The package of the interface, and the line of versions whose names match.
-const PACKAGE: &str = "reprise:policy/";
-const LINE: &str = "0.1.";
+/// The lines of versions whose names match. That a component keeps to one of them is seen when it is loaded.
+const LINES: [&str; 2] = ["0.1.", "0.2."];
 
 /// Names listed in an error, so that a component with thousands of exports does not fill the screen.
 const MAX_NAMES_SHOWN: usize = 8;
@@ -201,7 +198,7 @@ impl Faces {
             self.other_exports.truncate(MAX_NAMES_SHOWN);
             let found =
                 if self.other_exports.is_empty() { "nothing".to_owned() } else { self.other_exports.join(", ") };
-            let expected = Hook::ALL.map(|hook| format!("`{PACKAGE}{}@0.1.0`", hook.name())).join(", ");
+            let expected = Hook::ALL.map(|hook| format!("`{PACKAGE}{}@0.2.0`", hook.name())).join(", ");
             return Err(Refused::NoHook { expected, found });
         };
         Ok(Inspection {
@@ -218,10 +215,11 @@ impl Faces {
 /// Interface and version of one of our own names; `None` for anybody else's.
 fn split(name: &str) -> Result<Option<(&str, &str)>, Refused> {
     let Some(rest) = name.strip_prefix(PACKAGE) else { return Ok(None) };
-    let version = rest.split_once('@').filter(|(_, version)| {
-        version.strip_prefix(LINE).is_some_and(|patch| !patch.is_empty() && patch.bytes().all(|b| b.is_ascii_digit()))
-    });
-    version.map(Some).ok_or_else(|| Refused::Version { found: shorten(name), spoken: INTERFACE })
+    let is_patch = |patch: &str| !patch.is_empty() && patch.bytes().all(|b| b.is_ascii_digit());
+    let version = rest
+        .split_once('@')
+        .filter(|(_, version)| LINES.iter().any(|line| version.strip_prefix(line).is_some_and(is_patch)));
+    version.map(Some).ok_or_else(|| Refused::Version { found: shorten(name), spoken: SPOKEN })
 }
 
 /// A name from the component, fit for an error.

@@ -38,6 +38,7 @@ mod evaluate;
 mod imports;
 mod inspect;
 mod limits;
+mod lines;
 mod trusted;
 
 #[cfg(test)]
@@ -54,5 +55,9 @@ pub use encode::{PLUGIN_CARGO_ARGS, encode_component};
 pub use engine::{Engine, EngineOptions};
 pub use error::{CompileError, EncodeError, EngineError, LoadError, OpenError, Refused, SettingsError};
 pub use evaluate::{Evaluation, Evaluator};
-pub use inspect::{AdmissionLimits, INTERFACE, Inspection, inspect};
+pub use imports::state::{
+    MAX_STATE_BYTES, MAX_STATE_KEY_BYTES, MAX_STATE_KEYS, MAX_STATE_VALUE_BYTES, MAX_STATE_WRITES,
+};
+pub use inspect::{AdmissionLimits, Inspection, inspect};
 pub use limits::CallLimits;
+pub use lines::{INTERFACE, OLDER_INTERFACE};

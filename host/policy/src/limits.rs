@@ -15,6 +15,9 @@ pub(crate) const SCRIPTED_MEMORY_BYTES: usize = 128 << 20;
 /// Elements of one table. Rust guests have some hundreds; a table is host memory at 8 bytes for each.
 pub(crate) const TABLE_ELEMENTS: usize = 10_000;
 
+/// The same for a component that carries the runtime of a script language.
+pub(crate) const SCRIPTED_TABLE_ELEMENTS: usize = 100_000;
+
 /// Call stack of a guest. It lives on the stack of the calling thread, whose own size (2 MiB for a thread of
 /// the standard library) must hold it and the host's frames.
 pub(crate) const STACK_BYTES: usize = 256 << 10;
@@ -41,6 +44,8 @@ pub struct CallLimits {
     pub wall: Duration,
     /// Linear memory of the instance. The pool of the engine has a maximum of its own; what is above it is not granted.
     pub memory_bytes: usize,
+    /// Elements of each table.
+    pub table_elements: usize,
     /// Bytes that the host copies out of the guest in one go: the answer, or one line for the log. Without it
     /// one answer could be as large as the guest's memory, times what a list element takes here.
     pub answer_bytes: usize,
@@ -67,6 +72,7 @@ impl CallLimits {
             cpu: Duration::from_millis(100),
             wall: Duration::from_secs(1),
             memory_bytes: MEMORY_BYTES,
+            table_elements: TABLE_ELEMENTS,
             // 10,000 compose ranges of 32 bytes, or a callback body and its headers.
             answer_bytes: 512 << 10,
             log_lines: 64,
@@ -82,6 +88,7 @@ impl CallLimits {
             cpu: Duration::from_secs(3),
             wall: Duration::from_secs(10),
             memory_bytes: SCRIPTED_MEMORY_BYTES,
+            table_elements: SCRIPTED_TABLE_ELEMENTS,
             ..Self::standard()
         }
     }
@@ -92,13 +99,14 @@ impl CallLimits {
 #[derive(Debug)]
 pub(crate) struct Meter {
     limit_bytes: usize,
+    limit_elements: usize,
     memory_bytes: usize,
     denied: bool,
 }
 
 impl Meter {
     pub(crate) fn new(limits: &CallLimits) -> Self {
-        Self { limit_bytes: limits.memory_bytes, memory_bytes: 0, denied: false }
+        Self { limit_bytes: limits.memory_bytes, limit_elements: limits.table_elements, memory_bytes: 0, denied: false }
     }
 
     /// Linear memory that the instance has. It never shrinks, so at the end it is the most there was.
@@ -112,6 +120,8 @@ impl Meter {
     }
 }
 
+/// How many instances, memories and tables there are is not counted here: a component says so itself, and the engine
+/// takes in none that has more than a slot of its pool.
 impl ResourceLimiter for Meter {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let total = self.memory_bytes.saturating_sub(current).saturating_add(desired);
@@ -129,7 +139,7 @@ impl ResourceLimiter for Meter {
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if desired > TABLE_ELEMENTS {
+        if desired > self.limit_elements {
             self.denied = true;
             return Ok(false);
         }
@@ -139,17 +149,5 @@ impl ResourceLimiter for Meter {
     fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
         self.denied = true;
         Ok(())
-    }
-
-    fn instances(&self) -> usize {
-        CORE_INSTANCES as usize
-    }
-
-    fn tables(&self) -> usize {
-        TABLES as usize
-    }
-
-    fn memories(&self) -> usize {
-        MEMORIES as usize
     }
 }

@@ -3,7 +3,7 @@
 use reprise_lifecycle::decision::{Failure, FailureKind};
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
-use crate::limits::{CallLimits, Meter, STACK_BYTES, TABLE_ELEMENTS};
+use crate::limits::{CallLimits, Meter, STACK_BYTES};
 
 /// Characters of a failure's message: it is stored with the decision.
 const MAX_MESSAGE_CHARS: usize = 512;
@@ -26,8 +26,9 @@ pub(super) fn classify(error: &wasmtime::Error, meter: &Meter, limits: &CallLimi
         _ if meter.denied() => (
             FailureKind::Memory,
             format!(
-                "more was asked for than {} MiB of memory or {TABLE_ELEMENTS} table elements",
-                limits.memory_bytes >> 20
+                "more was asked for than {} of memory or {} table elements",
+                size(limits.memory_bytes),
+                limits.table_elements
             ),
         ),
         // A panic ends in this as well; its text is in the log.
@@ -37,7 +38,7 @@ pub(super) fn classify(error: &wasmtime::Error, meter: &Meter, limits: &CallLimi
         }
         None if error.root_cause().to_string().contains(TOO_MUCH_COPIED) => (
             FailureKind::TooLarge,
-            format!("the answer, or a line for the log, is larger than {} bytes", limits.answer_bytes),
+            format!("the answer, or what was given to the host, is larger than {} bytes", limits.answer_bytes),
         ),
         // What is left is an answer that cannot be read: pointers past the memory, text that is not UTF-8.
         None => (FailureKind::BadAnswer, format!("{error:#}")),
@@ -45,7 +46,16 @@ pub(super) fn classify(error: &wasmtime::Error, meter: &Meter, limits: &CallLimi
     Failure { kind, message: sentence(&message) }
 }
 
+/// A number of bytes for people, exactly.
+fn size(bytes: usize) -> String {
+    match bytes {
+        bytes if bytes >= 1 << 20 && bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
+        bytes if bytes >= 1 << 10 && bytes.is_multiple_of(1 << 10) => format!("{} KiB", bytes >> 10),
+        bytes => format!("{bytes} bytes"),
+    }
+}
+
 /// Text from a guest or about it, on one line and of bounded length.
-pub(super) fn sentence(text: &str) -> String {
+pub(crate) fn sentence(text: &str) -> String {
     text.chars().take(MAX_MESSAGE_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -1,11 +1,14 @@
 //! Hostile guests: each must be stopped by its own limit, with its own reason, and leave nothing behind.
 
+mod lines;
+mod surroundings;
+
 use std::time::Duration;
 
 use reprise_lifecycle::decision::FailureKind;
 use reprise_lifecycle::id::{BroadcastId, VideoId};
 use reprise_lifecycle::question::{
-    CallbackQuestion, ComposeQuestion, GroupChoice, Origin, PartSummary, StreamKey, TemplateGroupAnswer,
+    CallbackQuestion, ComposeQuestion, GroupChoice, Hook, Origin, PartSummary, StreamKey, TemplateGroupAnswer,
     TemplateGroupQuestion,
 };
 use reprise_lifecycle::time::Timestamp;
@@ -408,7 +411,7 @@ fn slots_that_are_taken_are_overload_and_come_back() {
     let engine = Engine::new(crate::EngineOptions { max_concurrent_calls: 1 }).unwrap();
     let loaded = load(&engine, &Core::template_group("(i32.const 0)").component());
     let evaluator = Evaluator::new(engine);
-    let (inner, _) = evaluator.call(&loaded, &CallLimits::default(), |_, _| {
+    let (inner, _) = evaluator.call(&loaded, &CallLimits::default(), Beside::nothing(), |_, _| {
         Ok(ask(&evaluator, &loaded, &question(), &CallLimits::default()))
     });
     expect_failure(&inner.unwrap(), FailureKind::Overloaded, "");

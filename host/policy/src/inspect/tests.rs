@@ -22,7 +22,7 @@ fn a_policy_says_what_it_is() {
         Core::template_group("(call $log (i32.const 0) (i32.const 0) (i32.const 0)) (i32.const 0)").component();
     let inspection = judge(&component).unwrap();
     assert_eq!(inspection.hooks, [Hook::TemplateGroup]);
-    assert_eq!(inspection.interface, INTERFACE);
+    assert_eq!(inspection.interface, "reprise:policy@0.1.0");
     assert!(inspection.logs && !inspection.checks_settings);
     assert_eq!(inspection.digest, digest(&component));
     assert_eq!(inspection.size_bytes, component.len());
@@ -48,8 +48,8 @@ fn what_is_no_policy_is_told_why() {
         ("half a component", component[..component.len() / 2].to_vec(), "malformed"),
         (
             "another version",
-            elsewhere("@0.1.0", "@0.2.0"),
-            "`reprise:policy/types@0.2.0`, but this server speaks reprise:policy@0.1.0",
+            elsewhere("@0.1.0", "@0.3.0"),
+            "`reprise:policy/types@0.3.0`, but this server speaks reprise:policy@0.1.0 and reprise:policy@0.2.0",
         ),
         ("another package", elsewhere("reprise:policy", "other:policy"), "imports `other:policy/types@0.1.0`"),
         (
