@@ -54,7 +54,7 @@ pub use component::Loaded;
 pub use encode::{PLUGIN_CARGO_ARGS, encode_component};
 pub use engine::{Engine, EngineOptions};
 pub use error::{CompileError, EncodeError, EngineError, LoadError, OpenError, Refused, SettingsError};
-pub use evaluate::{Evaluation, Evaluator};
+pub use evaluate::{Evaluation, Evaluator, Started};
 pub use imports::state::{
     MAX_STATE_BYTES, MAX_STATE_KEY_BYTES, MAX_STATE_KEYS, MAX_STATE_VALUE_BYTES, MAX_STATE_WRITES,
 };

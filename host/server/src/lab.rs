@@ -86,7 +86,8 @@ impl Lab {
 
     /// Why a server would not take these settings, if so.
     pub fn refusal(&self, subject: &Subject, settings: &str) -> Option<String> {
-        let checked = self.evaluator.check_settings(&subject.loaded, settings, &subject.limits);
+        let Subject { loaded, assets, limits, .. } = subject;
+        let checked = self.evaluator.check_settings_beside(loaded, settings, assets, limits);
         checked.err().map(|error| error.to_string())
     }
 }
