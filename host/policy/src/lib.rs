@@ -27,7 +27,9 @@ mod answers;
 mod artefact;
 mod bindings;
 mod cache;
+
 mod call;
+mod class;
 mod compile;
 mod component;
 mod convert;
@@ -39,7 +41,9 @@ mod imports;
 mod inspect;
 mod limits;
 mod lines;
+pub mod schema;
 mod trusted;
+mod wasi;
 
 #[cfg(test)]
 mod guests;
@@ -48,6 +52,7 @@ pub use answers::{MAX_BODY_BYTES, MAX_HEADERS, MAX_RANGES, MAX_TITLE_CHARS, is_r
 pub use artefact::{Artefact, SealKey};
 pub use cache::LoadedPolicies;
 pub use call::{Assets, Call, NoAssets, StateSnapshot};
+pub use class::Class;
 pub use compile::child::compile_child_main;
 pub use compile::{CompileLimits, CompilerCommand, compile};
 pub use component::Loaded;
@@ -58,6 +63,9 @@ pub use evaluate::{Evaluation, Evaluator, Started};
 pub use imports::state::{
     MAX_STATE_BYTES, MAX_STATE_KEY_BYTES, MAX_STATE_KEYS, MAX_STATE_VALUE_BYTES, MAX_STATE_WRITES,
 };
-pub use inspect::{AdmissionLimits, Inspection, inspect};
+pub use inspect::{
+    ASSET_SECTION_PREFIX, AdmissionLimits, Inspection, MAX_ASSET_PATH_BYTES, MAX_ASSETS, MAX_ASSETS_BYTES,
+    MAX_SCHEMA_BYTES, SCHEMA_SECTION, inspect,
+};
 pub use limits::CallLimits;
 pub use lines::{INTERFACE, OLDER_INTERFACE};

@@ -13,7 +13,7 @@ use bindings::exports::reprise::policy::{callback, template_group};
 use bindings::reprise::policy::types;
 
 mod bindings {
-    wasmtime::component::bindgen!({ path: "../../wit/0.1", world: "policy" });
+    wasmtime::component::bindgen!({ path: "../../wit/0.2", world: "policy" });
 }
 
 /// A question in the words of the guest, natively and for the engine.
@@ -67,7 +67,7 @@ impl Policy {
         let component = Component::new(&engine, component).expect("it compiles");
         let mut linker = Linker::new(&engine);
         linker
-            .instance("reprise:policy/log@0.1.0")
+            .instance("reprise:policy/log@0.2.0")
             .and_then(|mut log| {
                 log.func_wrap("log", |_, (_, line): (bindings::reprise::policy::log::Level, String)| {
                     black_box(line);

@@ -3,6 +3,7 @@
 mod author;
 mod bindings;
 mod lab;
+mod signing;
 mod versions;
 
 use std::process::ExitCode;
@@ -34,6 +35,8 @@ enum Command {
     #[command(flatten)]
     Versions(versions::Versions),
     #[command(flatten)]
+    Signing(signing::Signing),
+    #[command(flatten)]
     Bindings(bindings::Bindings),
 }
 
@@ -46,19 +49,30 @@ impl Plugin {
         if let Command::Lab(lab) = &self.command {
             return lab.run(self.json);
         }
+        if let Command::Signing(signing) = &self.command
+            && let Some(done) = signing.local()?
+        {
+            self.print(&done);
+            return Ok(ExitCode::SUCCESS);
+        }
         super::runtime()?.block_on(async {
             let api = self.server.client()?;
             let answer = match &self.command {
                 Command::Author(_) | Command::Lab(_) => Value::Null,
                 Command::Versions(versions) => versions.ask(&api).await?,
+                Command::Signing(signing) => signing.ask(&api).await?,
                 Command::Bindings(bindings) => bindings.ask(&api).await?,
             };
-            if self.json {
-                println!("{answer}");
-            } else {
-                print_plain(&answer);
-            }
+            self.print(&answer);
             Ok(ExitCode::SUCCESS)
         })
+    }
+
+    fn print(&self, answer: &Value) {
+        if self.json {
+            println!("{answer}");
+        } else {
+            print_plain(answer);
+        }
     }
 }

@@ -120,7 +120,7 @@ fn not_compiled(error: CompileError) -> Rejected {
 fn not_loaded(step: &'static str, error: LoadError) -> Rejected {
     let mend = match &error {
         LoadError::Unfit(_) => "use one memory, and fewer tables and modules",
-        LoadError::Imports(_) | LoadError::Types { .. } => {
+        LoadError::Imports(_) | LoadError::Types { .. } | LoadError::Mixed { .. } => {
             "build it with the SDK, or the `policy.wit`, of this release"
         }
         LoadError::Start(_) => "do no work when the component starts: it starts for every call",
