@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use wasm_encoder::{ComponentSection as _, CustomSection};
 
 use crate::error::EmbedError;
+use crate::inspect::problem_of;
 
 /// The section with the JSON Schema of the settings.
 pub const SCHEMA_SECTION: &str = "reprise:settings-schema";
@@ -21,7 +22,7 @@ pub const MAX_SCHEMA_BYTES: usize = 64 << 10;
 pub const MAX_ASSETS: usize = 64;
 
 /// Bytes of all assets together, and so what one read can copy into a guest.
-pub const MAX_ASSET_BYTES: usize = 1 << 20;
+pub const MAX_ASSETS_BYTES: usize = 1 << 20;
 
 /// Bytes of an asset's path.
 pub const MAX_ASSET_PATH_BYTES: usize = 128;
@@ -46,8 +47,8 @@ pub fn embed(
         return Err(EmbedError::TooManyAssets { files: assets.len(), limit: MAX_ASSETS });
     }
     let size_bytes: usize = assets.values().map(Vec::len).sum();
-    if size_bytes > MAX_ASSET_BYTES {
-        return Err(EmbedError::AssetsTooLarge { size_bytes, limit_bytes: MAX_ASSET_BYTES });
+    if size_bytes > MAX_ASSETS_BYTES {
+        return Err(EmbedError::AssetsTooLarge { size_bytes, limit_bytes: MAX_ASSETS_BYTES });
     }
     for (path, bytes) in assets {
         if !is_asset_path(path) {
@@ -58,10 +59,9 @@ pub fn embed(
     Ok(component)
 }
 
-/// Whether a text can be an asset's path: relative, of names that mean the same on every system.
+/// Whether a text can be an asset's path: what a server takes.
 pub fn is_asset_path(path: &str) -> bool {
-    let name = |name: &str| !matches!(name, "" | "." | "..") && !name.contains(|c: char| c.is_control() || c == '\\');
-    path.len() <= MAX_ASSET_PATH_BYTES && path.split('/').all(name)
+    problem_of(path).is_none()
 }
 
 fn append(component: &mut Vec<u8>, name: &str, data: &[u8]) {
@@ -107,7 +107,7 @@ mod tests {
         let many = (0..65).map(|number| (number.to_string(), Vec::new())).collect();
         for (schema, assets, part) in [
             (" ".repeat(MAX_SCHEMA_BYTES + 1), BTreeMap::new(), "65537 bytes"),
-            (String::new(), asset("a", MAX_ASSET_BYTES + 1), "1048577 bytes"),
+            (String::new(), asset("a", MAX_ASSETS_BYTES + 1), "1048577 bytes"),
             (String::new(), asset("../a", 0), "\"../a\""),
             (String::new(), many, "65 files"),
         ] {
