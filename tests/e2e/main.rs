@@ -4,6 +4,7 @@
 mod analysis;
 mod breaks;
 mod callbacks;
+mod catalogue;
 mod decisions;
 mod demo;
 mod editing;

@@ -5,6 +5,7 @@ mod bindings;
 mod lab;
 mod limits;
 mod settings;
+mod signing;
 mod versions;
 
 use std::process::ExitCode;
@@ -36,6 +37,8 @@ enum Command {
     #[command(flatten)]
     Versions(versions::Versions),
     #[command(flatten)]
+    Signing(signing::Signing),
+    #[command(flatten)]
     Bindings(bindings::Bindings),
     #[command(flatten)]
     Settings(settings::Settings),
@@ -52,21 +55,32 @@ impl Plugin {
         if let Command::Lab(lab) = &self.command {
             return lab.run(self.json);
         }
+        if let Command::Signing(signing) = &self.command
+            && let Some(done) = signing.local()?
+        {
+            self.print(&done);
+            return Ok(ExitCode::SUCCESS);
+        }
         super::runtime()?.block_on(async {
             let api = self.server.client()?;
             let answer = match &self.command {
                 Command::Author(_) | Command::Lab(_) => Value::Null,
                 Command::Versions(versions) => versions.ask(&api).await?,
+                Command::Signing(signing) => signing.ask(&api).await?,
                 Command::Bindings(bindings) => bindings.ask(&api).await?,
                 Command::Settings(settings) => settings.ask(&api).await?,
                 Command::Limits(limits) => limits.ask(&api).await?,
             };
-            if self.json {
-                println!("{answer}");
-            } else {
-                print_plain(&answer);
-            }
+            self.print(&answer);
             Ok(ExitCode::SUCCESS)
         })
+    }
+
+    fn print(&self, answer: &Value) {
+        if self.json {
+            println!("{answer}");
+        } else {
+            print_plain(answer);
+        }
     }
 }

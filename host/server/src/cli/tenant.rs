@@ -7,6 +7,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::Server;
+use crate::client::rest::segment;
 
 #[derive(Debug, Args)]
 pub(super) struct Tenant {
@@ -42,6 +43,20 @@ enum Command {
         /// Its name
         name: String,
     },
+    /// Change what a tenant asks for
+    Change {
+        /// Its name
+        name: String,
+        /// Whether plugins must be signed; only the admin may switch it off
+        #[arg(long, value_name = "BOOL")]
+        require_signature: Option<bool>,
+        /// Whether push URLs must be signed
+        #[arg(long, value_name = "BOOL")]
+        push_auth: Option<bool>,
+        /// Whether playback URLs must be signed
+        #[arg(long, value_name = "BOOL")]
+        url_auth: Option<bool>,
+    },
     /// Remove a tenant that owns nothing any more
     Delete {
         /// Its name
@@ -58,17 +73,23 @@ impl Tenant {
                     let body = json!({"name": name, "push_domain": push_domain, "play_domain": play_domain});
                     let made = api.call(Method::POST, "/v1/tenants", Some(&body)).await?;
                     if *no_push_auth {
-                        let path = format!("/v1/tenants/{name}");
+                        let path = format!("/v1/tenants/{}", segment(name)?);
                         api.call(Method::PATCH, &path, Some(&json!({"push_auth": false}))).await?;
                     }
                     self.print(&made);
                 }
                 Command::List => self.print(&api.call(Method::GET, "/v1/tenants", None).await?),
                 Command::Show { name } => {
-                    self.print(&api.call(Method::GET, &format!("/v1/tenants/{name}"), None).await?);
+                    self.print(&api.call(Method::GET, &format!("/v1/tenants/{}", segment(name)?), None).await?);
+                }
+                Command::Change { name, require_signature, push_auth, url_auth } => {
+                    let body =
+                        json!({"require_signature": require_signature, "push_auth": push_auth, "url_auth": url_auth});
+                    let path = format!("/v1/tenants/{}", segment(name)?);
+                    self.print(&api.call(Method::PATCH, &path, Some(&body)).await?);
                 }
                 Command::Delete { name } => {
-                    api.call(Method::DELETE, &format!("/v1/tenants/{name}"), None).await?;
+                    api.call(Method::DELETE, &format!("/v1/tenants/{}", segment(name)?), None).await?;
                 }
             }
             Ok(ExitCode::SUCCESS)

@@ -1,16 +1,21 @@
 //! The native REST API, for commands that talk to a running server.
 
 use anyhow::{Context as _, bail};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{Method, Request, header};
+use http::{Method, Request, Response, StatusCode, header, request};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use super::components::{self, Push};
+
+/// RFC 3986: letters, digits and these four stay.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Longest answer that is read.
 const ANSWER_BYTES: usize = 16 << 20;
@@ -46,27 +51,70 @@ impl Rest {
     /// # Errors
     /// As [`Rest::call`].
     pub async fn call_with(&self, method: Method, path: &str, text: String) -> anyhow::Result<Value> {
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.url))
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.token.expose_secret()))
+        let request = self
+            .request(method, path)
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(text)))
             .context("the URL is not valid")?;
-        let answer = self.client.request(request).await.with_context(|| {
+        let (status, bytes) = self.send(request, ANSWER_BYTES).await?;
+        Self::check(status, &bytes)
+    }
+
+    /// Whether there is something at a path.
+    ///
+    /// # Errors
+    /// When nobody answers, or neither yes nor no.
+    pub async fn has(&self, path: &str) -> anyhow::Result<bool> {
+        let request = self.request(Method::HEAD, path).body(Full::default()).context("the URL is not valid")?;
+        let (status, bytes) = self.send(request, ANSWER_BYTES).await?;
+        if status == StatusCode::NOT_FOUND { Ok(false) } else { Self::check(status, &bytes).map(|_| true) }
+    }
+
+    /// A request with the token.
+    pub(super) fn request(&self, method: Method, path: &str) -> request::Builder {
+        let bearer = format!("Bearer {}", self.token.expose_secret());
+        Request::builder().method(method).uri(format!("{}{path}", self.url)).header(header::AUTHORIZATION, bearer)
+    }
+
+    pub(super) async fn send(&self, request: Request<Full<Bytes>>, most: usize) -> anyhow::Result<(StatusCode, Bytes)> {
+        self.answer(self.client.request(request).await, most).await
+    }
+
+    /// An answer, read whole.
+    pub(super) async fn answer(
+        &self,
+        answer: Result<Response<Incoming>, hyper_util::client::legacy::Error>,
+        most: usize,
+    ) -> anyhow::Result<(StatusCode, Bytes)> {
+        let answer = answer.with_context(|| {
             format!("no answer from {}; is the server running? (--url or REPRISE_URL name it)", self.url)
         })?;
         let status = answer.status();
-        let read = Limited::new(answer.into_body(), ANSWER_BYTES).collect().await;
-        let bytes = read.map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?.to_bytes();
+        let read = Limited::new(answer.into_body(), most).collect().await;
+        Ok((status, read.map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?.to_bytes()))
+    }
+
+    /// The value of an answer, or why there is none.
+    pub(super) fn check(status: StatusCode, bytes: &[u8]) -> anyhow::Result<Value> {
         let value: Value =
-            if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap_or(Value::Null) };
+            if bytes.is_empty() { Value::Null } else { serde_json::from_slice(bytes).unwrap_or(Value::Null) };
         if !status.is_success() {
             let message = value.pointer("/error/message").and_then(Value::as_str);
             bail!("{}", message.map_or_else(|| format!("the server answered {status}"), str::to_owned));
         }
         Ok(value)
     }
+}
+
+/// A name as one segment of a path, whatever is in it.
+///
+/// # Errors
+/// For names that no path can hold: none at all, and those that would lead elsewhere.
+pub fn segment(name: &str) -> anyhow::Result<String> {
+    if name.is_empty() || name == "." || name == ".." {
+        bail!("`{name}` cannot be a name");
+    }
+    Ok(utf8_percent_encode(name, ENCODED).to_string())
 }
 
 /// Uploads a component as a new version of a plugin.
@@ -80,8 +128,8 @@ pub async fn push_plugin(
     component: &[u8],
     settings: &str,
 ) -> anyhow::Result<Value> {
-    let body = json!({"component_base64": STANDARD.encode(component), "settings": settings});
-    rest.call(Method::POST, &format!("/v1/tenants/{tenant}/plugins/{name}"), Some(&body)).await
+    let push = Push { tenant, plugin: name, component, settings: Some(settings), signature: None, key: None };
+    components::push(rest, push, |_| {}).await
 }
 
 /// The members of a listing, whatever its one list is called.
@@ -90,5 +138,22 @@ pub fn items(listing: &Value) -> Vec<Value> {
         Value::Array(items) => items.clone(),
         Value::Object(fields) => fields.values().find_map(Value::as_array).cloned().unwrap_or_default(),
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_stays_one_segment() {
+        for (name, expected) in
+            [("acme", Some("acme")), ("a/../b?c#d", Some("a%2F..%2Fb%3Fc%23d")), ("ä b", Some("%C3%A4%20b"))]
+        {
+            assert_eq!(segment(name).ok().as_deref(), expected);
+        }
+        for name in ["", ".", ".."] {
+            assert!(segment(name).is_err(), "{name}");
+        }
     }
 }

@@ -94,7 +94,11 @@ impl Files {
         let name = file_name(digest);
         let _turn = self.components.lock().unwrap_or_else(PoisonError::into_inner);
         if self.plugins.read(&name).is_ok_and(|kept| kept == bytes) {
-            return self.plugins.open_with(&name, cap_std::fs::OpenOptions::new().write(true))?.into_std().set_modified(SystemTime::now());
+            return self
+                .plugins
+                .open_with(&name, cap_std::fs::OpenOptions::new().write(true))?
+                .into_std()
+                .set_modified(SystemTime::now());
         }
         Self::write_whole(&self.plugins, &name, bytes)
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use reprise_policy::{AdmissionLimits, CompileError, Inspection, LoadError, Refused, SettingsError, inspect};
 
-use super::signature::{BadSignature, signer};
 use super::Policies;
+use super::signature::{BadSignature, signer};
 use crate::clock;
 use crate::store;
 use crate::store::plugins::{NO_SETTINGS, NewVersion, PluginVersion, UNSIGNED};
@@ -175,7 +175,11 @@ impl Policies {
         let Some(signed) = signed else {
             let tenant = self.store.tenant(tenant).await?;
             // Asked here so that nothing is compiled in vain; what counts is asked again when the version is added.
-            return if tenant.is_some_and(|tenant| tenant.require_signature) { Err(PushError::Unsigned) } else { Ok(None) };
+            return if tenant.is_some_and(|tenant| tenant.require_signature) {
+                Err(PushError::Unsigned)
+            } else {
+                Ok(None)
+            };
         };
         let keys = self.store.signing_keys(tenant).await?;
         let component = Arc::clone(component);

@@ -77,9 +77,8 @@ pub(super) fn signer<'a>(
     let bytes = STANDARD.decode(signature.trim()).map_err(|_| BadSignature::Unreadable)?;
     let signature = Signature::from_slice(&bytes).map_err(|_| BadSignature::Unreadable)?;
     let mut good = keys.iter().filter(|key| key.revoked_at.is_none());
-    let fits = |key: &&SigningKey| {
-        key_of(&key.public_key).is_some_and(|key| key.verify_strict(component, &signature).is_ok())
-    };
+    let fits =
+        |key: &&SigningKey| key_of(&key.public_key).is_some_and(|key| key.verify_strict(component, &signature).is_ok());
     match name {
         Some(name) => {
             let key = good.find(|key| key.name == name).ok_or_else(|| BadSignature::NoKey(name.to_owned()))?;
@@ -110,12 +109,17 @@ mod tests {
                           MCowBQYDK2VwAyEAh+XfGLkqQ5X8CV0ZYhToIGmjmeJm5jTqWuaNvRIv6Lk=\n\
                           -----END PUBLIC KEY-----\n";
     /// Made by `openssl pkeyutl -sign -rawin` over [`COMPONENT`].
-    const BY_OPENSSL: &str =
-        "1FrQrbMuYJ39Vmh/WKAjRIHpHJNs6qMAtFp3qrVQoPdMQfwcma4uPbm/P4Z3M7LKF/m0Fj4uWEkLSHgdbNMiDg==";
+    const BY_OPENSSL: &str = "1FrQrbMuYJ39Vmh/WKAjRIHpHJNs6qMAtFp3qrVQoPdMQfwcma4uPbm/P4Z3M7LKF/m0Fj4uWEkLSHgdbNMiDg==";
     const COMPONENT: &[u8] = b"the bytes of a component";
 
     fn key(name: &str, public_key: String) -> SigningKey {
-        SigningKey { name: name.to_owned(), public_key, created_at: 0, created_by: "admin".to_owned(), revoked_at: None }
+        SigningKey {
+            name: name.to_owned(),
+            public_key,
+            created_at: 0,
+            created_by: "admin".to_owned(),
+            revoked_at: None,
+        }
     }
 
     #[test]

@@ -191,9 +191,10 @@ impl From<PushError> for Error {
             PushError::NotUploaded => Self::NotFound("component among the tenant's uploads; PUT it first"),
             PushError::Unsigned => Self::Conflict(error.to_string()),
             PushError::Signature(_)
-            | PushError::Refused(_) | PushError::Compile(_) | PushError::Load(_) | PushError::Settings(_) => {
-                Self::Refused(error.to_string())
-            }
+            | PushError::Refused(_)
+            | PushError::Compile(_)
+            | PushError::Load(_)
+            | PushError::Settings(_) => Self::Refused(error.to_string()),
             PushError::Store(error) => error.into(),
             PushError::Files(_) | PushError::Stopping => Self::Internal(error.to_string()),
         }

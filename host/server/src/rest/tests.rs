@@ -1,6 +1,7 @@
 //! The API as clients see it, over a real catalogue.
 
 mod access;
+mod catalogue;
 mod contract;
 mod images;
 mod record_configs;
@@ -39,8 +40,13 @@ struct Desk {
 
 impl Desk {
     async fn new() -> Self {
+        Self::with("").await
+    }
+
+    /// With this laid over the default configuration.
+    async fn with(config: &str) -> Self {
         let world = World::new().await;
-        let config = Config::parse("").unwrap();
+        let config = Config::parse(config).unwrap();
         let policies = Policies::new(&config.policies, world.store.clone(), Arc::clone(&world.files), [9; 32]).unwrap();
         let progress = Progress::default();
         let (watermarks, due) = (Arc::new(Watermarks::default()), Arc::new(Notify::new()));

@@ -166,7 +166,11 @@ pub(super) async fn component(
         let out = response.headers_mut();
         out.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         out.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/wasm"));
-        insert(out, header::CONTENT_DISPOSITION, &format!("attachment; filename=\"{}-v{}.wasm\"", named.plugin, named.version));
+        insert(
+            out,
+            header::CONTENT_DISPOSITION,
+            &format!("attachment; filename=\"{}-v{}.wasm\"", named.plugin, named.version),
+        );
     }
     insert(response.headers_mut(), header::ETAG, &tag);
     Ok(response)

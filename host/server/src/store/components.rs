@@ -130,11 +130,7 @@ pub(super) async fn own(
 }
 
 /// Gives up a tenant's components that no version of it uses, among these digests.
-pub(super) async fn give_up(
-    transaction: &mut Transaction<'_, Sqlite>,
-    tenant: &str,
-    digests: &[String],
-) -> Result<()> {
+pub(super) async fn give_up(transaction: &mut Transaction<'_, Sqlite>, tenant: &str, digests: &[String]) -> Result<()> {
     for digest in digests {
         sqlx::query(
             "DELETE FROM components WHERE tenant = ?1 AND digest = ?2 AND NOT EXISTS \

@@ -151,17 +151,14 @@ impl Store {
 
     /// The newest settings of a plugin, if it has any.
     pub async fn newest_settings(&self, tenant: &str, plugin: &str) -> Result<Option<String>> {
-        let newest = "SELECT settings FROM plugin_settings WHERE tenant = ? AND plugin = ? ORDER BY revision DESC LIMIT 1";
+        let newest =
+            "SELECT settings FROM plugin_settings WHERE tenant = ? AND plugin = ? ORDER BY revision DESC LIMIT 1";
         Ok(sqlx::query_scalar(newest).bind(tenant).bind(plugin).fetch_optional(&self.reader).await?)
     }
 }
 
 /// The switch and the key as they are now: both may have changed since the signature was verified.
-async fn check_signature(
-    transaction: &mut Transaction<'_, Sqlite>,
-    tenant: &str,
-    new: &NewVersion<'_>,
-) -> Result<()> {
+async fn check_signature(transaction: &mut Transaction<'_, Sqlite>, tenant: &str, new: &NewVersion<'_>) -> Result<()> {
     let required = "SELECT require_signature FROM tenants WHERE name = ?";
     let required: bool = sqlx::query_scalar(required).bind(tenant).fetch_one(&mut **transaction).await?;
     let Some(name) = &new.version.signed_by else {
@@ -197,7 +194,8 @@ async fn plugin(transaction: &mut Transaction<'_, Sqlite>, tenant: &str, new: &N
         .fetch_one(&mut **transaction)
         .await?;
     new.quotas.check(Quota::Plugins, used, 1)?;
-    let before = "SELECT last_version, settings_revision, state_revision FROM deleted_plugins WHERE tenant = ? AND name = ?";
+    let before =
+        "SELECT last_version, settings_revision, state_revision FROM deleted_plugins WHERE tenant = ? AND name = ?";
     let before: Option<(i64, i64, i64)> =
         sqlx::query_as(before).bind(tenant).bind(name).fetch_optional(&mut **transaction).await?;
     let (version, revision, state) = before.unwrap_or_default();
@@ -227,8 +225,7 @@ async fn newest_version(
     tenant: &str,
     plugin: &str,
 ) -> Result<Option<PluginVersion>> {
-    let newest =
-        sqlx::AssertSqlSafe(format!("{SELECT} WHERE tenant = ? AND plugin = ? ORDER BY version DESC LIMIT 1"));
+    let newest = sqlx::AssertSqlSafe(format!("{SELECT} WHERE tenant = ? AND plugin = ? ORDER BY version DESC LIMIT 1"));
     Ok(sqlx::query_as(newest).bind(tenant).bind(plugin).fetch_optional(&mut **transaction).await?)
 }
 
@@ -288,15 +285,19 @@ async fn insert(transaction: &mut Transaction<'_, Sqlite>, tenant: &str, added: 
         "settings_revision": added.revision,
         "signed_by": added.signed_by,
     });
-    let change =
-        Change { tenant, actor: &added.pushed_by, action: "push", plugin: Some(&added.plugin), detail };
+    let change = Change { tenant, actor: &added.pushed_by, action: "push", plugin: Some(&added.plugin), detail };
     changes::write(transaction, &change, added.pushed_at).await
 }
 
 #[cfg(test)]
 impl Store {
     /// A version with its settings, past all checks of its component: for tests of what comes after a push.
-    pub(crate) async fn push_plugin(&self, tenant: &str, version: &PluginVersion, now: Timestamp) -> Result<(i64, i64)> {
+    pub(crate) async fn push_plugin(
+        &self,
+        tenant: &str,
+        version: &PluginVersion,
+        now: Timestamp,
+    ) -> Result<(i64, i64)> {
         let quotas = crate::config::Config::parse("").unwrap().policies.quotas.into();
         let version = PluginVersion { pushed_at: now.0, pushed_by: "admin".to_owned(), ..version.clone() };
         let new = NewVersion { version: &version, settings_given: true, public_key: None, quotas: &quotas };

@@ -61,7 +61,9 @@ impl Store {
                 (false, false, _) => continue,
                 (true, _, true) => "a key of this name was revoked, and versions name it; take another name",
                 (_, true, true) => "this key was revoked; make another one",
-                (true, _, false) => "there is another key of this name; add this one under another, then remove the old",
+                (true, _, false) => {
+                    "there is another key of this name; add this one under another, then remove the old"
+                }
                 (_, true, false) => "this key is there already, under another name",
             };
             return Err(Error::Conflict(why));
@@ -69,21 +71,25 @@ impl Store {
         let required = "SELECT require_signature FROM tenants WHERE name = ?";
         let required: bool = sqlx::query_scalar(required).bind(tenant).fetch_one(&mut *transaction).await?;
         if required && !by_admin {
-            return Err(Error::Conflict("this tenant's plugins must be signed, so that only the admin adds signing keys"));
+            return Err(Error::Conflict(
+                "this tenant's plugins must be signed, so that only the admin adds signing keys",
+            ));
         }
         let active = all.iter().filter(|(_, _, revoked)| !revoked).count();
         quotas.check(Quota::SigningKeys, i64::try_from(active).unwrap_or(i64::MAX), 1)?;
         if i64::try_from(all.len()).unwrap_or(i64::MAX) >= KEYS_EVER {
             return Err(Error::Conflict("this tenant has had all the signing keys that one may ever have"));
         }
-        sqlx::query("INSERT INTO signing_keys (tenant, name, public_key, created_at, created_by) VALUES (?, ?, ?, ?, ?)")
-            .bind(tenant)
-            .bind(&key.name)
-            .bind(&key.public_key)
-            .bind(key.created_at)
-            .bind(&key.created_by)
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query(
+            "INSERT INTO signing_keys (tenant, name, public_key, created_at, created_by) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(tenant)
+        .bind(&key.name)
+        .bind(&key.public_key)
+        .bind(key.created_at)
+        .bind(&key.created_by)
+        .execute(&mut *transaction)
+        .await?;
         let change = Change {
             tenant,
             actor: &key.created_by,

@@ -7,5 +7,6 @@ mod chain;
 mod guests;
 mod limits;
 mod stage;
+mod state;
 mod swap;
 mod trial;

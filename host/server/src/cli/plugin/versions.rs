@@ -1,18 +1,25 @@
 //! Uploaded versions.
 
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 use http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::signing;
 use crate::client::Rest;
-use crate::client::rest::push_plugin;
+use crate::client::components::{self, Progress};
+use crate::client::rest::segment;
+
+/// Below this an upload is over before its progress is of interest.
+const TELL_ABOVE_BYTES: usize = 1 << 20;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Versions {
     /// Upload a component as a new version; it is checked, not yet used
+    #[command(group(ArgGroup::new("signed").args(["signature", "key"])))]
     Push {
         /// The component
         file: PathBuf,
@@ -22,9 +29,18 @@ pub(super) enum Versions {
         /// The plugin's name
         #[arg(long)]
         name: String,
-        /// Settings: a JSON file
+        /// Settings: a JSON file; without it the plugin's newest settings stay
         #[arg(long)]
         settings: Option<PathBuf>,
+        /// A signature of the component, as `plugin sign` writes it
+        #[arg(long, value_name = "FILE")]
+        signature: Option<PathBuf>,
+        /// Sign the component with this private key
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// The name of the signing key at the server; any of the tenant's by default
+        #[arg(long, value_name = "NAME", requires = "signed")]
+        key_name: Option<String>,
     },
     /// List a tenant's plugins, versions and bindings
     List {
@@ -32,26 +48,143 @@ pub(super) enum Versions {
         #[arg(long)]
         tenant: String,
     },
+    /// Show a plugin with its versions, or one version
+    Show {
+        /// The plugin's name
+        name: String,
+        /// The tenant
+        #[arg(long)]
+        tenant: String,
+        /// Only this version
+        #[arg(long)]
+        version: Option<i64>,
+    },
+    /// Write a version's component to a file
+    Download {
+        /// The plugin's name
+        name: String,
+        /// The tenant
+        #[arg(long)]
+        tenant: String,
+        /// Which version; the newest by default
+        #[arg(long)]
+        version: Option<i64>,
+        /// Where to; a file that is there is left alone. NAME-vVERSION.wasm by default
+        #[arg(long, short)]
+        output: Option<PathBuf>,
+    },
+    /// Remove a version, or a whole plugin, that nothing uses
+    #[command(group(ArgGroup::new("what").args(["version", "all"]).required(true)))]
+    Delete {
+        /// The plugin's name
+        name: String,
+        /// The tenant
+        #[arg(long)]
+        tenant: String,
+        /// This version
+        #[arg(long)]
+        version: Option<i64>,
+        /// The plugin with all its versions, settings and state
+        #[arg(long)]
+        all: bool,
+    },
 }
 
 impl Versions {
     pub(super) async fn ask(&self, api: &Rest) -> anyhow::Result<Value> {
         match self {
-            Self::Push { file, tenant, name, settings } => {
-                let component = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-                let settings = match settings {
-                    Some(path) => read_settings(path)?,
-                    None => "{}".to_owned(),
+            Self::Push { file, tenant, name, settings, signature, key, key_name } => {
+                let component = read(file)?;
+                let settings = settings.as_deref().map(read_settings).transpose()?;
+                let signature = match (signature, key) {
+                    (Some(file), _) => Some(read_text(file)?),
+                    (None, Some(key)) => Some(signing::sign(key, &component)?),
+                    (None, None) => None,
                 };
-                push_plugin(api, tenant, name, &component, &settings).await
+                let push = components::Push {
+                    tenant,
+                    plugin: name,
+                    component: &component,
+                    settings: settings.as_deref(),
+                    signature: signature.as_deref(),
+                    key: key_name.as_deref(),
+                };
+                components::push(api, push, tell).await
             }
-            Self::List { tenant } => api.call(Method::GET, &format!("/v1/tenants/{tenant}/plugins"), None).await,
+            Self::List { tenant } => {
+                api.call(Method::GET, &format!("/v1/tenants/{}/plugins", segment(tenant)?), None).await
+            }
+            Self::Show { name, tenant, version } => api.call(Method::GET, &path(tenant, name, *version)?, None).await,
+            Self::Download { name, tenant, version, output } => {
+                let version = match version {
+                    Some(version) => *version,
+                    None => newest(api, tenant, name).await?,
+                };
+                let output = output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}-v{version}.wasm")));
+                download(api, tenant, name, version, &output).await
+            }
+            // Without a version it is all of it: one of the two is asked for.
+            Self::Delete { name, tenant, version, all: _ } => {
+                api.call(Method::DELETE, &path(tenant, name, *version)?, None).await?;
+                Ok(json!({"deleted": name, "version": version}))
+            }
         }
     }
 }
 
+fn path(tenant: &str, plugin: &str, version: Option<i64>) -> anyhow::Result<String> {
+    let plugin = format!("/v1/tenants/{}/plugins/{}", segment(tenant)?, segment(plugin)?);
+    Ok(version.map_or_else(|| plugin.clone(), |version| format!("{plugin}/versions/{version}")))
+}
+
+async fn newest(api: &Rest, tenant: &str, plugin: &str) -> anyhow::Result<i64> {
+    let shown = api.call(Method::GET, &format!("{}/versions", path(tenant, plugin, None)?), None).await?;
+    shown.pointer("/versions/0/version").and_then(Value::as_i64).context("the plugin has no version any more")
+}
+
+async fn download(api: &Rest, tenant: &str, name: &str, version: i64, output: &Path) -> anyhow::Result<Value> {
+    // Taken before anything is asked for, so that no file that is there is ever touched.
+    let mut file = std::fs::File::create_new(output)
+        .with_context(|| format!("cannot make {}; name another file with --output", output.display()))?;
+    let written = async {
+        let component = components::download(api, tenant, name, version).await?;
+        file.write_all(&component).and_then(|()| file.sync_all())?;
+        Ok::<_, anyhow::Error>(component.len())
+    };
+    match written.await {
+        Ok(bytes) => {
+            Ok(json!({"plugin": name, "version": version, "file": output.display().to_string(), "bytes": bytes}))
+        }
+        Err(error) => {
+            let _ = std::fs::remove_file(output);
+            Err(error)
+        }
+    }
+}
+
+/// Progress for people, on standard error: a line that is written over where it is looked at, else only what matters.
+fn tell(progress: Progress) {
+    match progress {
+        Progress::Known => eprintln!("the server has this component already; it is not sent again"),
+        Progress::Sent(sent, all) if all > TELL_ABOVE_BYTES && std::io::stderr().is_terminal() => {
+            let end = if sent == all { "\n" } else { "" };
+            eprint!("\r{:>3} % of {:.1} MiB{end}", sent * 100 / all, all as f64 / f64::from(1 << 20));
+        }
+        Progress::Sent(sent, all) if all > TELL_ABOVE_BYTES && sent == all => eprintln!("{all} bytes sent"),
+        Progress::Sent(..) => {}
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn read_text(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
 pub(super) fn read_settings(path: &Path) -> anyhow::Result<String> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = read_text(path)?;
     let _: Value = serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))?;
     Ok(text)
 }

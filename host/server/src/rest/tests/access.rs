@@ -1,14 +1,19 @@
 //! Who may see what: the matrix of every documented route and every kind of token.
 
+use std::cmp::Reverse;
+
 use axum::http::Method;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use utoipa::openapi::OpenApi;
 
 use super::{ADMIN, Desk, code, token_of};
+use crate::config::Config;
 use crate::rest::document;
 use crate::store::bindings::Binding;
 use crate::store::images::ImageRow;
 use crate::store::plugins::PluginVersion;
+use crate::store::signing::SigningKey;
 use crate::testkit::noon;
 
 /// Something of each kind that a tenant can have.
@@ -19,30 +24,14 @@ struct Things {
     delivery: String,
     task: String,
     image: String,
+    digest: String,
+    key: String,
 }
 
-async fn furnish(desk: &Desk, tenant: &str) -> Things {
-    desk.world.tenant(tenant).await;
-    desk.world.receiver(tenant, &format!("https://hooks.{tenant}.example/in")).await;
-    let id = format!("b-{tenant}");
-    let mut life = desk.world.broadcast(tenant, &id).await;
-    let video = life.part(0).await;
-    life.decide(&video, &["mp4"]).await;
-    let task = life.state.videos[&video].task().unwrap().id.to_string();
-    let version = PluginVersion {
-        plugin: "p1".to_owned(),
-        version: 0,
-        digest: "d".repeat(64),
-        bytes: 1,
-        interface: "reprise:policy@0.1.0".to_owned(),
-        hooks: "template-group,callback".to_owned(),
-        settings: "{}".to_owned(),
-        revision: 0,
-        pushed_at: 0,
-    };
-    desk.world.store.push_plugin(tenant, &version, noon()).await.unwrap();
-    let binding = Binding {
-        plugin: "p1".to_owned(),
+/// A binding of a plugin's first version to every stream.
+pub(super) fn binding(plugin: &str) -> Binding {
+    Binding {
+        plugin: plugin.to_owned(),
         name: "default".to_owned(),
         version: 1,
         settings_revision: 1,
@@ -53,8 +42,40 @@ async fn furnish(desk: &Desk, tenant: &str) -> Things {
         failure_policy: "reject".to_owned(),
         activated_at: noon().0,
         activated_by: "admin".to_owned(),
+    }
+}
+
+async fn furnish(desk: &Desk, tenant: &str) -> Things {
+    desk.world.tenant(tenant).await;
+    desk.world.receiver(tenant, &format!("https://hooks.{tenant}.example/in")).await;
+    let id = format!("b-{tenant}");
+    let mut life = desk.world.broadcast(tenant, &id).await;
+    let video = life.part(0).await;
+    life.decide(&video, &["mp4"]).await;
+    let task = life.state.videos[&video].task().unwrap().id.to_string();
+    let digest = hex::encode(Sha256::digest(tenant));
+    desk.world.files.keep_component(&digest, tenant.as_bytes()).unwrap();
+    let version = PluginVersion {
+        plugin: "p1".to_owned(),
+        digest: digest.clone(),
+        bytes: 1,
+        interface: "reprise:policy@0.1.0".to_owned(),
+        hooks: "template-group,callback".to_owned(),
+        class: "standard".to_owned(),
+        settings: "{}".to_owned(),
+        ..PluginVersion::default()
     };
-    desk.world.store.bind_plugin(tenant, &binding).await.unwrap();
+    desk.world.store.push_plugin(tenant, &version, noon()).await.unwrap();
+    desk.world.store.bind_plugin(tenant, &binding("p1")).await.unwrap();
+    let key = SigningKey {
+        name: format!("k-{tenant}"),
+        public_key: tenant.to_owned(),
+        created_at: noon().0,
+        created_by: "admin".to_owned(),
+        revoked_at: None,
+    };
+    let quotas = Config::parse("").unwrap().policies.quotas.into();
+    desk.world.store.add_signing_key(tenant, &key, true, &quotas).await.unwrap();
     super::record_configs::add(desk, tenant, "").await;
     let image = ImageRow {
         id: format!("i-{tenant}"),
@@ -73,6 +94,8 @@ async fn furnish(desk: &Desk, tenant: &str) -> Things {
         delivery: deliveries["deliveries"][0]["id"].to_string(),
         task,
         image: image.id,
+        digest,
+        key: key.name,
     }
 }
 
@@ -90,6 +113,9 @@ fn routes(document: &OpenApi, tenant: &str, things: &Things) -> Vec<(Method, Str
             .replace("{task}", &things.task)
             .replace("{image}", &things.image)
             .replace("{plugin}", "p1")
+            .replace("{version}", "1")
+            .replace("{digest}", &things.digest)
+            .replace("{key}", &things.key)
             .replace("{app}", "studio")
             .replace("{stream}", "*");
         assert!(!path.contains('{'), "this test does not know how to fill {template}");
@@ -98,6 +124,8 @@ fn routes(document: &OpenApi, tenant: &str, things: &Things) -> Vec<(Method, Str
             routes.push((method, path.clone(), template.clone()));
         }
     }
+    // What takes things away comes last, and of that what lies deepest comes first.
+    routes.sort_by_key(|(method, path, _)| (*method == Method::DELETE).then_some(Reverse(path.len())));
     assert!(routes.len() >= 20, "{routes:?}");
     routes
 }
@@ -164,7 +192,8 @@ async fn nothing_of_another_tenant_is_reached_through_ones_own_path() {
         let answered = desk.as_token(&token_of("umbrella"), method.clone(), &path, &body).await;
         let names_a_thing = template.matches('{').count() > 1 || template.ends_with("/redeliver");
         let upload = (template.ends_with("/plugins/{plugin}") && method == Method::POST)
-            || (template.ends_with("/images") && method == Method::PUT);
+            || (["/images", "/components/{digest}", "/signing-keys/{key}"].iter().any(|end| template.ends_with(end))
+                && method == Method::PUT);
         match (names_a_thing, upload) {
             (_, true) => assert_eq!(answered.status.as_u16(), 400, "{method} {template}"),
             _ if template.ends_with("/limits") && method == Method::PUT => {

@@ -339,14 +339,12 @@ async fn plugins_are_listed_with_what_is_active() {
     for (plugin, settings) in [("a", "{}"), ("b", "{}"), ("a", "{\"x\":1}")] {
         let version = PluginVersion {
             plugin: plugin.to_owned(),
-            version: 0,
             digest: "d".repeat(64),
             bytes: 10,
             interface: "reprise:policy@0.1.0".to_owned(),
             hooks: "template-group,callback".to_owned(),
             settings: settings.to_owned(),
-            revision: 0,
-            pushed_at: 0,
+            ..PluginVersion::default()
         };
         desk.world.store.push_plugin("acme", &version, noon()).await.unwrap();
     }

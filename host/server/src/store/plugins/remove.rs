@@ -34,12 +34,8 @@ impl Store {
     ) -> Result<Removed> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         let one = "SELECT digest FROM plugin_versions WHERE tenant = ? AND plugin = ? AND version = ?";
-        let digest: Option<String> = sqlx::query_scalar(one)
-            .bind(tenant)
-            .bind(plugin)
-            .bind(version)
-            .fetch_optional(&mut *transaction)
-            .await?;
+        let digest: Option<String> =
+            sqlx::query_scalar(one).bind(tenant).bind(plugin).bind(version).fetch_optional(&mut *transaction).await?;
         let Some(digest) = digest else { return Ok(Removed::Absent) };
         let uses = uses(&mut transaction, tenant, plugin, Some(version)).await?;
         if !uses.is_empty() {
