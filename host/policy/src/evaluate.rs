@@ -20,6 +20,7 @@ use crate::imports::Log;
 use crate::imports::state::StateView;
 use crate::limits::{CallLimits, Meter};
 use crate::lines::Said;
+use crate::wasi::Wasi;
 use classify::classify;
 pub(crate) use classify::sentence;
 use deadline::Deadline;
@@ -107,6 +108,7 @@ pub(crate) struct State {
     pub(crate) state: StateView,
     pub(crate) assets: Arc<dyn Assets>,
     pub(crate) deadline: Deadline,
+    pub(crate) wasi: Wasi,
 }
 
 impl Evaluator {
@@ -205,8 +207,9 @@ impl Evaluator {
             state: StateView::new(beside.state),
             assets: beside.assets,
             deadline: Deadline::start(limits.cpu, limits.wall),
+            wasi: Wasi::default(),
         };
-        let mut store = Store::new(self.engine.wasm(), state);
+        let mut store = Store::new(self.engine.wasm(loaded.class()), state);
         store.limiter(|state| &mut state.meter);
         store.set_hostcall_fuel(limits.answer_bytes);
         store.set_epoch_deadline(1);
@@ -218,7 +221,8 @@ impl Evaluator {
             .and_then(|instance| body(&mut store, &instance))
             .map_err(|error| classify(&error, &store.data().meter, limits));
         let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
-        let state = store.into_data();
+        let mut state = store.into_data();
+        state.wasi.finish(&mut state.log);
         let memory_bytes = state.meter.memory_bytes() as u64;
         let (writes, log) = (state.state.into_writes(), state.log.into_lines());
         (outcome, Spent { fuel, memory_bytes, writes, log })

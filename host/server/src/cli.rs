@@ -4,6 +4,7 @@
 mod demo;
 mod doctor;
 mod plugin;
+mod query;
 mod serve;
 mod tenant;
 

@@ -2,8 +2,11 @@
 
 mod author;
 mod bindings;
+mod build;
+mod decisions;
 mod lab;
 mod limits;
+mod new;
 mod settings;
 mod signing;
 mod versions;
@@ -13,7 +16,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-pub(super) use self::author::build;
+pub(super) use self::build::build;
 use super::Server;
 use super::tenant::print_plain;
 
@@ -44,6 +47,8 @@ enum Command {
     Settings(settings::Settings),
     #[command(flatten)]
     Limits(limits::Limits),
+    #[command(flatten)]
+    Log(decisions::Log),
 }
 
 impl Plugin {
@@ -63,8 +68,12 @@ impl Plugin {
         }
         super::runtime()?.block_on(async {
             let api = self.server.client()?;
+            if let Command::Log(log) = &self.command {
+                log.run(&api, self.json).await?;
+                return Ok(ExitCode::SUCCESS);
+            }
             let answer = match &self.command {
-                Command::Author(_) | Command::Lab(_) => Value::Null,
+                Command::Author(_) | Command::Lab(_) | Command::Log(_) => Value::Null,
                 Command::Versions(versions) => versions.ask(&api).await?,
                 Command::Signing(signing) => signing.ask(&api).await?,
                 Command::Bindings(bindings) => bindings.ask(&api).await?,

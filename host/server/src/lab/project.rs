@@ -23,6 +23,11 @@ pub fn component_of(path: &Path) -> anyhow::Result<PathBuf> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
+    // Where `reprise plugin build` leaves its result, if nothing else is said.
+    let built = path.join("build/policy.wasm");
+    if built.is_file() {
+        return Ok(built);
+    }
     let mut found = Vec::new();
     // Where `reprise plugin build` leaves its result, for each language; a workspace's is above its members.
     for root in path.canonicalize()?.ancestors().take(4) {
