@@ -189,6 +189,7 @@ impl App {
                 publishers: Arc::clone(&publishers),
                 deliveries: worker.counters(),
                 jobs,
+                policies: Arc::clone(&policies),
             },
             stopping: stop.clone(),
         };

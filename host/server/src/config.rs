@@ -120,6 +120,16 @@ pub struct Policies {
     pub concurrent: usize,
     /// Calls at once for one tenant.
     pub concurrent_per_tenant: usize,
+    /// Calls of one tenant in a second, on the average.
+    pub calls_per_second: u32,
+    /// Calls of one tenant that may come at once after a pause.
+    pub calls_burst: u32,
+    /// Failures in a row after which a version is not asked for a while.
+    pub breaker_failures: u32,
+    /// How long it is not asked then.
+    pub breaker_seconds: u64,
+    /// How long it is not asked at most, when it fails again and again.
+    pub breaker_max_seconds: u64,
     /// How long a call waits for its turn.
     pub wait_ms: u64,
     /// Processor time of one call.

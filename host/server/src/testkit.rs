@@ -37,6 +37,7 @@ use crate::store::decisions::LoggedDecision;
 use crate::store::deliveries::OutboxEvent;
 use crate::store::journal::Append;
 use crate::store::message_callbacks::MessageCallback;
+use crate::store::plugins::PluginVersion;
 use crate::store::seal::Seal;
 use crate::store::tenants::{NewTenant, TenantKeys};
 
@@ -361,6 +362,21 @@ fn template(format: &str) -> Template {
         definition: "SD".to_owned(),
         format: format.to_owned(),
         settings: "{}".to_owned(),
+    }
+}
+
+/// The first version of a plugin with these hooks, as it is uploaded; there is no component of it.
+pub(crate) fn plugin_version(plugin: &str, hooks: &str) -> PluginVersion {
+    PluginVersion {
+        plugin: plugin.to_owned(),
+        version: 1,
+        digest: "d".repeat(64),
+        bytes: 1,
+        interface: "reprise:policy@0.1.0".to_owned(),
+        hooks: hooks.to_owned(),
+        settings: "{}".to_owned(),
+        revision: 1,
+        ..PluginVersion::default()
     }
 }
 

@@ -5,7 +5,9 @@ mod bindings;
 mod build;
 mod decisions;
 mod lab;
+mod limits;
 mod new;
+mod settings;
 mod signing;
 mod versions;
 
@@ -42,6 +44,10 @@ enum Command {
     #[command(flatten)]
     Bindings(bindings::Bindings),
     #[command(flatten)]
+    Settings(settings::Settings),
+    #[command(flatten)]
+    Limits(limits::Limits),
+    #[command(flatten)]
     Log(decisions::Log),
 }
 
@@ -71,6 +77,8 @@ impl Plugin {
                 Command::Versions(versions) => versions.ask(&api).await?,
                 Command::Signing(signing) => signing.ask(&api).await?,
                 Command::Bindings(bindings) => bindings.ask(&api).await?,
+                Command::Settings(settings) => settings.ask(&api).await?,
+                Command::Limits(limits) => limits.ask(&api).await?,
             };
             self.print(&answer);
             Ok(ExitCode::SUCCESS)

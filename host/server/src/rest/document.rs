@@ -11,8 +11,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    Shared, bindings, broadcasts, changes, components, decisions, deliveries, events, images, plugins, record_configs,
-    signing, streams, tasks, tenants, versions, videos, why,
+    Shared, bindings, broadcasts, changes, components, decisions, deliveries, events, images, limits, plugins,
+    record_configs, settings, signing, state, streams, tasks, tenants, trials, versions, videos, why,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -81,6 +81,14 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(images::delete))
         .routes(routes!(bindings::activate))
         .routes(routes!(bindings::deactivate))
+        .routes(routes!(bindings::roll_back))
+        .routes(routes!(bindings::list))
+        .routes(routes!(settings::show, settings::put))
+        .routes(routes!(settings::history))
+        .routes(routes!(state::show, state::clear))
+        .routes(routes!(limits::show, limits::put))
+        .routes(routes!(limits::show_plugin, limits::put_plugin))
+        .merge(trials::routes())
 }
 
 /// The OpenAPI document of everything under `/v1`.

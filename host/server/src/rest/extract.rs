@@ -28,6 +28,12 @@ pub(super) struct Params<T>(pub(super) T);
 /// A JSON body.
 pub(super) struct Body<T>(pub(super) T);
 
+/// A JSON body as the text that it is; whether it is JSON, who takes it finds out.
+pub(super) struct JsonText(pub(super) String);
+
+/// A JSON body, or none at all, which stands for an empty object.
+pub(super) struct MaybeBody<T>(pub(super) T);
+
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Id<T> {
     type Rejection = Error;
 
@@ -56,6 +62,33 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         }
         let bytes = read(request, state, BODY_WITHIN).await?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| Error::Invalid(error.to_string()))
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for JsonText {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        if !is_json(&request) {
+            return Err(Error::MediaType);
+        }
+        let bytes = read(request, state, BODY_WITHIN).await?;
+        let text = String::from_utf8(bytes.into()).map_err(|_| Error::Invalid("the body is not UTF-8".to_owned()))?;
+        Ok(Self(text))
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeBody<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        let json = is_json(&request);
+        let bytes = read(request, state, BODY_WITHIN).await?;
+        match bytes.is_empty() {
+            true => Ok(Self(T::default())),
+            false if !json => Err(Error::MediaType),
+            false => serde_json::from_slice(&bytes).map(Self).map_err(|error| Error::Invalid(error.to_string())),
+        }
     }
 }
 

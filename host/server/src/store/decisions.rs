@@ -122,6 +122,9 @@ pub(super) async fn write_one(
     .bind(write_json("decision", decision)?)
     .execute(&mut **transaction)
     .await?;
+    if let Some(made) = &decision.provenance {
+        super::state::apply(transaction, place.tenant, &made.plugin, &made.writes, at).await?;
+    }
     Ok(())
 }
 

@@ -164,7 +164,8 @@ async fn a_token_opens_its_own_tenants_paths_and_no_others() {
         // With an empty body what changes things is refused for its body, which shows that it was let through.
         let own = status(&token_of("acme")).await;
         let is_tenant = template == "/v1/tenants/{tenant}" && method == Method::DELETE;
-        let admin_only = !is_owners || is_tenant;
+        let is_limit = template.ends_with("/limits") && method == Method::PUT;
+        let admin_only = !is_owners || is_tenant || is_limit;
         match (admin_only, &method) {
             (true, _) => assert_eq!(own, 403, "{what}"),
             (false, &Method::GET) => assert_eq!(own, 200, "{what}"),
@@ -202,6 +203,9 @@ async fn nothing_of_another_tenant_is_reached_through_ones_own_path() {
                 && method == Method::PUT);
         match (names_a_thing, upload) {
             (_, true) => assert_eq!(answered.status.as_u16(), 400, "{method} {template}"),
+            _ if template.ends_with("/limits") && method == Method::PUT => {
+                assert_eq!(answered.status.as_u16(), 403, "{method} {template}");
+            }
             (true, false) => assert_eq!(answered.status.as_u16(), 404, "{method} {template}"),
             (false, false) => {
                 assert_eq!(answered.status.as_u16(), 200, "{method} {template}");

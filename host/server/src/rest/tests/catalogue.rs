@@ -269,7 +269,7 @@ async fn versions_are_shown_given_out_and_removed() {
         assert!(message(&used).contains("binding `default`"), "{}", message(&used));
         assert_eq!(own(&desk, "umbrella", Method::DELETE, path, "").await.status, 404);
     }
-    desk.world.store.unbind_plugin("acme", "p1").await.unwrap();
+    desk.world.store.unbind_plugin("acme", "p1", None, "admin", 0).await.unwrap();
     for (path, status) in [(one, 204), (one, 404), ("plugins/p1", 204), ("plugins/p1", 404)] {
         assert_eq!(own(&desk, "acme", Method::DELETE, path, "").await.status, status, "{path}");
     }
