@@ -150,6 +150,8 @@ pub struct Policies {
     pub decision_days: u32,
     /// Decisions that are kept of one tenant; 0 is no bound.
     pub decisions_per_tenant: u32,
+    /// Threads of backtests; 0 derives it from the cores.
+    pub backtest_threads: usize,
     /// What one tenant may have.
     pub quotas: Quotas,
 }

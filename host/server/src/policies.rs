@@ -5,16 +5,20 @@ mod activate;
 mod admit;
 mod ask;
 mod assets;
+pub mod backtest;
 mod binding;
 mod chain;
 mod change;
 mod code_cache;
+pub mod compare;
 pub mod decide;
+pub mod follower;
 mod guard;
 mod limits;
 mod meters;
 mod push;
 mod ready;
+pub mod rollout;
 pub mod signature;
 mod tenant;
 mod trial;
@@ -32,7 +36,7 @@ use reprise_policy::{
     AdmissionLimits, CallLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluator, LoadedPolicies,
     SealKey,
 };
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Notify, Semaphore};
 
 pub use self::activate::{ActivateError, Activation};
 pub use self::ask::Asked;
@@ -92,6 +96,9 @@ pub struct Policies {
     nothing: Arc<TenantPolicies>,
     changes: [Mutex<()>; CHANGES],
     changes_by: RandomState,
+    canaries: rollout::Canaries,
+    /// Rung when decisions were recorded.
+    follow: Arc<Notify>,
 }
 
 impl std::fmt::Debug for Policies {
@@ -112,9 +119,14 @@ impl Policies {
         seal: [u8; 32],
     ) -> Result<Self, EngineError> {
         let calls = u32::try_from(config.concurrent).unwrap_or(u32::MAX);
+        let aside = follower::AT_ONCE.saturating_add(backtest::threads(config.backtest_threads));
+        let aside = u32::try_from(aside).unwrap_or(u32::MAX);
         let engine = Engine::new(EngineOptions {
-            max_concurrent_calls: calls.saturating_add(COMPILERS as u32).saturating_add(turn::READYING_TURNS as u32),
-            scripted_concurrent_calls: SCRIPTED_CALLS,
+            max_concurrent_calls: calls
+                .saturating_add(COMPILERS as u32)
+                .saturating_add(turn::READYING_TURNS as u32)
+                .saturating_add(aside),
+            scripted_concurrent_calls: SCRIPTED_CALLS.saturating_add(aside),
         })?;
         let defaults = limits::Defaults::new(config);
         let wait = Duration::from_millis(config.wait_ms);
@@ -141,6 +153,7 @@ impl Policies {
             turns: turn::Turns::new(config.concurrent),
             guard: Arc::new(Guard::new(rule, wait)),
             defaults,
+            quotas: config.quotas.clone().into(),
             wait,
             meters: Meters::default(),
             accepted: ready::Accepted::default(),
@@ -148,7 +161,8 @@ impl Policies {
             nothing: Arc::default(),
             changes: std::array::from_fn(|_| Mutex::default()),
             changes_by: RandomState::new(),
-            quotas: config.quotas.clone().into(),
+            canaries: rollout::Canaries::default(),
+            follow: Arc::default(),
         })
     }
 
@@ -157,6 +171,11 @@ impl Policies {
     pub fn with_compiler(mut self, program: PathBuf) -> Self {
         self.compiler.program = program;
         self
+    }
+
+    /// What is rung when decisions were recorded, for whoever follows them.
+    pub fn to_follow(&self) -> Arc<Notify> {
+        Arc::clone(&self.follow)
     }
 
     /// Reads all tenants' bindings and limits from the store.

@@ -13,6 +13,7 @@
 //! no SQL, no media and nothing of the vendor's names.
 
 mod auth;
+mod backtests;
 mod bindings;
 mod broadcasts;
 mod changes;
@@ -30,6 +31,7 @@ mod limits;
 mod names;
 mod plugins;
 mod record_configs;
+mod rollouts;
 mod settings;
 mod signing;
 mod state;
@@ -56,6 +58,7 @@ use crate::files::Files;
 use crate::ingest::control::Control;
 use crate::jobs::progress::Progress;
 use crate::policies::Policies;
+use crate::policies::backtest::Backtests;
 use crate::store::Store;
 use crate::watermark::Watermarks;
 
@@ -77,6 +80,8 @@ pub struct State {
     pub files: Arc<Files>,
     /// Accepts and binds plugins.
     pub policies: Arc<Policies>,
+    /// Puts recorded questions again.
+    pub backtests: Backtests,
     /// The token that may do everything.
     pub admin_token: SecretString,
     /// What URLs begin with, before `/media`.
@@ -106,6 +111,7 @@ struct Shared {
     control: Control,
     files: Arc<Files>,
     policies: Arc<Policies>,
+    backtests: Backtests,
     admin_token: SecretString,
     urls: MediaUrls,
     due: Arc<Notify>,
@@ -125,6 +131,7 @@ pub fn router(state: State) -> Router {
         control: state.control,
         files: state.files,
         policies: state.policies,
+        backtests: state.backtests,
         admin_token: state.admin_token,
         due: state.due,
         driver: state.driver,

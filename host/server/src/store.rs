@@ -5,6 +5,7 @@
 //! `synchronous=FULL`, because with NORMAL acknowledged commits vanish at a power cut.
 
 pub mod analyses;
+pub mod backtests;
 pub mod bindings;
 pub mod changes;
 pub mod components;
@@ -29,6 +30,7 @@ mod queue;
 pub mod quotas;
 pub mod record_configs;
 pub mod record_settings;
+pub mod rollouts;
 pub mod seal;
 pub mod search;
 pub mod sessions;

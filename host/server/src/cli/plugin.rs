@@ -1,12 +1,15 @@
 //! `reprise plugin`: one file for each subject, all commands on one level.
 
 mod author;
+mod backtests;
 mod bindings;
 mod build;
 mod decisions;
+mod differing;
 mod lab;
 mod limits;
 mod new;
+mod rollouts;
 mod settings;
 mod signing;
 mod versions;
@@ -44,6 +47,10 @@ enum Command {
     #[command(flatten)]
     Bindings(bindings::Bindings),
     #[command(flatten)]
+    Rollouts(rollouts::Rollouts),
+    #[command(flatten)]
+    Backtests(backtests::Backtests),
+    #[command(flatten)]
     Settings(settings::Settings),
     #[command(flatten)]
     Limits(limits::Limits),
@@ -77,6 +84,11 @@ impl Plugin {
                 Command::Versions(versions) => versions.ask(&api).await?,
                 Command::Signing(signing) => signing.ask(&api).await?,
                 Command::Bindings(bindings) => bindings.ask(&api).await?,
+                Command::Rollouts(rollouts) => match rollouts.ask(&api, self.json).await? {
+                    Some(answer) => answer,
+                    None => return Ok(ExitCode::SUCCESS),
+                },
+                Command::Backtests(backtests) => return backtests.run(&api, self.json).await,
                 Command::Settings(settings) => settings.ask(&api).await?,
                 Command::Limits(limits) => limits.ask(&api).await?,
             };

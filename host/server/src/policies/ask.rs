@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use reprise_lifecycle::decision::{Applied, CodeSource, Decision, FailurePolicy, Provenance, Verdict};
-use reprise_lifecycle::question::{Question, StreamKey};
+use reprise_lifecycle::question::{Hook, Question, StreamKey};
 use reprise_policy::Evaluation;
 use sha2::{Digest, Sha256};
 
+use super::binding::covers;
 use super::tenant::TenantPolicies;
 use super::{Policies, limits};
 use crate::store::bindings::Bound;
@@ -88,7 +89,7 @@ impl Policies {
         stream: Option<&StreamKey>,
         question: &Question,
     ) -> Asked {
-        let bound = self.chosen(tenant, bound, stream);
+        let bound = self.chosen(tenant, bound, stream, question.hook());
         let called = self.call(tenant, policies, &bound, question, true).await;
         if let Verdict::Failed(failure) = &called.evaluation.verdict {
             tracing::warn!(
@@ -104,13 +105,11 @@ impl Policies {
         }
     }
 
-    /// Who is asked in a binding's place: the binding itself.
-    #[expect(
-        clippy::unused_self,
-        reason = "who stands in for a binding is known to the rollouts, which are the tenant's"
-    )]
-    fn chosen(&self, _tenant: &str, bound: Arc<Bound>, _stream: Option<&StreamKey>) -> Arc<Bound> {
-        bound
+    /// Who is asked in a binding's place: a candidate that has this stream in its share, or the binding itself. A candidate
+    /// without the hook cannot stand in at it.
+    fn chosen(&self, tenant: &str, bound: Arc<Bound>, stream: Option<&StreamKey>, hook: Hook) -> Arc<Bound> {
+        let candidate = self.candidate(tenant, &bound, stream);
+        candidate.filter(|candidate| covers(candidate, hook, stream)).map_or(bound, Arc::new)
     }
 
     /// One call under the limits that apply to its plugin. `watched` says whether the breaker is asked and told.

@@ -33,7 +33,7 @@ fn patterns(binding: &Binding) -> [&str; 3] {
 
 /// Whether `text` is what `pattern` says; `*` stands for any run of characters. Takes time in proportion to the
 /// product of both lengths at most, whatever the pattern.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut at, mut seen) = (0, 0);
     let mut star: Option<(usize, usize)> = None;

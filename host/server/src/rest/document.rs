@@ -11,8 +11,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    Shared, bindings, broadcasts, changes, components, decisions, deliveries, events, images, limits, plugins,
-    record_configs, settings, signing, state, streams, tasks, tenants, trials, versions, videos, why,
+    Shared, backtests, bindings, broadcasts, changes, components, decisions, deliveries, events, images, limits,
+    plugins, record_configs, rollouts, settings, signing, state, streams, tasks, tenants, trials, versions, videos,
+    why,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -81,6 +82,18 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(images::delete))
         .routes(routes!(bindings::activate))
         .routes(routes!(bindings::deactivate))
+        .routes(routes!(rollouts::shadow))
+        .routes(routes!(rollouts::canary))
+        .routes(routes!(rollouts::list_all, rollouts::start_fleet))
+        .routes(routes!(rollouts::list))
+        .routes(routes!(rollouts::show, rollouts::change))
+        .routes(routes!(rollouts::promote))
+        .routes(routes!(rollouts::stop))
+        .routes(routes!(rollouts::differences))
+        .routes(routes!(backtests::list, backtests::begin))
+        .routes(routes!(backtests::show))
+        .routes(routes!(backtests::stop))
+        .routes(routes!(backtests::differences))
         .routes(routes!(bindings::roll_back))
         .routes(routes!(bindings::list))
         .routes(routes!(settings::show, settings::put))

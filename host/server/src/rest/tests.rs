@@ -29,6 +29,7 @@ use crate::ingest::Publishers;
 use crate::ingest::control::Control;
 use crate::jobs::progress::Progress;
 use crate::policies::Policies;
+use crate::policies::backtest::Backtests;
 use crate::testkit::{Answered, World, ask};
 use crate::watermark::Watermarks;
 
@@ -56,6 +57,9 @@ impl Desk {
         let world = World::new().await;
         let config = Config::parse(config).unwrap();
         let policies = Policies::new(&config.policies, world.store.clone(), Arc::clone(&world.files), [9; 32]).unwrap();
+        let policies = Arc::new(policies);
+        let backtests =
+            Backtests::new(world.store.clone(), Arc::<Policies>::clone(&policies), 1, CancellationToken::new());
         let progress = Progress::default();
         let (watermarks, due) = (Arc::new(Watermarks::default()), Arc::new(Notify::new()));
         let publishers = Arc::default();
@@ -66,7 +70,8 @@ impl Desk {
             watermarks: Arc::clone(&watermarks),
             control: Control::new(Arc::clone(&publishers), world.driver().await, world.store.clone()),
             files: Arc::clone(&world.files),
-            policies: Arc::new(policies),
+            policies,
+            backtests,
             admin_token: SecretString::from(ADMIN),
             public_url: "http://vod.example".to_owned(),
             due: Arc::clone(&due),

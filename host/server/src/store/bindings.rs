@@ -93,47 +93,7 @@ impl Store {
     /// As [`Store::bind_plugin`].
     pub async fn bind_plugin_by(&self, tenant: &str, binding: &Binding, action: &'static str) -> Result<()> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        check_room(&mut transaction, tenant, binding).await?;
-        let was: Option<i64> =
-            sqlx::query_scalar("SELECT version FROM bindings WHERE tenant = ? AND plugin = ? AND name = ?")
-                .bind(tenant)
-                .bind(&binding.plugin)
-                .bind(&binding.name)
-                .fetch_optional(&mut *transaction)
-                .await?;
-        sqlx::query(
-            "INSERT INTO bindings (tenant, plugin, name, version, settings_revision, domain, app, stream, priority, \
-             failure_policy, activated_at, activated_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
-             ON CONFLICT (tenant, plugin, name) DO UPDATE SET version = ?4, settings_revision = ?5, domain = ?6, \
-             app = ?7, stream = ?8, priority = ?9, failure_policy = ?10, activated_at = ?11, activated_by = ?12",
-        )
-        .bind(tenant)
-        .bind(&binding.plugin)
-        .bind(&binding.name)
-        .bind(binding.version)
-        .bind(binding.settings_revision)
-        .bind(&binding.domain)
-        .bind(&binding.app)
-        .bind(&binding.stream)
-        .bind(binding.priority)
-        .bind(&binding.failure_policy)
-        .bind(binding.activated_at)
-        .bind(&binding.activated_by)
-        .execute(&mut *transaction)
-        .await?;
-        remember(&mut transaction, tenant, binding).await?;
-        let change = Change {
-            tenant,
-            actor: &binding.activated_by,
-            action,
-            plugin: Some(&binding.plugin),
-            detail: json!({
-                "binding": binding.name, "version": binding.version, "before": was,
-                "settings_revision": binding.settings_revision, "domain": binding.domain, "app": binding.app,
-                "stream": binding.stream, "priority": binding.priority, "failure_policy": binding.failure_policy,
-            }),
-        };
-        changes::write(&mut transaction, &change, binding.activated_at).await?;
+        bind(&mut transaction, tenant, binding, action).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -194,6 +154,69 @@ impl Store {
         let rows = sqlx::query_as(history).bind(tenant).bind(plugin).bind(name).bind(KEPT_HISTORY);
         Ok(rows.fetch_all(&self.reader).await?)
     }
+}
+
+/// One binding, in somebody's transaction.
+pub(super) async fn one(
+    transaction: &mut Transaction<'_, Sqlite>,
+    tenant: &str,
+    plugin: &str,
+    name: &str,
+) -> Result<Option<Binding>> {
+    let one = "SELECT plugin, name, version, settings_revision, domain, app, stream, priority, failure_policy, \
+               activated_at, activated_by FROM bindings WHERE tenant = ? AND plugin = ? AND name = ?";
+    Ok(sqlx::query_as(one).bind(tenant).bind(plugin).bind(name).fetch_optional(&mut **transaction).await?)
+}
+
+/// Binds in somebody's transaction, with what it takes to go back.
+pub(super) async fn bind(
+    transaction: &mut Transaction<'_, Sqlite>,
+    tenant: &str,
+    binding: &Binding,
+    action: &'static str,
+) -> Result<()> {
+    check_room(transaction, tenant, binding).await?;
+    let was: Option<i64> =
+        sqlx::query_scalar("SELECT version FROM bindings WHERE tenant = ? AND plugin = ? AND name = ?")
+            .bind(tenant)
+            .bind(&binding.plugin)
+            .bind(&binding.name)
+            .fetch_optional(&mut **transaction)
+            .await?;
+    sqlx::query(
+        "INSERT INTO bindings (tenant, plugin, name, version, settings_revision, domain, app, stream, priority, \
+         failure_policy, activated_at, activated_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+         ON CONFLICT (tenant, plugin, name) DO UPDATE SET version = ?4, settings_revision = ?5, domain = ?6, \
+         app = ?7, stream = ?8, priority = ?9, failure_policy = ?10, activated_at = ?11, activated_by = ?12",
+    )
+    .bind(tenant)
+    .bind(&binding.plugin)
+    .bind(&binding.name)
+    .bind(binding.version)
+    .bind(binding.settings_revision)
+    .bind(&binding.domain)
+    .bind(&binding.app)
+    .bind(&binding.stream)
+    .bind(binding.priority)
+    .bind(&binding.failure_policy)
+    .bind(binding.activated_at)
+    .bind(&binding.activated_by)
+    .execute(&mut **transaction)
+    .await?;
+    remember(transaction, tenant, binding).await?;
+    let change = Change {
+        tenant,
+        actor: &binding.activated_by,
+        action,
+        plugin: Some(&binding.plugin),
+        detail: json!({
+            "binding": binding.name, "version": binding.version, "before": was,
+            "settings_revision": binding.settings_revision, "domain": binding.domain, "app": binding.app,
+            "stream": binding.stream, "priority": binding.priority, "failure_policy": binding.failure_policy,
+        }),
+    };
+    changes::write(transaction, &change, binding.activated_at).await?;
+    Ok(())
 }
 
 async fn check_room(transaction: &mut Transaction<'_, Sqlite>, tenant: &str, binding: &Binding) -> Result<()> {

@@ -8,7 +8,7 @@ const NEWER_WIT: &str = include_str!("../../../../wit/0.2/policy.wit");
 
 /// A guest at the hook `callback`. `body` is given the address of the question, behind which the settings lie, and leaves
 /// the address of its answer; what is below 4096 is its own.
-fn callback(body: &str, fields: &str) -> Vec<u8> {
+pub(crate) fn callback(body: &str, fields: &str) -> Vec<u8> {
     let text = format!(
         r#"(module
             (import "reprise:policy/log@0.1.0" "log" (func $log (param i32 i32 i32)))

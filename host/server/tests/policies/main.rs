@@ -6,6 +6,7 @@
 mod chain;
 mod guests;
 mod limits;
+mod rollouts;
 mod stage;
 mod state;
 mod swap;
