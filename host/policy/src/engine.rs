@@ -10,31 +10,28 @@ use std::time::Duration;
 use wasmparser::WasmFeatures;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use crate::class::{Class, Slot};
 use crate::error::EngineError;
-use crate::limits::{CORE_INSTANCES, MEMORIES, MEMORY_BYTES, STACK_BYTES, TABLE_ELEMENTS, TABLES};
 
 /// How exact a deadline is. Shorter wakes an idle machine more often for nothing anybody would notice.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
 
-/// Linear memory that stays mapped in a slot between two calls. Resetting it by hand is cheaper than giving it
-/// back and faulting it in again. Policies built with our SDK have three pages of memory, this is four; one with
-/// more works as well, only its upper pages are faulted in again for each call.
-const KEEP_RESIDENT_BYTES: usize = 256 << 10;
-
-/// The same for tables: a few hundred elements of 8 bytes.
+/// Tables that stay mapped in a slot between two calls: a few hundred elements of 8 bytes.
 const TABLE_KEEP_RESIDENT_BYTES: usize = 16 << 10;
 
 /// What an operator may choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EngineOptions {
-    /// Calls that can run at once. Each slot reserves about 4 GiB of address space and no memory until it is
-    /// used; whoever calls must not run more than this, or the verdict is `Overloaded`.
+    /// Calls of the standard class that can run at once. Each slot reserves about 4 GiB of address space and no memory
+    /// until it is used; whoever calls must not run more than this, or the verdict is `Overloaded`.
     pub max_concurrent_calls: u32,
+    /// The same for calls of the scripted class, each of which may use four times the memory.
+    pub scripted_concurrent_calls: u32,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { max_concurrent_calls: 64 }
+        Self { max_concurrent_calls: 64, scripted_concurrent_calls: 8 }
     }
 }
 
@@ -46,23 +43,27 @@ pub struct Engine {
 
 #[derive(Debug)]
 struct Inner {
-    wasm: wasmtime::Engine,
+    standard: wasmtime::Engine,
+    scripted: wasmtime::Engine,
     fingerprint: String,
     _ticker: Ticker,
 }
 
 impl Engine {
-    /// Reserves the pool and starts the ticker.
+    /// Reserves the pools and starts the ticker.
     ///
     /// # Errors
     ///
     /// When the machine does not grant the address space, or the thread.
     pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
-        let wasm = build(Some(options.max_concurrent_calls))
-            .map_err(|error| EngineError::Pool { calls: options.max_concurrent_calls, reason: format!("{error:#}") })?;
-        let fingerprint = fingerprint(&wasm);
-        let ticker = Ticker::start(wasm.clone()).map_err(EngineError::Ticker)?;
-        Ok(Self { inner: Arc::new(Inner { wasm, fingerprint, _ticker: ticker }) })
+        let pooled = |class: Class, calls: u32| {
+            build(class, Some(calls)).map_err(|error| EngineError::Pool { calls, reason: format!("{error:#}") })
+        };
+        let standard = pooled(Class::Standard, options.max_concurrent_calls)?;
+        let scripted = pooled(Class::Scripted, options.scripted_concurrent_calls)?;
+        let fingerprint = fingerprint(&standard);
+        let ticker = Ticker::start([standard.clone(), scripted.clone()]).map_err(EngineError::Ticker)?;
+        Ok(Self { inner: Arc::new(Inner { standard, scripted, fingerprint, _ticker: ticker }) })
     }
 
     /// Says which machine code this engine can run: artefacts of another fingerprint are useless to it.
@@ -70,15 +71,18 @@ impl Engine {
         &self.inner.fingerprint
     }
 
-    pub(crate) fn wasm(&self) -> &wasmtime::Engine {
-        &self.inner.wasm
+    pub(crate) fn wasm(&self, class: Class) -> &wasmtime::Engine {
+        match class {
+            Class::Standard => &self.inner.standard,
+            Class::Scripted => &self.inner.scripted,
+        }
     }
 }
 
 /// The engine of the compile child: the same configuration without a pool, whose reserved address space the
 /// child's limit would not allow. Pools do not change machine code; the test of [`fingerprint`] says so.
 pub(crate) fn compiler_engine() -> wasmtime::Result<wasmtime::Engine> {
-    build(None)
+    build(Class::Standard, None)
 }
 
 /// Everything that machine code depends on: this crate's version, the engine's, its flags and its target.
@@ -88,11 +92,11 @@ pub(crate) fn fingerprint(wasm: &wasmtime::Engine) -> String {
     format!("{}-{:016x}", env!("CARGO_PKG_VERSION"), hasher.finish())
 }
 
-fn build(pool_of: Option<u32>) -> wasmtime::Result<wasmtime::Engine> {
+fn build(class: Class, pool_of: Option<u32>) -> wasmtime::Result<wasmtime::Engine> {
     let mut config = Config::new();
     config.consume_fuel(true);
     config.epoch_interruption(true);
-    config.max_wasm_stack(STACK_BYTES);
+    config.max_wasm_stack(class.slot().stack_bytes);
     // The same question must have the same answer on every machine, and NaN bits differ between them.
     config.cranelift_nan_canonicalization(true);
     config.wasm_features(WasmFeatures::all(), false);
@@ -102,35 +106,37 @@ fn build(pool_of: Option<u32>) -> wasmtime::Result<wasmtime::Engine> {
     config.wasm_backtrace_max_frames(None);
     config.generate_address_map(false);
     if let Some(calls) = pool_of {
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(calls)));
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(class.slot(), calls)));
     }
     wasmtime::Engine::new(&config)
 }
 
 /// What guests may use of the standard: the second edition, which is what compilers emit, and components. Not
 /// vectors, tail calls, exceptions, 64-bit or several memories, threads, garbage collection: policies need none
-/// of them, and each was part of an advisory or depends on the machine.
+/// of them, and each was part of an advisory or depends on the machine. Sums in constant expressions are there because
+/// Python is linked from libraries, whose data lies at an offset that another module says.
 fn features() -> WasmFeatures {
     WasmFeatures::WASM2
         .difference(WasmFeatures::SIMD.union(WasmFeatures::GC_TYPES))
+        .union(WasmFeatures::EXTENDED_CONST)
         .union(WasmFeatures::COMPONENT_MODEL)
 }
 
 /// Every number follows from how many calls run at once, and from what one component may have.
-fn pool(calls: u32) -> PoolingAllocationConfig {
+fn pool(slot: Slot, calls: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(calls)
-        .total_core_instances(calls.saturating_mul(CORE_INSTANCES))
-        .total_memories(calls.saturating_mul(MEMORIES))
-        .total_tables(calls.saturating_mul(TABLES))
-        .max_core_instances_per_component(CORE_INSTANCES)
-        .max_memories_per_component(MEMORIES)
-        .max_tables_per_component(TABLES)
-        .max_tables_per_module(TABLES)
-        .max_memories_per_module(MEMORIES)
-        .max_memory_size(MEMORY_BYTES)
-        .table_elements(TABLE_ELEMENTS)
-        .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+        .total_core_instances(calls.saturating_mul(slot.core_instances))
+        .total_memories(calls.saturating_mul(Slot::MEMORIES))
+        .total_tables(calls.saturating_mul(Slot::TABLES))
+        .max_core_instances_per_component(slot.core_instances)
+        .max_memories_per_component(Slot::MEMORIES)
+        .max_tables_per_component(Slot::TABLES)
+        .max_tables_per_module(Slot::TABLES)
+        .max_memories_per_module(Slot::MEMORIES)
+        .max_memory_size(slot.memory_bytes)
+        .table_elements(Slot::TABLE_ELEMENTS)
+        .linear_memory_keep_resident(slot.keep_resident_bytes)
         .table_keep_resident(TABLE_KEEP_RESIDENT_BYTES)
         // A slot that stays warm for its component saves mapping its image again.
         .max_unused_warm_slots(calls);
@@ -145,11 +151,11 @@ struct Ticker {
 }
 
 impl Ticker {
-    fn start(wasm: wasmtime::Engine) -> std::io::Result<Self> {
+    fn start(engines: [wasmtime::Engine; 2]) -> std::io::Result<Self> {
         let (stop, stopped) = mpsc::channel::<()>();
         let thread = std::thread::Builder::new().name("policy-ticker".to_owned()).spawn(move || {
             while matches!(stopped.recv_timeout(TICK), Err(RecvTimeoutError::Timeout)) {
-                wasm.increment_epoch();
+                engines.iter().for_each(wasmtime::Engine::increment_epoch);
             }
         })?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
@@ -170,20 +176,28 @@ impl Drop for Ticker {
 mod tests {
     use super::*;
 
+    fn small() -> Engine {
+        Engine::new(EngineOptions { max_concurrent_calls: 1, scripted_concurrent_calls: 1 }).unwrap()
+    }
+
     #[test]
-    fn a_pool_does_not_change_machine_code() {
-        let engine = Engine::new(EngineOptions { max_concurrent_calls: 2 }).unwrap();
-        assert_eq!(engine.fingerprint(), fingerprint(&compiler_engine().unwrap()));
+    fn neither_pool_nor_class_changes_machine_code() {
+        let engine = small();
+        let compiler = fingerprint(&compiler_engine().unwrap());
+        assert_eq!(engine.fingerprint(), compiler);
+        for class in Class::ALL {
+            assert_eq!(fingerprint(engine.wasm(class)), compiler, "{class:?}");
+        }
     }
 
     #[test]
     fn the_ticker_ends_with_the_engine() {
-        let engine = Engine::new(EngineOptions { max_concurrent_calls: 1 }).unwrap();
-        let weak = engine.wasm().weak();
+        let engine = small();
+        let weak = Class::ALL.map(|class| engine.wasm(class).weak());
         let clone = engine.clone();
         drop(engine);
-        assert!(weak.upgrade().is_some());
+        assert!(weak.iter().all(|weak| weak.upgrade().is_some()));
         drop(clone);
-        assert!(weak.upgrade().is_none());
+        assert!(weak.iter().all(|weak| weak.upgrade().is_none()));
     }
 }

@@ -7,7 +7,7 @@ use reprise_lifecycle::decision::Failure;
 pub enum Refused {
     /// More bytes than allowed.
     #[error(
-        "the component has {size_bytes} bytes, of which {limit_bytes} are allowed; build it with `reprise plugin build`, which optimises for size"
+        "the component has {size_bytes} bytes besides its assets, of which {limit_bytes} are allowed; build it with `reprise plugin build`, which leaves out what is not needed"
     )]
     TooLarge {
         /// Its size.
@@ -42,9 +42,27 @@ pub enum Refused {
     Unsupported(&'static str),
     /// Imports something that is not ours to give.
     #[error(
-        "the component imports `{0}`, which policies do not get: compile for `wasm32-unknown-unknown`, without WASI"
+        "the component imports `{0}`, which policies do not get: leave out what needs it, or build for `wasm32-unknown-unknown`"
     )]
     Import(String),
+    /// Carries something of ours that we do not know.
+    #[error(
+        "the component has a section `{0}`, which this server does not know: build it with the `reprise plugin build` of this server's version"
+    )]
+    Section(String),
+    /// Its schema cannot be read.
+    #[error("the component's settings schema cannot be used, since {0}: see to `settings.schema.json` and build again")]
+    Schema(&'static str),
+    /// An asset is none.
+    #[error(
+        "the component's asset `{path}` cannot be kept, since {problem}: see to the folder `assets` and build again"
+    )]
+    Asset {
+        /// Its path, as far as it can be shown.
+        path: String,
+        /// What is wrong, and how it would be right.
+        problem: &'static str,
+    },
     /// Made for another line of the interface.
     #[error("the component has `{found}`, but this server speaks {spoken}: build it with a matching SDK")]
     Version {
@@ -69,6 +87,9 @@ pub enum CompileError {
     /// The author's: not valid.
     #[error("the component is not valid: {0}")]
     Invalid(String),
+    /// The author's: what should be the schema of its settings is none.
+    #[error("the component's settings schema is not a JSON Schema: {0}")]
+    Schema(String),
     /// The author's: it is too much work.
     #[error("compiling the component takes more than {limit_ms} ms: make its functions smaller")]
     TooLong {
@@ -131,14 +152,23 @@ pub enum LoadError {
 }
 
 /// A sealed artefact cannot be used; the way out is always to compile again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// Not one of ours.
     #[error("this is not a sealed artefact")]
     Form,
-    /// Changed, of another component, of another build, or sealed with another key.
+    /// Changed, of another component, class or build, or sealed with another key.
     #[error("the seal does not fit")]
     Seal,
+    /// It could change while it is used.
+    #[error("the file belongs to another user, or others can write to it")]
+    Exposed,
+    /// The disk does not give it.
+    #[error("the file cannot be read: {0}")]
+    Unreadable(std::io::ErrorKind),
+    /// Its seal fits, and yet it cannot be used.
+    #[error(transparent)]
+    Load(#[from] LoadError),
 }
 
 /// Settings are not accepted.
@@ -150,6 +180,15 @@ pub enum SettingsError {
     /// The policy failed while it looked at them.
     #[error("the policy failed while it checked its settings: {}", .0.message)]
     Failed(Failure),
+    /// They do not fit the schema that the policy carries.
+    #[error("{}", .0.join("; "))]
+    Schema(Vec<String>),
+    /// They, or the schema, are too much work.
+    #[error("checking the settings takes too much: make them, or the plugin's settings schema, simpler ({0})")]
+    TooMuch(String),
+    /// The operator's: nobody could look at them.
+    #[error("the settings could not be checked: {0}")]
+    Unchecked(String),
     /// They are larger than the policy's memory should be bothered with.
     #[error("the settings have {size_bytes} bytes, of which {limit_bytes} are allowed")]
     TooLarge {
@@ -171,6 +210,9 @@ pub enum EngineError {
         /// What the engine says.
         reason: String,
     },
+    /// The folder of compiled code cannot be used.
+    #[error("the folder of compiled policies cannot be used: {0}")]
+    Cache(#[source] std::io::Error),
     /// The ticker's thread cannot be started.
     #[error("the thread for policy deadlines could not be started: {0}")]
     Ticker(#[source] std::io::Error),
@@ -182,7 +224,47 @@ pub enum EncodeError {
     /// It is one already.
     #[error("this is a component already")]
     AlreadyComponent,
+    /// The WIT files do not say what it exports.
+    #[error("the WIT files cannot be used: {0}")]
+    Interface(String),
     /// It was not built with an SDK that says what it exports, or is malformed.
     #[error("the module cannot be made a component: {0}")]
     Module(String),
+}
+
+/// Why a schema or assets cannot go into a component. For its author, who reads it after a build.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbedError {
+    /// The schema is too long.
+    #[error("settings.schema.json has {size_bytes} bytes; at most {limit_bytes} are allowed")]
+    SchemaTooLarge {
+        /// Its size.
+        size_bytes: usize,
+        /// The limit.
+        limit_bytes: usize,
+    },
+    /// There are too many files.
+    #[error("assets has {files} files; at most {limit} are allowed")]
+    TooManyAssets {
+        /// How many there are.
+        files: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The files are too large.
+    #[error("assets has {size_bytes} bytes; at most {limit_bytes} are allowed")]
+    AssetsTooLarge {
+        /// Their size together.
+        size_bytes: usize,
+        /// The limit.
+        limit_bytes: usize,
+    },
+    /// A file's name cannot be kept.
+    #[error("assets has a file {path:?}; a path has at most {limit_bytes} bytes and no control characters")]
+    AssetPath {
+        /// Its path.
+        path: String,
+        /// The limit.
+        limit_bytes: usize,
+    },
 }

@@ -20,6 +20,7 @@ use crate::imports::Log;
 use crate::imports::state::StateView;
 use crate::limits::{CallLimits, Meter};
 use crate::lines::Said;
+use crate::wasi::Wasi;
 use classify::classify;
 pub(crate) use classify::sentence;
 use deadline::Deadline;
@@ -48,6 +49,15 @@ pub struct Evaluation {
     pub memory_bytes: u64,
     /// What the guest logged.
     pub log: Vec<String>,
+}
+
+/// What an instance took before anything was asked of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// Fuel used.
+    pub fuel: u64,
+    /// Linear memory that it had.
+    pub memory_bytes: u64,
 }
 
 /// What a call cost and left behind, whatever came of it.
@@ -107,6 +117,7 @@ pub(crate) struct State {
     pub(crate) state: StateView,
     pub(crate) assets: Arc<dyn Assets>,
     pub(crate) deadline: Deadline,
+    pub(crate) wasi: Wasi,
 }
 
 impl Evaluator {
@@ -185,10 +196,11 @@ impl Evaluator {
     /// # Errors
     ///
     /// When it does not start within the limits, or a type differs.
-    pub fn trial(&self, loaded: &Loaded, limits: &CallLimits) -> Result<(), LoadError> {
-        let (outcome, _) = self
+    pub fn trial(&self, loaded: &Loaded, limits: &CallLimits) -> Result<Started, LoadError> {
+        let (outcome, spent) = self
             .call(loaded, limits, Beside::nothing(), |store, instance| Ok(loaded.exports.check_types(store, instance)));
-        outcome.map_err(LoadError::Start)?
+        outcome.map_err(LoadError::Start)??;
+        Ok(Started { fuel: spent.fuel, memory_bytes: spent.memory_bytes })
     }
 
     /// A fresh instance under the limits, for one use.
@@ -205,8 +217,9 @@ impl Evaluator {
             state: StateView::new(beside.state),
             assets: beside.assets,
             deadline: Deadline::start(limits.cpu, limits.wall),
+            wasi: Wasi::default(),
         };
-        let mut store = Store::new(self.engine.wasm(), state);
+        let mut store = Store::new(self.engine.wasm(loaded.class()), state);
         store.limiter(|state| &mut state.meter);
         store.set_hostcall_fuel(limits.answer_bytes);
         store.set_epoch_deadline(1);
@@ -218,7 +231,8 @@ impl Evaluator {
             .and_then(|instance| body(&mut store, &instance))
             .map_err(|error| classify(&error, &store.data().meter, limits));
         let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
-        let state = store.into_data();
+        let mut state = store.into_data();
+        state.wasi.finish(&mut state.log);
         let memory_bytes = state.meter.memory_bytes() as u64;
         let (writes, log) = (state.state.into_writes(), state.log.into_lines());
         (outcome, Spent { fuel, memory_bytes, writes, log })

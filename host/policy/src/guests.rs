@@ -6,6 +6,7 @@ use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 use crate::artefact::{Artefact, digest};
+use crate::class::Class;
 use crate::component::Loaded;
 use crate::encode::encode_component;
 use crate::engine::{Engine, EngineOptions, compiler_engine};
@@ -129,7 +130,7 @@ impl Newer {
 
 /// An engine with room for a few calls.
 pub(crate) fn engine() -> Engine {
-    Engine::new(EngineOptions { max_concurrent_calls: 4 }).unwrap()
+    Engine::new(EngineOptions { max_concurrent_calls: 4, scripted_concurrent_calls: 1 }).unwrap()
 }
 
 /// Compiles in this process, as nothing but a test does.
@@ -139,7 +140,7 @@ pub(crate) fn load(engine: &Engine, component: &[u8]) -> Loaded {
 
 pub(crate) fn try_load(engine: &Engine, component: &[u8]) -> Result<Loaded, crate::error::LoadError> {
     let code = compiler_engine().unwrap().precompile_component(component).unwrap();
-    engine.load(&Artefact::from_child(digest(component), code))
+    engine.load(&Artefact::from_child(digest(component), Class::Standard, code))
 }
 
 /// The same for the text of a component.

@@ -3,15 +3,21 @@
 //! because validating hostile types can take long as well.
 
 mod counts;
+mod sections;
+
+use std::ops::Range;
 
 use reprise_lifecycle::question::Hook;
 use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
 
 use crate::artefact::digest;
+use crate::class::{Class, Slot};
 use crate::error::Refused;
-use crate::limits::{MEMORIES, MEMORY_BYTES, TABLE_ELEMENTS, TABLES};
 use crate::lines::{PACKAGE, SPOKEN};
+use crate::wasi;
 use counts::Counts;
+use sections::Sections;
+pub(crate) use sections::problem_of;
 
 /// The lines of versions whose names match. That a component keeps to one of them is seen when it is loaded.
 const LINES: [&str; 2] = ["0.1.", "0.2."];
@@ -24,7 +30,9 @@ const MAX_NAMES_SHOWN: usize = 8;
 /// 13 GB. These numbers keep that product down, and are several times what policies need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdmissionLimits {
-    /// Bytes of the component.
+    /// The class that these limits make.
+    pub class: Class,
+    /// Bytes of the component, besides schema and assets.
     pub size_bytes: usize,
     /// Functions, all modules together.
     pub functions: u64,
@@ -56,11 +64,22 @@ pub struct AdmissionLimits {
     pub components: u64,
     /// Entries of all other sections together: types, imports, exports, aliases, globals, elements and the like.
     pub entries: u64,
+    /// What applies instead to a component that has more bytes than these allow, if such are taken at all.
+    pub larger: Option<Box<Self>>,
 }
 
 impl Default for AdmissionLimits {
+    /// Both classes: [`AdmissionLimits::standard`], and above its size [`AdmissionLimits::scripted`].
     fn default() -> Self {
+        Self { larger: Some(Box::new(Self::scripted())), ..Self::standard() }
+    }
+}
+
+impl AdmissionLimits {
+    /// Compiled policies, and no others.
+    pub fn standard() -> Self {
         Self {
+            class: Class::Standard,
             size_bytes: 1 << 20,
             functions: 10_000,
             locals: 1_000,
@@ -71,13 +90,33 @@ impl Default for AdmissionLimits {
             branch_targets: 1_024,
             type_values: 64,
             data_bytes: 1 << 20,
-            memories: u64::from(MEMORIES),
-            memory_bytes: MEMORY_BYTES as u64,
-            tables: u64::from(TABLES),
-            table_elements: TABLE_ELEMENTS as u64,
+            memories: u64::from(Slot::MEMORIES),
+            memory_bytes: Class::Standard.slot().memory_bytes as u64,
+            tables: u64::from(Slot::TABLES),
+            table_elements: Slot::TABLE_ELEMENTS as u64,
             modules: 16,
             components: 64,
             entries: 20_000,
+            larger: None,
+        }
+    }
+
+    /// Policies that carry the runtime of a script language: about twice what SpiderMonkey (12 MB) and CPython (18.5 MB)
+    /// need. One function of an interpreter's main loop alone has 430 KB and 16,000 branch targets, but locals times
+    /// branches stay as low as in a compiled policy, and that product is what compiling costs.
+    pub fn scripted() -> Self {
+        Self {
+            class: Class::Scripted,
+            size_bytes: 32 << 20,
+            functions: 30_000,
+            body_bytes: 1 << 20,
+            nesting: 1_600,
+            branch_targets: 32_000,
+            data_bytes: 24 << 20,
+            memory_bytes: Class::Scripted.slot().memory_bytes as u64,
+            modules: 96,
+            entries: 50_000,
+            ..Self::standard()
         }
     }
 }
@@ -97,6 +136,18 @@ pub struct Inspection {
     pub checks_settings: bool,
     /// Whether it writes to the log.
     pub logs: bool,
+    /// Which limits it is held to.
+    pub class: Class,
+    /// The JSON Schema of its settings, if it carries one.
+    pub schema: Option<String>,
+    /// Paths of the files that it carries, and where in the component each is.
+    pub assets: Vec<(String, Range<usize>)>,
+    /// Whether it can see and write the plugin's state.
+    pub uses_state: bool,
+    /// Whether it can read its assets.
+    pub uses_assets: bool,
+    /// Whether it imports WASI, of which it gets nothing that could tell one call from another.
+    pub uses_wasi: bool,
 }
 
 /// Looks at a component without running or compiling anything of it.
@@ -105,10 +156,16 @@ pub struct Inspection {
 ///
 /// When it is none, too large, uses what policies do not get, or has no hook we know.
 pub fn inspect(bytes: &[u8], limits: &AdmissionLimits) -> Result<Inspection, Refused> {
-    if bytes.len() > limits.size_bytes {
-        return Err(Refused::TooLarge { size_bytes: bytes.len(), limit_bytes: limits.size_bytes });
-    }
     check_form(bytes)?;
+    let sections = carried(bytes)?;
+    let code_bytes = bytes.len() - sections.carried_bytes;
+    let limits = match &limits.larger {
+        Some(larger) if code_bytes > limits.size_bytes => larger,
+        _ => limits,
+    };
+    if code_bytes > limits.size_bytes {
+        return Err(Refused::TooLarge { size_bytes: code_bytes, limit_bytes: limits.size_bytes });
+    }
     let mut counts = Counts::new(limits);
     let mut faces = Faces::default();
     // Depth of nested modules and components: only the outermost one's imports and exports are a policy's.
@@ -133,7 +190,23 @@ pub fn inspect(bytes: &[u8], limits: &AdmissionLimits) -> Result<Inspection, Ref
         }
         counts.add(payload)?;
     }
-    faces.into_inspection(bytes)
+    faces.into_inspection(bytes, limits.class, sections)
+}
+
+/// What the outermost component carries beside its code. Goes by the headers of sections only, so it is quick even if
+/// the component is far too large.
+fn carried(bytes: &[u8]) -> Result<Sections, Refused> {
+    let mut sections = Sections::default();
+    let mut depth = 0_usize;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(malformed)? {
+            Payload::Version { .. } => depth += 1,
+            Payload::End(_) => depth -= 1,
+            Payload::CustomSection(section) if depth == 1 => sections.add(&section)?,
+            _ => {}
+        }
+    }
+    Ok(sections)
 }
 
 /// Whether this is a component at all; if not, what it is.
@@ -159,19 +232,23 @@ struct Faces {
     interface: Option<String>,
     checks_settings: bool,
     logs: bool,
+    uses_state: bool,
+    uses_assets: bool,
+    uses_wasi: bool,
     other_exports: Vec<String>,
 }
 
 impl Faces {
     fn import(&mut self, name: &str) -> Result<(), Refused> {
         match split(name)? {
-            Some(("types", _)) => Ok(()),
-            Some(("log", _)) => {
-                self.logs = true;
-                Ok(())
-            }
-            _ => Err(Refused::Import(shorten(name))),
+            Some(("types", _)) => {}
+            Some(("log", _)) => self.logs = true,
+            Some(("state", _)) => self.uses_state = true,
+            Some(("assets", _)) => self.uses_assets = true,
+            None if wasi::is_linked(name) => self.uses_wasi = true,
+            _ => return Err(Refused::Import(shorten(name))),
         }
+        Ok(())
     }
 
     fn export(&mut self, name: &str, kind: ComponentExternalKind) -> Result<(), Refused> {
@@ -191,7 +268,7 @@ impl Faces {
         Ok(())
     }
 
-    fn into_inspection(mut self, bytes: &[u8]) -> Result<Inspection, Refused> {
+    fn into_inspection(mut self, bytes: &[u8], class: Class, sections: Sections) -> Result<Inspection, Refused> {
         self.hooks.sort_unstable();
         self.hooks.dedup();
         let Some(interface) = self.interface else {
@@ -208,6 +285,12 @@ impl Faces {
             interface,
             checks_settings: self.checks_settings,
             logs: self.logs,
+            class,
+            schema: sections.schema,
+            assets: sections.assets,
+            uses_state: self.uses_state,
+            uses_assets: self.uses_assets,
+            uses_wasi: self.uses_wasi,
         })
     }
 }

@@ -27,19 +27,25 @@ mod answers;
 mod artefact;
 mod bindings;
 mod cache;
+
 mod call;
+mod class;
 mod compile;
 mod component;
 mod convert;
+mod embed;
 mod encode;
 mod engine;
 mod error;
 mod evaluate;
+mod faces;
 mod imports;
 mod inspect;
 mod limits;
 mod lines;
+pub mod schema;
 mod trusted;
+mod wasi;
 
 #[cfg(test)]
 mod guests;
@@ -48,13 +54,19 @@ pub use answers::{MAX_BODY_BYTES, MAX_HEADERS, MAX_RANGES, MAX_TITLE_CHARS, is_r
 pub use artefact::{Artefact, SealKey};
 pub use cache::LoadedPolicies;
 pub use call::{Assets, Call, NoAssets, StateSnapshot};
+pub use class::Class;
 pub use compile::child::compile_child_main;
 pub use compile::{CompileLimits, CompilerCommand, compile};
 pub use component::Loaded;
-pub use encode::{PLUGIN_CARGO_ARGS, encode_component};
+pub use embed::{
+    ASSET_SECTION_PREFIX, MAX_ASSET_PATH_BYTES, MAX_ASSETS, MAX_ASSETS_BYTES, MAX_SCHEMA_BYTES, SCHEMA_SECTION, embed,
+    is_asset_path,
+};
+pub use encode::{PLUGIN_CARGO_ARGS, encode_component, encode_component_for};
 pub use engine::{Engine, EngineOptions};
-pub use error::{CompileError, EncodeError, EngineError, LoadError, OpenError, Refused, SettingsError};
-pub use evaluate::{Evaluation, Evaluator};
+pub use error::{CompileError, EmbedError, EncodeError, EngineError, LoadError, OpenError, Refused, SettingsError};
+pub use evaluate::{Evaluation, Evaluator, Started};
+pub use faces::{Faces, faces};
 pub use imports::state::{
     MAX_STATE_BYTES, MAX_STATE_KEY_BYTES, MAX_STATE_KEYS, MAX_STATE_VALUE_BYTES, MAX_STATE_WRITES,
 };

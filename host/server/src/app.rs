@@ -161,6 +161,7 @@ impl App {
             files: Arc::clone(&files),
             driver: handle.clone(),
             config: config.storage.clone(),
+            decisions: config.policies.retention(),
             drop_links: Some(compose::drop_links),
         };
         let context = driver::Context {
@@ -234,6 +235,7 @@ impl App {
             driver: handle.clone(),
             progress,
             disk: Arc::clone(&disk),
+            tails: rest::Tails::new(stop.clone()),
         };
         let playback = Playback::new(store.clone(), Arc::clone(&files), &public_url, clock::now);
         let router = http::health(Arc::new(health))

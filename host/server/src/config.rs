@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::store::decisions::Retention;
+
 /// The documented defaults.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");
 
@@ -136,10 +138,29 @@ pub struct Policies {
     pub wall_ms: u64,
     /// Fuel of one call.
     pub fuel: u64,
+    /// Whether components that carry a script language's runtime are taken.
+    pub scripted: bool,
+    /// Policies kept in memory.
+    pub loaded: usize,
+    /// Their machine code together.
+    pub loaded_mib: u32,
+    /// Machine code kept on disk.
+    pub code_cache_mib: u32,
+    /// Days that decisions are kept; 0 is for ever.
+    pub decision_days: u32,
+    /// Decisions that are kept of one tenant; 0 is no bound.
+    pub decisions_per_tenant: u32,
     /// Threads of backtests; 0 derives it from the cores.
     pub backtest_threads: usize,
     /// What one tenant may have.
     pub quotas: Quotas,
+}
+
+impl Policies {
+    /// How long decisions are kept.
+    pub fn retention(&self) -> Retention {
+        Retention { days: self.decision_days, per_tenant: self.decisions_per_tenant }
+    }
 }
 
 /// What one tenant may have of plugins.

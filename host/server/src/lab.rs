@@ -14,13 +14,15 @@ mod table;
 pub mod text;
 mod update;
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use reprise_lifecycle::question::Question;
 use reprise_policy::{
-    Assets, Call, CallLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluation, Evaluator, Inspection,
-    Loaded, NoAssets, StateSnapshot,
+    Assets, Call, CallLimits, CompileLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluation,
+    Evaluator, Inspection, Loaded, SettingsError, StateSnapshot, schema,
 };
 
 pub use self::admission::{Admission, Rejected, Step};
@@ -57,7 +59,7 @@ impl Lab {
     /// # Errors
     /// When the machine does not grant what the engine needs.
     pub fn new() -> Result<Self, EngineError> {
-        let engine = Engine::new(EngineOptions { max_concurrent_calls: CALLS })?;
+        let engine = Engine::new(EngineOptions { max_concurrent_calls: CALLS, scripted_concurrent_calls: CALLS })?;
         Ok(Self {
             evaluator: Evaluator::new(engine.clone()),
             engine,
@@ -86,11 +88,34 @@ impl Lab {
 
     /// Why a server would not take these settings, if so.
     pub fn refusal(&self, subject: &Subject, settings: &str) -> Option<String> {
-        let checked = self.evaluator.check_settings(&subject.loaded, settings, &subject.limits);
+        let checked =
+            self.check_settings(&subject.inspection, &subject.loaded, settings, &subject.assets, &subject.limits);
         checked.err().map(|error| error.to_string())
     }
 }
 
-fn assets(_inspection: &Inspection, _component: &[u8]) -> Arc<dyn Assets> {
-    NoAssets::shared()
+impl Lab {
+    /// First the schema that the component carries, then the policy itself, as a server does it.
+    fn check_settings(
+        &self,
+        inspection: &Inspection,
+        loaded: &Loaded,
+        settings: &str,
+        assets: &Arc<dyn Assets>,
+        limits: &CallLimits,
+    ) -> Result<(), SettingsError> {
+        if let Some(schema) = &inspection.schema {
+            schema::check(schema, settings, &self.compiler, &CompileLimits::settings())?;
+        }
+        self.evaluator.check_settings_beside(loaded, settings, assets, limits)
+    }
+}
+
+/// What a component carries, in memory: it is there anyway.
+fn assets(inspection: &Inspection, component: &[u8]) -> Arc<dyn Assets> {
+    let file = |(path, place): &(String, Range<usize>)| {
+        component.get(place.clone()).map(|bytes| (path.clone(), bytes.to_vec()))
+    };
+    let files: BTreeMap<String, Vec<u8>> = inspection.assets.iter().filter_map(file).collect();
+    Arc::new(files)
 }

@@ -9,6 +9,7 @@ pub mod backtest;
 mod binding;
 mod chain;
 mod change;
+mod code_cache;
 pub mod compare;
 pub mod decide;
 pub mod follower;
@@ -16,6 +17,7 @@ mod guard;
 mod limits;
 mod meters;
 mod push;
+mod ready;
 pub mod rollout;
 pub mod signature;
 mod tenant;
@@ -31,7 +33,8 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt};
 use reprise_lifecycle::question::{Hook, StreamKey};
 use reprise_policy::{
-    CallLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluator, LoadedPolicies, SealKey,
+    AdmissionLimits, CallLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluator, LoadedPolicies,
+    SealKey,
 };
 use tokio::sync::{Mutex, Notify, Semaphore};
 
@@ -39,6 +42,7 @@ pub use self::activate::{ActivateError, Activation};
 pub use self::ask::Asked;
 pub use self::chain::Chained;
 pub use self::change::{SETTINGS_BYTES, ShownLimits};
+pub use self::code_cache::CodeCache;
 use self::guard::{BreakerRule, Guard};
 pub use self::limits::EffectiveLimits;
 use self::meters::Meters;
@@ -51,11 +55,11 @@ use crate::files::Files;
 use crate::store::quotas::Quotas;
 use crate::store::{self, Store};
 
-/// Loaded policies kept ready. Each is some hundred kilobytes of machine code; the rest are loaded again from the
-/// sealed cache on disk when they are asked.
-const LOADED: usize = 256;
+/// Calls of scripts that the engine has room for: those in turn, one more for a push, and one to spare. Each may use up to
+/// 64 MiB.
+const SCRIPTED_CALLS: u32 = 4;
 
-/// Components that are inspected and compiled at once; each compiler is a process with up to 512 MiB.
+/// Components that are inspected and compiled at once; each compiler is a process with up to 768 MiB.
 const COMPILERS: usize = 1;
 
 /// Turns to change what decides, shared by all tenants: many more than changes that happen at once.
@@ -73,7 +77,9 @@ pub struct Policies {
     limits: CallLimits,
     engine: Engine,
     loaded: LoadedPolicies,
-    seal: SealKey,
+    code: CodeCache,
+    /// Which components are taken.
+    admission: AdmissionLimits,
     compiler: CompilerCommand,
     compilers: Semaphore,
     /// The configured limits, under those that are set for tenants and plugins.
@@ -83,6 +89,7 @@ pub struct Policies {
     quotas: Quotas,
     wait: Duration,
     meters: Meters,
+    accepted: ready::Accepted,
     /// What decides for each tenant that has something that decides. Each value is swapped whole.
     snapshots: RwLock<HashMap<String, Arc<TenantPolicies>>>,
     /// What decides for all others.
@@ -115,7 +122,11 @@ impl Policies {
         let aside = follower::AT_ONCE.saturating_add(backtest::threads(config.backtest_threads));
         let aside = u32::try_from(aside).unwrap_or(u32::MAX);
         let engine = Engine::new(EngineOptions {
-            max_concurrent_calls: calls.saturating_add(COMPILERS as u32).saturating_add(aside),
+            max_concurrent_calls: calls
+                .saturating_add(COMPILERS as u32)
+                .saturating_add(turn::READYING_TURNS as u32)
+                .saturating_add(aside),
+            scripted_concurrent_calls: SCRIPTED_CALLS.saturating_add(aside),
         })?;
         let defaults = limits::Defaults::new(config);
         let wait = Duration::from_millis(config.wait_ms);
@@ -124,14 +135,19 @@ impl Policies {
             pause: Duration::from_secs(config.breaker_seconds),
             longest: Duration::from_secs(config.breaker_max_seconds.max(config.breaker_seconds)),
         };
+        let cache = files.plugins().open_dir("cache");
+        let code = cache
+            .and_then(|dir| CodeCache::new(dir, SealKey::new(seal), mib(config.code_cache_mib) as u64))
+            .map_err(EngineError::Cache)?;
         Ok(Self {
             store,
             files,
             evaluator: Evaluator::new(engine.clone()),
             limits: defaults.standard.clone(),
             engine,
-            loaded: LoadedPolicies::new(LOADED),
-            seal: SealKey::new(seal),
+            loaded: LoadedPolicies::new(config.loaded, mib(config.loaded_mib)),
+            code,
+            admission: if config.scripted { AdmissionLimits::default() } else { AdmissionLimits::standard() },
             compiler: CompilerCommand { program: PathBuf::from("/proc/self/exe"), args: vec!["compile-policy".into()] },
             compilers: Semaphore::new(COMPILERS),
             turns: turn::Turns::new(config.concurrent),
@@ -140,6 +156,7 @@ impl Policies {
             quotas: config.quotas.clone().into(),
             wait,
             meters: Meters::default(),
+            accepted: ready::Accepted::default(),
             snapshots: RwLock::default(),
             nothing: Arc::default(),
             changes: std::array::from_fn(|_| Mutex::default()),
@@ -182,6 +199,10 @@ impl Policies {
     fn snapshots_mut(&self) -> RwLockWriteGuard<'_, HashMap<String, Arc<TenantPolicies>>> {
         self.snapshots.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn mib(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(1 << 20)
 }
 
 impl Shapes for Policies {

@@ -16,6 +16,7 @@ mod auth;
 mod backtests;
 mod bindings;
 mod broadcasts;
+mod changes;
 mod components;
 mod decisions;
 mod deliveries;
@@ -40,6 +41,7 @@ mod tenants;
 mod trials;
 mod versions;
 mod videos;
+mod why;
 
 use std::sync::Arc;
 
@@ -92,6 +94,8 @@ pub struct State {
     pub progress: Progress,
     /// Says whether there is room for what is uploaded.
     pub disk: Arc<Disk>,
+    /// Who listens to decisions.
+    pub tails: Tails,
 }
 
 impl std::fmt::Debug for State {
@@ -114,6 +118,7 @@ struct Shared {
     driver: driver::Handle,
     progress: Progress,
     disk: Arc<Disk>,
+    tails: Tails,
     uploads: Semaphore,
 }
 
@@ -132,6 +137,7 @@ pub fn router(state: State) -> Router {
         driver: state.driver,
         progress: state.progress,
         disk: state.disk,
+        tails: state.tails,
         uploads: Semaphore::new(UPLOADS),
     });
     let (routes, _) = document::routes().split_for_parts();
@@ -143,6 +149,7 @@ pub fn router(state: State) -> Router {
         .with_state(shared)
 }
 
+pub use self::decisions::tail::Tails;
 pub use self::document::document;
 
 #[cfg(test)]

@@ -105,6 +105,8 @@ pub struct Store {
     searcher: SqlitePool,
     writer: SqlitePool,
     seal: Seal,
+    /// Rung after commits with decisions in them.
+    decided: tokio::sync::watch::Sender<()>,
 }
 
 impl std::fmt::Debug for Store {
@@ -137,7 +139,7 @@ impl Store {
         let searcher = SqlitePoolOptions::new().max_connections(SEARCHERS).connect_with(options).await?;
         check_version(&writer).await?;
         sqlx::migrate!("./migrations").run(&writer).await?;
-        Ok(Self { reader, searcher, writer, seal })
+        Ok(Self { reader, searcher, writer, seal, decided: tokio::sync::watch::Sender::default() })
     }
 
     /// Writes the log back and closes every connection.

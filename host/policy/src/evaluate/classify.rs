@@ -4,6 +4,7 @@ use reprise_lifecycle::decision::{Failure, FailureKind};
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::limits::{CallLimits, Meter, STACK_BYTES};
+use crate::wasi::Denied;
 
 /// Characters of a failure's message: it is stored with the decision.
 const MAX_MESSAGE_CHARS: usize = 512;
@@ -40,6 +41,7 @@ pub(super) fn classify(error: &wasmtime::Error, meter: &Meter, limits: &CallLimi
             FailureKind::TooLarge,
             format!("the answer, or what was given to the host, is larger than {} bytes", limits.answer_bytes),
         ),
+        None if let Some(denied) = error.downcast_ref::<Denied>() => (FailureKind::Trap, denied.to_string()),
         // What is left is an answer that cannot be read: pointers past the memory, text that is not UTF-8.
         None => (FailureKind::BadAnswer, format!("{error:#}")),
     };

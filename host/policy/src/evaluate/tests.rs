@@ -52,7 +52,7 @@ pub(crate) fn groups() -> Vec<GroupChoice> {
         .to_vec()
 }
 
-fn question() -> Question {
+pub(crate) fn question() -> Question {
     Question::TemplateGroup(TemplateGroupQuestion {
         origin: origin(),
         part: part(0),
@@ -408,7 +408,7 @@ fn settings_are_checked_by_the_policy() {
 
 #[test]
 fn slots_that_are_taken_are_overload_and_come_back() {
-    let engine = Engine::new(crate::EngineOptions { max_concurrent_calls: 1 }).unwrap();
+    let engine = Engine::new(crate::EngineOptions { max_concurrent_calls: 1, scripted_concurrent_calls: 1 }).unwrap();
     let loaded = load(&engine, &Core::template_group("(i32.const 0)").component());
     let evaluator = Evaluator::new(engine);
     let (inner, _) = evaluator.call(&loaded, &CallLimits::default(), Beside::nothing(), |_, _| {

@@ -4,7 +4,7 @@ use super::*;
 use crate::guests::{Core, wat};
 
 fn judge(bytes: &[u8]) -> Result<Inspection, Refused> {
-    inspect(bytes, &AdmissionLimits::default())
+    inspect(bytes, &AdmissionLimits::standard())
 }
 
 /// A component around a core module; it has no hook, but counts come first.
@@ -58,9 +58,29 @@ fn what_is_no_policy_is_told_why() {
             "it exports reprise:policy/other@0.1.0",
         ),
         (
-            "WASI",
-            wat(r#"(component (import "wasi:clocks/wall-clock@0.2.0" (instance)))"#),
-            "`wasi:clocks/wall-clock@0.2.0`",
+            "WASI's keys",
+            wat(r#"(component (import "wasi:keyvalue/store@0.2.0" (instance)))"#),
+            "`wasi:keyvalue/store@0.2.0`",
+        ),
+        (
+            "WASI of old",
+            wat(r#"(component (import "wasi:cli/environment@0.1.0" (instance)))"#),
+            "`wasi:cli/environment@0.1.0`",
+        ),
+        (
+            "WASI to come",
+            wat(r#"(component (import "wasi:cli/environment@0.3.0" (instance)))"#),
+            "`wasi:cli/environment@0.3.0`",
+        ),
+        (
+            "WASI of no version",
+            wat(r#"(component (import "wasi:cli/environment" (instance)))"#),
+            "`wasi:cli/environment`",
+        ),
+        (
+            "WASI linked, but no hook",
+            wat(r#"(component (import "wasi:cli/environment@0.2.3" (instance)))"#),
+            "it exports nothing",
         ),
         (
             "an unknown import",
@@ -84,7 +104,7 @@ fn what_is_no_policy_is_told_why() {
         let message = judge(&bytes).expect_err(name).to_string();
         assert!(message.contains(part), "{name}: {message}");
     }
-    let of_size = |size_bytes| AdmissionLimits { size_bytes, ..AdmissionLimits::default() };
+    let of_size = |size_bytes| AdmissionLimits { size_bytes, ..AdmissionLimits::standard() };
     assert!(inspect(&component, &of_size(component.len())).is_ok());
     assert!(matches!(inspect(&component, &of_size(component.len() - 1)), Err(Refused::TooLarge { .. })));
 }
@@ -164,4 +184,32 @@ fn no_change_of_a_byte_makes_it_panic() {
         }
         let _ = judge(&component[..place]);
     }
+}
+
+#[test]
+fn size_makes_the_class() {
+    let component = Core::template_group("(i32.const 0)").component();
+    let size = component.len();
+    assert_eq!(inspect(&component, &AdmissionLimits::default()).unwrap().class, Class::Standard);
+    let tight = AdmissionLimits { size_bytes: size - 1, ..AdmissionLimits::default() };
+    assert_eq!(inspect(&component, &tight).unwrap().class, Class::Scripted);
+
+    // What is too much for one class is fine for the other, but only for a component of its size.
+    let functions = around(&format!("(module {})", "(func)".repeat(10_001)));
+    let judge = |limits: &AdmissionLimits| inspect(&functions, limits).expect_err("it has no hook");
+    assert!(matches!(judge(&AdmissionLimits::default()), Refused::Count { .. }));
+    assert!(matches!(judge(&AdmissionLimits { size_bytes: 1, ..AdmissionLimits::default() }), Refused::NoHook { .. }));
+
+    // An operator who refuses scripts refuses what is larger.
+    let refused = inspect(&vec_of_code(2 << 20), &AdmissionLimits::standard());
+    assert!(matches!(refused, Err(Refused::TooLarge { limit_bytes: 1_048_576, .. })), "{refused:?}");
+    let refused = inspect(&vec_of_code(33 << 20), &AdmissionLimits::default());
+    assert!(matches!(refused, Err(Refused::TooLarge { limit_bytes: 33_554_432, .. })), "{refused:?}");
+}
+
+/// A component of about so many bytes.
+fn vec_of_code(bytes: usize) -> Vec<u8> {
+    let mut component = wasm_encoder::Component::new();
+    component.section(&wasm_encoder::CustomSection { name: "padding".into(), data: vec![0; bytes].into() });
+    component.finish()
 }

@@ -3,9 +3,12 @@
 mod author;
 mod backtests;
 mod bindings;
+mod build;
+mod decisions;
 mod differing;
 mod lab;
 mod limits;
+mod new;
 mod rollouts;
 mod settings;
 mod signing;
@@ -16,7 +19,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-pub(super) use self::author::build;
+pub(super) use self::build::build;
 use super::Server;
 use super::tenant::print_plain;
 
@@ -51,6 +54,8 @@ enum Command {
     Settings(settings::Settings),
     #[command(flatten)]
     Limits(limits::Limits),
+    #[command(flatten)]
+    Log(decisions::Log),
 }
 
 impl Plugin {
@@ -70,8 +75,12 @@ impl Plugin {
         }
         super::runtime()?.block_on(async {
             let api = self.server.client()?;
+            if let Command::Log(log) = &self.command {
+                log.run(&api, self.json).await?;
+                return Ok(ExitCode::SUCCESS);
+            }
             let answer = match &self.command {
-                Command::Author(_) | Command::Lab(_) => Value::Null,
+                Command::Author(_) | Command::Lab(_) | Command::Log(_) => Value::Null,
                 Command::Versions(versions) => versions.ask(&api).await?,
                 Command::Signing(signing) => signing.ask(&api).await?,
                 Command::Bindings(bindings) => bindings.ask(&api).await?,

@@ -1,5 +1,7 @@
 //! The native REST API, for commands that talk to a running server.
 
+mod follow;
+
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header, request};
@@ -16,6 +18,8 @@ use super::components::{self, Push};
 
 /// RFC 3986: letters, digits and these four stay.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+pub use self::follow::Event;
 
 /// Longest answer that is read.
 const ANSWER_BYTES: usize = 16 << 20;

@@ -51,39 +51,44 @@ impl Lab {
         let mut found = |step: &'static str, found: String| steps.push(Step { step, found });
         let admission = AdmissionLimits::default();
         let inspection = inspect(component, &admission).map_err(refused)?;
-        let limit = admission.size_bytes as u64;
+        let limit = AdmissionLimits::of(inspection.class).size_bytes as u64;
         let size = inspection.size_bytes as u64;
         found("size", format!("{} of {}, sha256 {}", text::bytes(size), text::bytes(limit), inspection.digest));
         found("interface", inspection.interface.clone());
         let hooks: Vec<&str> = inspection.hooks.iter().map(|hook| hook.name()).collect();
         let checks = if inspection.checks_settings { ", and checks settings" } else { "" };
         found("hooks", format!("{}{checks}", hooks.join(", ")));
-        let imports: Vec<&str> =
-            [(inspection.logs, "log")].iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
-        found("imports", if imports.is_empty() { "nothing".to_owned() } else { imports.join(", ") });
 
-        let limits = CompileLimits::default();
+        let limits = CompileLimits::of(inspection.class);
         let started = Instant::now();
         let artefact = compile(component, &inspection, &self.compiler, &limits).map_err(not_compiled)?;
         found("compile", format!("in {} ms of {} ms", started.elapsed().as_millis(), limits.wall.as_millis()));
         let loaded = self.engine.load(&artefact).map_err(|error| not_loaded("load", error))?;
-        found("load", "all imports are there, all functions are exported".to_owned());
+        let imports = [
+            (inspection.logs, "log"),
+            (loaded.uses_state(), "state"),
+            (loaded.uses_assets(), "assets"),
+            (inspection.uses_wasi, "WASI, which is empty here"),
+        ];
+        let imports: Vec<&str> = imports.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
+        found("imports", if imports.is_empty() { "nothing".to_owned() } else { imports.join(", ") });
 
-        let limits = CallLimits::default();
-        let started = Instant::now();
-        self.evaluator.trial(&loaded, &limits).map_err(|error| not_loaded("trial", error))?;
-        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        found("trial", format!("starts in {}, and its functions have the types of the hooks", text::micros(micros)));
+        let (limits, assets) = (CallLimits::of(inspection.class), assets(&inspection, component));
+        let began = Instant::now();
+        let started = self.evaluator.trial(&loaded, &limits).map_err(|error| not_loaded("trial", error))?;
+        let (fuel, memory) = (text::count(started.fuel), text::bytes(started.memory_bytes));
+        let time = text::micros(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+        found("trial", format!("starts with {fuel} fuel in {time}, with {memory}; its hooks have the right types"));
         if let Some(settings) = settings {
-            self.evaluator.check_settings(&loaded, settings, &limits).map_err(not_accepted)?;
-            let who = if inspection.checks_settings {
-                "the policy accepts them"
-            } else {
-                "any would do: the policy does not check"
+            self.check_settings(&inspection, &loaded, settings, &assets, &limits).map_err(not_accepted)?;
+            let who = match (inspection.schema.is_some(), inspection.checks_settings) {
+                (true, true) => "they fit the schema, and the policy accepts them",
+                (true, false) => "they fit the schema",
+                (false, true) => "the policy accepts them",
+                (false, false) => "any would do: the policy does not check",
             };
             found("settings", who.to_owned());
         }
-        let assets = assets(&inspection, component);
         Ok(Subject { loaded, inspection, limits, assets })
     }
 }
@@ -99,6 +104,9 @@ fn refused(error: Refused) -> Rejected {
         Refused::Unsupported(_) | Refused::Import(_) => {
             "compile Rust for `wasm32-unknown-unknown`, without WASI; `reprise plugin build` does"
         }
+        Refused::Section(_) => "build it with the `reprise plugin build` of this release",
+        Refused::Schema(_) => "correct `settings.schema.json` and build again",
+        Refused::Asset { .. } => "correct what is in the folder `assets` and build again",
         Refused::Version { .. } => "build it with the SDK of this release",
         Refused::NoHook { .. } => "export at least one hook: in Rust, name it in `reprise_plugin::export!`",
     };
@@ -108,6 +116,7 @@ fn refused(error: Refused) -> Rejected {
 fn not_compiled(error: CompileError) -> Rejected {
     let mend = match &error {
         CompileError::Invalid(_) => "build it again with `reprise plugin build`; what the compiler says is above",
+        CompileError::Schema(_) => "correct `settings.schema.json` and build again",
         CompileError::TooLong { .. } | CompileError::TooMuchMemory { .. } | CompileError::TooLarge { .. } => {
             "split large functions and tables; in Rust, look for generated code and deep generics"
         }
@@ -132,6 +141,11 @@ fn not_loaded(step: &'static str, error: LoadError) -> Rejected {
 fn not_accepted(error: SettingsError) -> Rejected {
     let mend = match &error {
         SettingsError::Refused(_) => "correct the settings, or the policy's check of them",
+        SettingsError::Schema(_) => "correct the settings, or the schema in `settings.schema.json`",
+        SettingsError::TooMuch(_) => "make the schema simpler: fewer references to itself, smaller patterns",
+        SettingsError::Unchecked(_) => {
+            "this is not the settings' doing: see whether this machine has memory left, and try again"
+        }
         SettingsError::Failed(_) => "make the policy's check answer with an error where it fails now",
         SettingsError::TooLarge { .. } => "make the settings smaller; what never changes belongs into the policy",
     };

@@ -244,25 +244,6 @@ impl Policies {
         };
         Ok(Plan { binding, version, settings })
     }
-
-    /// Makes a version ready to be asked with these settings: its code is in memory, it was started once, and it has no
-    /// objection to them.
-    pub(super) async fn make_ready(
-        self: &Arc<Self>,
-        version: &PluginVersion,
-        settings: &str,
-    ) -> Result<(), ActivateError> {
-        let (policies, number, digest) = (Arc::clone(self), version.version, version.digest.clone());
-        let settings = settings.to_owned();
-        let ready = tokio::task::spawn_blocking(move || {
-            let (loaded, _) = policies.code(&digest).map_err(ActivateError::NotReady)?;
-            let limits = policies.defaults.of(&loaded);
-            policies.evaluator.trial(&loaded, limits).map_err(|error| ActivateError::NotReady(error.to_string()))?;
-            let checked = policies.evaluator.check_settings(&loaded, &settings, limits);
-            checked.map_err(|error| ActivateError::Settings { version: number, why: error.to_string() })
-        });
-        ready.await.unwrap_or_else(|_| Err(ActivateError::NotReady("the server is stopping".to_owned())))
-    }
 }
 
 fn check(activation: &Activation) -> Result<(), ActivateError> {

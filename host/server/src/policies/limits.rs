@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use reprise_policy::{CallLimits, Loaded};
+use reprise_policy::{CallLimits, Class, Loaded};
 use serde::Serialize;
 
 use super::guard::{Pace, Paces, Rate};
@@ -74,13 +74,11 @@ impl Defaults {
 impl Defaults {
     /// Those of a component's class.
     pub(super) fn of(&self, loaded: &Loaded) -> &CallLimits {
-        if is_scripted(loaded) { &self.scripted } else { &self.standard }
+        match loaded.class() {
+            Class::Standard => &self.standard,
+            Class::Scripted => &self.scripted,
+        }
     }
-}
-
-/// Whether it carries the runtime of a script language.
-pub(super) fn is_scripted(_loaded: &Loaded) -> bool {
-    false
 }
 
 /// A value that cannot be set, in words for the operator.

@@ -119,6 +119,11 @@ impl Policies {
             ConstGauge::new(count(self.loaded.len())),
         );
         registry.register(
+            "policy_code_loaded_bytes",
+            "Machine code in memory",
+            ConstGauge::new(count(self.loaded.code_bytes())),
+        );
+        registry.register(
             "policy_tenants",
             "Tenants whose bindings or limits are in memory",
             ConstGauge::new(count(self.snapshots().len())),

@@ -4,7 +4,9 @@
 use std::io;
 use std::sync::Arc;
 
-use reprise_policy::{AdmissionLimits, CompileError, Inspection, LoadError, Refused, SettingsError, inspect};
+use reprise_policy::{
+    CallLimits, Class, CompileError, CompileLimits, Inspection, LoadError, Refused, SettingsError, inspect, schema,
+};
 
 use super::Policies;
 use super::signature::{BadSignature, signer};
@@ -120,6 +122,9 @@ impl Policies {
         let inspection = blocking(move || policies.admit(&bytes, &given)).await?;
         drop(turn);
 
+        let uses =
+            [(inspection.uses_state, "state"), (inspection.uses_assets, "assets"), (inspection.uses_wasi, "wasi")];
+        let uses: Vec<&str> = uses.into_iter().filter_map(|(does, what)| does.then_some(what)).collect();
         let hooks: Vec<&str> = inspection.hooks.iter().map(|hook| hook.name()).collect();
         let version = PluginVersion {
             plugin: push.plugin,
@@ -127,12 +132,14 @@ impl Policies {
             bytes: i64::try_from(component.len()).unwrap_or(i64::MAX),
             interface: inspection.interface,
             hooks: hooks.join(","),
-            class: "standard".to_owned(),
+            class: inspection.class.name().to_owned(),
             settings,
             pushed_at: clock::now().0,
             pushed_by: push.actor,
             signature: signer.as_ref().and(push.signature).map(|signed| signed.signature.trim().to_owned()),
             signed_by: signer.as_ref().map(|key| key.name.clone()),
+            uses: uses.join(","),
+            schema: inspection.schema,
             ..PluginVersion::default()
         };
         let public_key = signer.as_ref().map(|key| key.public_key.as_str());
@@ -187,14 +194,24 @@ impl Policies {
         blocking(verified).await.map(Some)
     }
 
-    /// Everything that a component must pass, then its file.
+    /// Everything that a component must pass, then its files.
     fn admit(&self, component: &[u8], settings: &str) -> Result<Inspection, PushError> {
-        let inspection = inspect(component, &AdmissionLimits::default())?;
+        let inspection = inspect(component, &self.admission)?;
         let loaded = self.load_fresh(component, &inspection)?;
-        self.evaluator.trial(&loaded, &self.limits)?;
-        self.evaluator.check_settings(&loaded, settings, &self.limits)?;
+        let limits = match inspection.class {
+            Class::Standard => self.limits.clone(),
+            Class::Scripted => CallLimits::scripted(),
+        };
+        self.evaluator.trial(&loaded, &limits)?;
+        if let Some(schema) = &inspection.schema {
+            schema::check(schema, settings, &self.compiler, &CompileLimits::settings())?;
+        }
+        self.evaluator.check_settings(&loaded, settings, &limits)?;
         self.files.keep_component(&inspection.digest, component)?;
         self.loaded.insert(loaded);
+        let carried = inspection.assets.iter();
+        let carried = carried.filter_map(|(path, place)| Some((path.as_str(), component.get(place.clone())?)));
+        self.files.unpack_assets(&inspection.digest, &carried.collect::<Vec<_>>())?;
         Ok(inspection)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use reprise_lifecycle::decision::{CodeSource, FailureKind};
 use reprise_lifecycle::question::Question;
-use reprise_policy::{Call, CallLimits, Evaluation, Loaded, NoAssets, StateSnapshot};
+use reprise_policy::{Call, CallLimits, Class, Evaluation, Loaded, NoAssets, StateSnapshot};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ask::Called;
@@ -22,12 +22,16 @@ pub(super) const SCRIPTED_TURNS: usize = 2;
 /// Components whose code is brought into memory at once: from disk in milliseconds, or by a compiler.
 pub(super) const LOADING_TURNS: usize = 4;
 
+/// Versions that are made ready at once, beside the calls: each is started and shown its settings.
+pub(super) const READYING_TURNS: usize = 1;
+
 /// The queues of all tenants.
 #[derive(Debug)]
 pub(super) struct Turns {
     standard: Arc<Semaphore>,
     scripted: Arc<Semaphore>,
     loading: Arc<Semaphore>,
+    pub(super) readying: Arc<Semaphore>,
 }
 
 type Permits = Vec<OwnedSemaphorePermit>;
@@ -35,7 +39,12 @@ type Permits = Vec<OwnedSemaphorePermit>;
 impl Turns {
     pub(super) fn new(standard: usize) -> Self {
         let turns = |count| Arc::new(Semaphore::new(count));
-        Self { standard: turns(standard), scripted: turns(SCRIPTED_TURNS), loading: turns(LOADING_TURNS) }
+        Self {
+            standard: turns(standard),
+            scripted: turns(SCRIPTED_TURNS),
+            loading: turns(LOADING_TURNS),
+            readying: turns(READYING_TURNS),
+        }
     }
 }
 
@@ -68,7 +77,10 @@ impl Policies {
             Err(why) => return Called::never(Evaluation::failed(FailureKind::Unavailable, &why)),
         };
         self.meters.code(code);
-        let queue = if limits::is_scripted(&loaded) { &self.turns.scripted } else { &self.turns.standard };
+        let queue = match loaded.class() {
+            Class::Standard => &self.turns.standard,
+            Class::Scripted => &self.turns.scripted,
+        };
         let base = self.defaults.of(&loaded);
         let Some(all) = within(deadline, std::slice::from_ref(queue)).await else { return overloaded() };
         permits.extend(all);
@@ -87,16 +99,6 @@ impl Policies {
         Called { evaluation: self.run(permits, call).await, code: Some(code), state_revision }
     }
 
-    /// The code of a component, and where it came from. Blocks.
-    pub(super) fn code(&self, digest: &str) -> Result<(Arc<Loaded>, CodeSource), String> {
-        let source = match self.loaded.get(digest) {
-            Some(_) => CodeSource::Memory,
-            None if self.files.plugins().exists(format!("cache/{digest}")) => CodeSource::Disk,
-            None => CodeSource::Compiled,
-        };
-        self.ready(digest).map(|loaded| (loaded, source))
-    }
-
     /// The code, and where it came from; none if its turn did not come in time.
     async fn loaded_for(
         self: &Arc<Self>,
@@ -110,7 +112,7 @@ impl Policies {
         let (policies, digest) = (Arc::clone(self), digest.to_owned());
         let load = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            policies.code(&digest)
+            policies.ready(&digest)
         });
         load.await.unwrap_or_else(|_| Err("loading its code did not end".to_owned())).map(Some)
     }

@@ -11,8 +11,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    Shared, backtests, bindings, broadcasts, components, decisions, deliveries, events, images, limits, plugins,
-    record_configs, rollouts, settings, signing, state, streams, tasks, tenants, trials, versions, videos,
+    Shared, backtests, bindings, broadcasts, changes, components, decisions, deliveries, events, images, limits,
+    plugins, record_configs, rollouts, settings, signing, state, streams, tasks, tenants, trials, versions, videos,
+    why,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -57,6 +58,12 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(videos::show))
         .routes(routes!(tasks::cancel))
         .routes(routes!(decisions::list))
+        .routes(routes!(decisions::show))
+        .routes(routes!(decisions::tail::tail))
+        .routes(routes!(why::of_tenant))
+        .routes(routes!(why::of_video))
+        .routes(routes!(changes::list))
+        .routes(routes!(changes::list_all))
         .routes(routes!(events::list))
         .routes(routes!(events::show))
         .routes(routes!(deliveries::list))

@@ -7,6 +7,8 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::error::Error;
 
@@ -131,6 +133,16 @@ pub(super) fn one_of(name: &str, given: Option<String>, words: &[&str]) -> Resul
         }
         given => Ok(given),
     }
+}
+
+/// A point in time as milliseconds since the epoch, from RFC 3339.
+///
+/// # Errors
+/// [`Error::Invalid`] with an example, for what is none.
+pub(super) fn instant(name: &str, given: &str) -> Result<i64, Error> {
+    let at = OffsetDateTime::parse(given, &Rfc3339).ok();
+    at.and_then(|at| i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok())
+        .ok_or_else(|| Error::Invalid(format!("{name} must be a time like 2027-01-01T00:00:00Z")))
 }
 
 #[cfg(test)]

@@ -2,13 +2,18 @@
 
 mod access;
 mod catalogue;
+mod changes;
 mod contract;
+mod decisions;
 mod images;
 mod record_configs;
 mod resources;
+mod tails;
 mod tasks;
+mod why;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::Method;
@@ -17,7 +22,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{State, router};
+use super::{State, Tails, router};
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::ingest::Publishers;
@@ -38,6 +43,8 @@ struct Desk {
     watermarks: Arc<Watermarks>,
     due: Arc<Notify>,
     progress: Progress,
+    stop: CancellationToken,
+    tails: Tails,
 }
 
 impl Desk {
@@ -56,6 +63,8 @@ impl Desk {
         let progress = Progress::default();
         let (watermarks, due) = (Arc::new(Watermarks::default()), Arc::new(Notify::new()));
         let publishers = Arc::default();
+        let stop = CancellationToken::new();
+        let tails = Tails::new(stop.clone()).stalled_after(Duration::from_millis(300));
         let router = router(State {
             store: world.store.clone(),
             watermarks: Arc::clone(&watermarks),
@@ -69,8 +78,9 @@ impl Desk {
             driver: world.driver().await,
             progress: progress.clone(),
             disk: Arc::new(Disk::new(Arc::new(|| Ok(u64::MAX)), &config.limits)),
+            tails: tails.clone(),
         });
-        Self { world, publishers, router, watermarks, due, progress }
+        Self { world, publishers, router, watermarks, due, progress, stop, tails }
     }
 
     async fn as_token(&self, token: &str, method: Method, path: &str, body: &str) -> Answered {

@@ -201,6 +201,7 @@ impl Store {
             }
         }
         transaction.commit().await?;
+        self.decided.send_replace(());
         Ok(())
     }
 }

@@ -8,5 +8,6 @@ mod guests;
 mod limits;
 mod rollouts;
 mod stage;
+mod state;
 mod swap;
 mod trial;

@@ -5,6 +5,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::client::Rest;
+use crate::client::rest::segment;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Bindings {
@@ -77,7 +78,9 @@ pub(super) enum Bindings {
 
 impl Bindings {
     pub(super) async fn ask(&self, api: &Rest) -> anyhow::Result<Value> {
-        let path = |tenant: &str, name: &str, what: &str| format!("/v1/tenants/{tenant}/plugins/{name}/{what}");
+        let path = |tenant: &str, name: &str, what: &str| -> anyhow::Result<String> {
+            Ok(format!("/v1/tenants/{}/plugins/{}/{what}", segment(tenant)?, segment(name)?))
+        };
         match self {
             Self::Activate {
                 name,
@@ -95,17 +98,17 @@ impl Bindings {
                     "name": binding, "version": version, "settings_revision": settings_revision, "domain": domain,
                     "app": app, "stream": stream, "priority": priority, "failure_policy": on_failure,
                 });
-                api.call(Method::POST, &path(tenant, name, "activate"), Some(&body)).await
+                api.call(Method::POST, &path(tenant, name, "activate")?, Some(&body)).await
             }
             Self::Deactivate { name, tenant, binding } => {
                 let body = json!({"name": binding});
-                api.call(Method::POST, &path(tenant, name, "deactivate"), Some(&body)).await
+                api.call(Method::POST, &path(tenant, name, "deactivate")?, Some(&body)).await
             }
             Self::Rollback { name, tenant, binding, to } => {
                 let body = json!({"name": binding, "to": to});
-                api.call(Method::POST, &path(tenant, name, "rollback"), Some(&body)).await
+                api.call(Method::POST, &path(tenant, name, "rollback")?, Some(&body)).await
             }
-            Self::Bindings { name, tenant } => api.call(Method::GET, &path(tenant, name, "bindings"), None).await,
+            Self::Bindings { name, tenant } => api.call(Method::GET, &path(tenant, name, "bindings")?, None).await,
         }
     }
 }

@@ -5,6 +5,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::client::Rest;
+use crate::client::rest::segment;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Limits {
@@ -68,13 +69,16 @@ pub(super) struct Given {
 
 impl Limits {
     pub(super) async fn ask(&self, api: &Rest) -> anyhow::Result<Value> {
-        let path = |tenant: &str, name: Option<&String>| match name {
-            Some(name) => format!("/v1/tenants/{tenant}/plugins/{name}/limits"),
-            None => format!("/v1/tenants/{tenant}/limits"),
+        let path = |tenant: &str, name: Option<&String>| -> anyhow::Result<String> {
+            let tenant = segment(tenant)?;
+            Ok(match name {
+                Some(name) => format!("/v1/tenants/{tenant}/plugins/{}/limits", segment(name)?),
+                None => format!("/v1/tenants/{tenant}/limits"),
+            })
         };
         match self {
             Self::Limits(Action::Show { name, tenant }) => {
-                api.call(Method::GET, &path(tenant, name.as_ref()), None).await
+                api.call(Method::GET, &path(tenant, name.as_ref())?, None).await
             }
             Self::Limits(Action::Set { name, tenant, limits }) => {
                 let body = json!({
@@ -82,7 +86,7 @@ impl Limits {
                     "fuel": limits.fuel, "memory_bytes": limits.memory_bytes, "deadline_ms": limits.deadline_ms,
                     "wall_ms": limits.wall_ms, "log_lines": limits.log_lines, "log_bytes": limits.log_bytes,
                 });
-                api.call(Method::PUT, &path(tenant, name.as_ref()), Some(&body)).await
+                api.call(Method::PUT, &path(tenant, name.as_ref())?, Some(&body)).await
             }
         }
     }

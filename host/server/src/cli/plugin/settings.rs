@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::versions::read_settings;
 use crate::client::Rest;
+use crate::client::rest::segment;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Settings {
@@ -62,22 +63,24 @@ pub(super) enum Action {
 
 impl Settings {
     pub(super) async fn ask(&self, api: &Rest) -> anyhow::Result<Value> {
-        let path = |tenant: &str, name: &str, what: &str| format!("/v1/tenants/{tenant}/plugins/{name}/{what}");
+        let path = |tenant: &str, name: &str, what: &str| -> anyhow::Result<String> {
+            Ok(format!("/v1/tenants/{}/plugins/{}/{what}", segment(tenant)?, segment(name)?))
+        };
         match self {
             Self::Settings(Action::Show { name, tenant }) => {
-                api.call(Method::GET, &path(tenant, name, "settings"), None).await
+                api.call(Method::GET, &path(tenant, name, "settings")?, None).await
             }
             Self::Settings(Action::Set { name, file, tenant }) => {
                 let settings = read_settings(file)?;
-                api.call_with(Method::PUT, &path(tenant, name, "settings"), settings).await
+                api.call_with(Method::PUT, &path(tenant, name, "settings")?, settings).await
             }
             Self::Settings(Action::History { name, tenant, before }) => {
                 let before = before.map_or_else(String::new, |before| format!("?before={before}"));
-                api.call(Method::GET, &path(tenant, name, &format!("settings/history{before}")), None).await
+                api.call(Method::GET, &path(tenant, name, &format!("settings/history{before}"))?, None).await
             }
             Self::State { name, tenant, clear } => {
                 let method = if *clear { Method::DELETE } else { Method::GET };
-                api.call(method, &path(tenant, name, "state"), None).await
+                api.call(method, &path(tenant, name, "state")?, None).await
             }
         }
     }

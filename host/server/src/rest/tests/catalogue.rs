@@ -238,7 +238,9 @@ async fn versions_are_shown_given_out_and_removed() {
         assert_eq!(shown[field], expected, "{field}");
     }
     let listed = own(&desk, "acme", Method::GET, "plugins/p1/versions", "").await.json();
-    assert_eq!(listed["versions"], json!([shown]));
+    let mut in_listings = shown.clone();
+    (in_listings["schema"], in_listings["settings"]) = (Value::Null, Value::Null);
+    assert_eq!(listed["versions"], json!([in_listings]), "what may be long is shown of one only");
 
     let given = own(&desk, "acme", Method::GET, &format!("{one}/component"), "").await;
     assert_eq!((given.status.as_u16(), given.body.as_slice()), (200, BYTES));
