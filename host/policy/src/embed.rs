@@ -7,24 +7,10 @@ use std::collections::BTreeMap;
 use wasm_encoder::{ComponentSection as _, CustomSection};
 
 use crate::error::EmbedError;
-
-/// The section with the JSON Schema of the settings.
-pub const SCHEMA_SECTION: &str = "reprise:settings-schema";
-
-/// What the name of an asset's section begins with; its path follows.
-pub const ASSET_SECTION_PREFIX: &str = "reprise:asset:";
-
-/// Bytes of a schema: it is read for every change of settings.
-pub const MAX_SCHEMA_BYTES: usize = 64 << 10;
-
-/// Files that a policy may carry: the server unpacks each into a file of its own.
-pub const MAX_ASSETS: usize = 64;
-
-/// Bytes of all assets together, and so what one read can copy into a guest.
-pub const MAX_ASSET_BYTES: usize = 1 << 20;
-
-/// Bytes of an asset's path.
-pub const MAX_ASSET_PATH_BYTES: usize = 128;
+use crate::inspect::{
+    ASSET_SECTION_PREFIX, MAX_ASSET_PATH_BYTES, MAX_ASSETS, MAX_ASSETS_BYTES, MAX_SCHEMA_BYTES, SCHEMA_SECTION,
+    is_asset_path,
+};
 
 /// Puts the schema and the assets at the end of a component.
 ///
@@ -46,8 +32,8 @@ pub fn embed(
         return Err(EmbedError::TooManyAssets { files: assets.len(), limit: MAX_ASSETS });
     }
     let size_bytes: usize = assets.values().map(Vec::len).sum();
-    if size_bytes > MAX_ASSET_BYTES {
-        return Err(EmbedError::AssetsTooLarge { size_bytes, limit_bytes: MAX_ASSET_BYTES });
+    if size_bytes > MAX_ASSETS_BYTES {
+        return Err(EmbedError::AssetsTooLarge { size_bytes, limit_bytes: MAX_ASSETS_BYTES });
     }
     for (path, bytes) in assets {
         if !is_asset_path(path) {
@@ -56,12 +42,6 @@ pub fn embed(
         append(&mut component, &format!("{ASSET_SECTION_PREFIX}{path}"), bytes);
     }
     Ok(component)
-}
-
-/// Whether a text can be an asset's path: relative, of names that mean the same on every system.
-pub fn is_asset_path(path: &str) -> bool {
-    let name = |name: &str| !matches!(name, "" | "." | "..") && !name.contains(|c: char| c.is_control() || c == '\\');
-    path.len() <= MAX_ASSET_PATH_BYTES && path.split('/').all(name)
 }
 
 fn append(component: &mut Vec<u8>, name: &str, data: &[u8]) {
@@ -107,7 +87,7 @@ mod tests {
         let many = (0..65).map(|number| (number.to_string(), Vec::new())).collect();
         for (schema, assets, part) in [
             (" ".repeat(MAX_SCHEMA_BYTES + 1), BTreeMap::new(), "65537 bytes"),
-            (String::new(), asset("a", MAX_ASSET_BYTES + 1), "1048577 bytes"),
+            (String::new(), asset("a", MAX_ASSETS_BYTES + 1), "1048577 bytes"),
             (String::new(), asset("../a", 0), "\"../a\""),
             (String::new(), many, "65 files"),
         ] {

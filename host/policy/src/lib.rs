@@ -58,10 +58,7 @@ pub use class::Class;
 pub use compile::child::compile_child_main;
 pub use compile::{CompileLimits, CompilerCommand, compile};
 pub use component::Loaded;
-pub use embed::{
-    ASSET_SECTION_PREFIX, MAX_ASSET_BYTES, MAX_ASSET_PATH_BYTES, MAX_ASSETS, MAX_SCHEMA_BYTES, SCHEMA_SECTION, embed,
-    is_asset_path,
-};
+pub use embed::embed;
 pub use encode::{PLUGIN_CARGO_ARGS, encode_component, encode_component_for};
 pub use engine::{Engine, EngineOptions};
 pub use error::{CompileError, EmbedError, EncodeError, EngineError, LoadError, OpenError, Refused, SettingsError};

@@ -104,6 +104,11 @@ fn whole(contents: usize) -> usize {
     1 + length_bytes + contents
 }
 
+/// Whether a text can be an asset's path.
+pub(crate) fn is_asset_path(path: &str) -> bool {
+    problem_of(path).is_none()
+}
+
 /// What is wrong with an asset's path, if anything: the server makes a file of that name, on whatever file system.
 fn problem_of(path: &str) -> Option<&'static str> {
     if path.is_empty() || path.len() > MAX_ASSET_PATH_BYTES {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
-use reprise_policy::{MAX_ASSET_BYTES, MAX_ASSETS};
+use reprise_policy::{MAX_ASSETS, MAX_ASSETS_BYTES};
 use serde_json::Value;
 
 const SCHEMA: &str = "settings.schema.json";
@@ -55,8 +55,8 @@ fn gather(folder: &Path, prefix: &str, assets: &mut BTreeMap<String, Vec<u8>>) -
         let size_bytes = entry.metadata().with_context(reading)?.len();
         // Said before a huge file or a forest of them is read; the exact sums follow.
         ensure!(
-            size_bytes <= MAX_ASSET_BYTES as u64,
-            "assets/{path} has {size_bytes} bytes; at most {MAX_ASSET_BYTES}"
+            size_bytes <= MAX_ASSETS_BYTES as u64,
+            "assets/{path} has {size_bytes} bytes; at most {MAX_ASSETS_BYTES}"
         );
         ensure!(assets.len() < MAX_ASSETS, "assets has more than {MAX_ASSETS} files");
         assets.insert(path, std::fs::read(entry.path()).with_context(reading)?);
