@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::compile::CompileLimits;
+use crate::inspect::AdmissionLimits;
 use crate::limits::{
     CORE_INSTANCES, CallLimits, MEMORIES, MEMORY_BYTES, SCRIPTED_CORE_INSTANCES, SCRIPTED_MEMORY_BYTES,
     SCRIPTED_STACK_BYTES, STACK_BYTES, TABLE_ELEMENTS, TABLES,
@@ -69,6 +70,16 @@ impl Slot {
     pub(crate) const MEMORIES: u32 = MEMORIES;
     pub(crate) const TABLES: u32 = TABLES;
     pub(crate) const TABLE_ELEMENTS: usize = TABLE_ELEMENTS;
+}
+
+impl AdmissionLimits {
+    /// Those of a class, and of no other.
+    pub fn of(class: Class) -> Self {
+        match class {
+            Class::Standard => Self::standard(),
+            Class::Scripted => Self::scripted(),
+        }
+    }
 }
 
 impl CallLimits {

@@ -210,6 +210,9 @@ pub enum EngineError {
         /// What the engine says.
         reason: String,
     },
+    /// The folder of compiled code cannot be used.
+    #[error("the folder of compiled policies cannot be used: {0}")]
+    Cache(#[source] std::io::Error),
     /// The ticker's thread cannot be started.
     #[error("the thread for policy deadlines could not be started: {0}")]
     Ticker(#[source] std::io::Error),

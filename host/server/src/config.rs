@@ -126,6 +126,14 @@ pub struct Policies {
     pub wall_ms: u64,
     /// Fuel of one call.
     pub fuel: u64,
+    /// Whether components that carry a script language's runtime are taken.
+    pub scripted: bool,
+    /// Policies kept in memory.
+    pub loaded: usize,
+    /// Their machine code together.
+    pub loaded_mib: u32,
+    /// Machine code kept on disk.
+    pub code_cache_mib: u32,
     /// What one tenant may have.
     pub quotas: Quotas,
 }

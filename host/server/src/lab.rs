@@ -14,13 +14,14 @@ mod table;
 pub mod text;
 mod update;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use reprise_lifecycle::question::Question;
 use reprise_policy::{
-    Assets, Call, CallLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluation, Evaluator, Inspection,
-    Loaded, NoAssets, StateSnapshot,
+    Assets, Call, CallLimits, CompileLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluation,
+    Evaluator, Inspection, Loaded, SettingsError, StateSnapshot, schema,
 };
 
 pub use self::admission::{Admission, Rejected, Step};
@@ -57,7 +58,8 @@ impl Lab {
     /// # Errors
     /// When the machine does not grant what the engine needs.
     pub fn new() -> Result<Self, EngineError> {
-        let engine = Engine::new(EngineOptions { max_concurrent_calls: CALLS })?;
+        let options = EngineOptions { max_concurrent_calls: CALLS, scripted_concurrent_calls: CALLS };
+        let engine = Engine::new(options)?;
         Ok(Self {
             evaluator: Evaluator::new(engine.clone()),
             engine,
@@ -86,12 +88,24 @@ impl Lab {
 
     /// Why a server would not take these settings, if so.
     pub fn refusal(&self, subject: &Subject, settings: &str) -> Option<String> {
-        let Subject { loaded, assets, limits, .. } = subject;
-        let checked = self.evaluator.check_settings_beside(loaded, settings, assets, limits);
-        checked.err().map(|error| error.to_string())
+        self.check_settings(subject, settings).err().map(|error| error.to_string())
+    }
+
+    /// First by the schema that the component carries, then by the component itself.
+    fn check_settings(&self, subject: &Subject, settings: &str) -> Result<(), SettingsError> {
+        let Subject { loaded, assets, limits, inspection } = subject;
+        if let Some(text) = &inspection.schema {
+            schema::check(text, settings, &self.compiler, &CompileLimits::settings())?;
+        }
+        self.evaluator.check_settings_beside(loaded, settings, assets, limits)
     }
 }
 
-fn assets(_inspection: &Inspection, _component: &[u8]) -> Arc<dyn Assets> {
-    NoAssets::shared()
+/// The files that a component carries.
+fn assets(inspection: &Inspection, component: &[u8]) -> Arc<dyn Assets> {
+    let file = |(path, place): &(String, std::ops::Range<usize>)| {
+        // The places were read from these very bytes.
+        (path.clone(), component.get(place.clone()).unwrap_or_default().to_vec())
+    };
+    Arc::new(inspection.assets.iter().map(file).collect::<BTreeMap<String, Vec<u8>>>())
 }

@@ -5,6 +5,7 @@ mod activate;
 mod admit;
 mod ask;
 mod binding;
+mod code_cache;
 pub mod decide;
 mod push;
 pub mod signature;
@@ -16,12 +17,13 @@ use std::time::Duration;
 
 use reprise_lifecycle::question::{Hook, StreamKey};
 use reprise_policy::{
-    CallLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluator, LoadedPolicies, SealKey,
+    AdmissionLimits, CallLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluator, LoadedPolicies, SealKey,
 };
 use tokio::sync::Semaphore;
 
 pub use self::activate::{ActivateError, Activation};
 pub use self::ask::Asked;
+pub use self::code_cache::CodeCache;
 pub use self::push::{Push, PushError, Pushed, Signed};
 use crate::config;
 use crate::driver::Shapes;
@@ -30,11 +32,11 @@ use crate::store::bindings::Bound;
 use crate::store::quotas::Quotas;
 use crate::store::{self, Store};
 
-/// Loaded policies kept ready. Each is some hundred kilobytes of machine code; the rest are loaded again from the
-/// sealed cache on disk when they are asked.
-const LOADED: usize = 256;
+/// Calls of scripts that the engine has room for: those in turn, one more for a push, and one to spare. Each may use up to
+/// 64 MiB.
+const SCRIPTED_CALLS: u32 = 4;
 
-/// Components that are inspected and compiled at once; each compiler is a process with up to 512 MiB.
+/// Components that are inspected and compiled at once; each compiler is a process with up to 768 MiB.
 const COMPILERS: usize = 1;
 
 /// All tenants' policies.
@@ -46,7 +48,9 @@ pub struct Policies {
     limits: CallLimits,
     engine: Engine,
     loaded: LoadedPolicies,
-    seal: SealKey,
+    code: CodeCache,
+    /// Which components are taken.
+    admission: AdmissionLimits,
     compiler: CompilerCommand,
     compilers: Semaphore,
     slots: Arc<Semaphore>,
@@ -76,21 +80,29 @@ impl Policies {
         seal: [u8; 32],
     ) -> Result<Self, EngineError> {
         let calls = u32::try_from(config.concurrent).unwrap_or(u32::MAX);
-        let engine = Engine::new(EngineOptions { max_concurrent_calls: calls.saturating_add(COMPILERS as u32) })?;
+        let engine = Engine::new(EngineOptions {
+            max_concurrent_calls: calls.saturating_add(COMPILERS as u32),
+            scripted_concurrent_calls: SCRIPTED_CALLS,
+        })?;
         let limits = CallLimits {
             fuel: config.fuel,
             cpu: Duration::from_millis(config.deadline_ms),
             wall: Duration::from_millis(config.wall_ms),
             ..CallLimits::default()
         };
+        let cache = files.plugins().open_dir("cache");
+        let code = cache
+            .and_then(|dir| CodeCache::new(dir, SealKey::new(seal), mib(config.code_cache_mib) as u64))
+            .map_err(EngineError::Cache)?;
         Ok(Self {
             store,
             files,
             evaluator: Evaluator::new(engine.clone()),
             limits,
             engine,
-            loaded: LoadedPolicies::new(LOADED),
-            seal: SealKey::new(seal),
+            loaded: LoadedPolicies::new(config.loaded, mib(config.loaded_mib)),
+            code,
+            admission: if config.scripted { AdmissionLimits::default() } else { AdmissionLimits::standard() },
             compiler: CompilerCommand { program: PathBuf::from("/proc/self/exe"), args: vec!["compile-policy".into()] },
             compilers: Semaphore::new(COMPILERS),
             slots: Arc::new(Semaphore::new(config.concurrent)),
@@ -137,6 +149,10 @@ impl Policies {
         let fresh = || Arc::new(Semaphore::new(self.per_tenant));
         Arc::clone(slots.entry(tenant.to_owned()).or_insert_with(fresh))
     }
+}
+
+fn mib(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(1 << 20)
 }
 
 impl Shapes for Policies {

@@ -2,45 +2,37 @@
 
 use std::sync::Arc;
 
-use reprise_policy::{AdmissionLimits, Artefact, CompileLimits, Inspection, Loaded, compile, inspect};
+use reprise_lifecycle::decision::CodeSource;
+use reprise_policy::{AdmissionLimits, CompileLimits, Inspection, Loaded, compile, inspect};
 
 use super::Policies;
 use super::push::PushError;
-use crate::files::Files;
 
 impl Policies {
     pub(super) fn load_fresh(&self, component: &[u8], inspection: &Inspection) -> Result<Loaded, PushError> {
-        let artefact = compile(component, inspection, &self.compiler, &CompileLimits::default())?;
-        let sealed = artefact.seal(&self.seal, &self.engine);
-        // The cache saves a compile after a restart; without it nothing is lost.
-        let name = format!("cache/{}", inspection.digest);
-        if let Err(error) = Files::write_whole(self.files.plugins(), &name, &sealed) {
-            tracing::warn!(digest = inspection.digest, error = %error, "a compiled plugin could not be cached");
-        }
-        Ok(self.engine.load(&artefact)?)
+        let artefact = compile(component, inspection, &self.compiler, &CompileLimits::of(inspection.class))?;
+        let loaded = self.engine.load(&artefact)?;
+        self.code.keep(&artefact, &self.engine);
+        // From here on its pages are those of the file, where it could be kept; the copy goes.
+        drop(artefact);
+        Ok(self.code.open(&inspection.digest, &self.engine).unwrap_or(loaded))
     }
 
-    /// The policy of this digest, ready to be asked: from memory, from the sealed cache, or compiled again. Blocks.
-    pub(super) fn ready(&self, digest: &str) -> Result<Arc<Loaded>, String> {
-        if let Some(loaded) = self.loaded.get(digest) {
-            return Ok(loaded);
-        }
-        if let Ok(sealed) = self.files.plugins().read(format!("cache/{digest}"))
-            && let Ok(artefact) = Artefact::open(&sealed, &self.seal, digest, &self.engine)
-            && let Ok(loaded) = self.engine.load(&artefact)
-        {
-            return Ok(self.loaded.insert(loaded));
-        }
-        let component = self
-            .files
-            .plugins()
-            .read(format!("{digest}.wasm"))
-            .map_err(|error| format!("the component's file cannot be read: {error}"))?;
-        let inspection = inspect(&component, &AdmissionLimits::default()).map_err(|error| error.to_string())?;
-        if inspection.digest != digest {
-            return Err("the component's file was changed since it was pushed".to_owned());
-        }
-        let loaded = self.load_fresh(&component, &inspection).map_err(|error| error.to_string())?;
-        Ok(self.loaded.insert(loaded))
+    /// The policy of this digest, ready to be asked, and where its code came from: from memory, from the sealed cache, or
+    /// compiled again. Of many threads that need the same, one does the work. Blocks.
+    pub(super) fn ready(&self, digest: &str) -> Result<(Arc<Loaded>, CodeSource), String> {
+        self.loaded.get_or_load(digest, || {
+            if let Some(loaded) = self.code.open(digest, &self.engine) {
+                return Ok((loaded, CodeSource::Disk));
+            }
+            let component = self
+                .files
+                .read_component(digest)
+                .map_err(|error| format!("the component's file cannot be read: {error}"))?;
+            // It was admitted under what the operator allowed then; that it is taken no more is for the next push.
+            let inspection = inspect(&component, &AdmissionLimits::default()).map_err(|error| error.to_string())?;
+            let loaded = self.load_fresh(&component, &inspection).map_err(|error| error.to_string())?;
+            Ok((loaded, CodeSource::Compiled))
+        })
     }
 }

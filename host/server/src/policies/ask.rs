@@ -100,7 +100,7 @@ impl Policies {
             // The slot is held for as long as the thread is, even if nobody waits for the answer any more.
             let _slot = slot;
             match policies.ready(&digest) {
-                Ok(loaded) => {
+                Ok((loaded, _source)) => {
                     let (state, assets) = (StateSnapshot::default(), NoAssets::shared());
                     let call = Call {
                         question: &question,

@@ -4,7 +4,9 @@
 use std::io;
 use std::sync::Arc;
 
-use reprise_policy::{AdmissionLimits, CompileError, Inspection, LoadError, Refused, SettingsError, inspect};
+use reprise_policy::{
+    CallLimits, Class, CompileError, CompileLimits, Inspection, LoadError, Refused, SettingsError, inspect, schema,
+};
 
 use super::Policies;
 use super::signature::{BadSignature, signer};
@@ -127,7 +129,7 @@ impl Policies {
             bytes: i64::try_from(component.len()).unwrap_or(i64::MAX),
             interface: inspection.interface,
             hooks: hooks.join(","),
-            class: "standard".to_owned(),
+            class: inspection.class.name().to_owned(),
             settings,
             pushed_at: clock::now().0,
             pushed_by: push.actor,
@@ -189,10 +191,17 @@ impl Policies {
 
     /// Everything that a component must pass, then its file.
     fn admit(&self, component: &[u8], settings: &str) -> Result<Inspection, PushError> {
-        let inspection = inspect(component, &AdmissionLimits::default())?;
+        let inspection = inspect(component, &self.admission)?;
         let loaded = self.load_fresh(component, &inspection)?;
-        self.evaluator.trial(&loaded, &self.limits)?;
-        self.evaluator.check_settings(&loaded, settings, &self.limits)?;
+        let limits = match inspection.class {
+            Class::Standard => self.limits.clone(),
+            Class::Scripted => CallLimits::scripted(),
+        };
+        self.evaluator.trial(&loaded, &limits)?;
+        if let Some(schema) = &inspection.schema {
+            schema::check(schema, settings, &self.compiler, &CompileLimits::settings())?;
+        }
+        self.evaluator.check_settings(&loaded, settings, &limits)?;
         self.files.keep_component(&inspection.digest, component)?;
         self.loaded.insert(loaded);
         Ok(inspection)
