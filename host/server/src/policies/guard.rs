@@ -82,6 +82,13 @@ struct Plugin {
     breakers: BTreeMap<i64, Breaker>,
 }
 
+impl Plugin {
+    /// Whether there is nothing to remember.
+    fn is_idle(&self) -> bool {
+        self.breakers.is_empty() && self.bucket.is_untouched() && self.turns.of.is_none()
+    }
+}
+
 /// Turns of as many as may be inside at once. Another number begins anew: calls under way end on the old turns.
 #[derive(Debug, Default)]
 struct Turns {
@@ -162,11 +169,13 @@ impl Guard {
 
     /// Closes a plugin's breakers: another version or other settings deserve a fresh start.
     pub(super) fn close(&self, tenant: &str, plugin: &str) {
-        if let Some(tenant) = self.lock().get_mut(tenant)
-            && let Some(plugin) = tenant.plugins.get_mut(plugin)
-        {
+        let mut tenants = self.lock();
+        let Some(tenant) = tenants.get_mut(tenant) else { return };
+        if let Some(plugin) = tenant.plugins.get_mut(plugin) {
             plugin.breakers.clear();
         }
+        // What has no limits of its own is forgotten, so that plugins that come and go leave nothing behind.
+        tenant.plugins.retain(|_, plugin| !plugin.is_idle());
     }
 
     /// Forgets a tenant that is no more.

@@ -155,7 +155,7 @@ pub(super) async fn list(
     Id(ids): Id<(String, String)>,
 ) -> Result<Json<BindingList>, Error> {
     let (_, name) = ids;
-    shared.store.plugin_version(&tenant.name, &name, None).await?.ok_or(Error::NotFound("plugin"))?;
+    known(&shared, &tenant.name, &name).await?;
     let policies = shared.policies.of(&tenant.name);
     let own = policies.bindings().iter().filter(|bound| bound.binding.plugin == name);
     let bindings = own.map(|bound| {
@@ -190,7 +190,7 @@ pub(super) async fn deactivate(
     MaybeBody(body): MaybeBody<DeactivationBody>,
 ) -> Result<Json<Deactivated>, Error> {
     let (_, name) = ids;
-    shared.store.plugin_version(&tenant.name, &name, None).await?.ok_or(Error::NotFound("plugin"))?;
+    known(&shared, &tenant.name, &name).await?;
     let bindings = shared.policies.deactivate(&tenant.name, &name, body.name.as_deref(), &actor.0).await?;
     if bindings == 0 && body.name.is_some() {
         return Err(Error::NotFound("binding of this plugin"));
@@ -219,9 +219,17 @@ pub(super) async fn roll_back(
     Body(body): Body<RollBackBody>,
 ) -> Result<Json<BindingView>, Error> {
     let (_, name) = ids;
-    shared.store.plugin_version(&tenant.name, &name, None).await?.ok_or(Error::NotFound("plugin"))?;
+    known(&shared, &tenant.name, &name).await?;
     let binding = shared.policies.roll_back(&tenant.name, &name, body.name.as_deref(), body.to, &actor.0).await?;
     Ok(Json(binding.into()))
+}
+
+/// Refuses what is about no plugin of this tenant.
+pub(super) async fn known(shared: &Shared, tenant: &str, plugin: &str) -> Result<(), Error> {
+    match shared.store.has_plugin(tenant, plugin).await? {
+        true => Ok(()),
+        false => Err(Error::NotFound("plugin")),
+    }
 }
 
 impl From<Binding> for BindingView {

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::Shared;
 use super::auth::{Actor, Admin, Scope};
+use super::bindings::known;
 use super::error::{Error, ErrorBody};
 use super::extract::{Body, Id};
 use crate::policies::{EffectiveLimits, ShownLimits};
@@ -74,7 +75,7 @@ pub(super) async fn show_plugin(
     Id(ids): Id<(String, String)>,
 ) -> Result<Json<LimitsView>, Error> {
     let (_, name) = ids;
-    shared.store.plugin_version(&tenant.name, &name, None).await?.ok_or(Error::NotFound("plugin"))?;
+    known(&shared, &tenant.name, &name).await?;
     Ok(Json(shared.policies.limits(&tenant.name, Some(&name)).into()))
 }
 
@@ -100,7 +101,7 @@ pub(super) async fn put_plugin(
     Body(limits): Body<PolicyLimits>,
 ) -> Result<Json<LimitsView>, Error> {
     let (_, name) = ids;
-    shared.store.plugin_version(&tenant.name, &name, None).await?.ok_or(Error::NotFound("plugin"))?;
+    known(&shared, &tenant.name, &name).await?;
     set(&shared, &tenant.name, Some(&name), &limits, &actor).await
 }
 

@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::auth::{Actor, Scope};
+use super::bindings::known;
 use super::error::{Error, ErrorBody};
 use super::extract::{Id, JsonText, Params, limit};
 use super::form::when;
@@ -116,7 +117,7 @@ pub(super) async fn history(
     Params(params): Params<HistoryParams>,
 ) -> Result<Json<SettingsHistory>, Error> {
     let (_, name) = ids;
-    shared.store.plugin_version(&tenant.name, &name, None).await?.ok_or(Error::NotFound("plugin"))?;
+    known(&shared, &tenant.name, &name).await?;
     let revisions = shared.store.settings_history(&tenant.name, &name, params.before, limit(params.limit)?).await?;
     Ok(Json(SettingsHistory { revisions: revisions.into_iter().map(SettingsView::from).collect() }))
 }

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::Shared;
 use super::auth::{Actor, Scope};
+use super::bindings::known;
 use super::error::{Error, ErrorBody};
 use super::extract::Id;
 use crate::clock;
@@ -47,7 +48,7 @@ pub(super) async fn show(
     Id(ids): Id<(String, String)>,
 ) -> Result<Json<StateView>, Error> {
     let (_, name) = ids;
-    shared.store.plugin_version(&tenant.name, &name, None).await?.ok_or(Error::NotFound("plugin"))?;
+    known(&shared, &tenant.name, &name).await?;
     let state = shared.store.plugin_state(&tenant.name, &name).await?;
     Ok(Json(StateView { revision: state.revision, entries: state.entries }))
 }
@@ -70,7 +71,7 @@ pub(super) async fn clear(
     Id(ids): Id<(String, String)>,
 ) -> Result<Json<StateCleared>, Error> {
     let (_, name) = ids;
-    shared.store.plugin_version(&tenant.name, &name, None).await?.ok_or(Error::NotFound("plugin"))?;
+    known(&shared, &tenant.name, &name).await?;
     let keys = shared.store.clear_plugin_state(&tenant.name, &name, &actor.0, clock::now().0).await?;
     Ok(Json(StateCleared { keys }))
 }

@@ -6,6 +6,7 @@ mod changes;
 mod contract;
 mod decisions;
 mod images;
+mod policies;
 mod record_configs;
 mod resources;
 mod tails;

@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 
 use super::Shared;
 use super::auth::Scope;
+use super::bindings::known;
 use super::error::{Error, ErrorBody};
 use super::extract::{Id, JsonText};
 use crate::policies::{Tried, Wanted};
@@ -81,7 +82,7 @@ pub(super) async fn ask(
     JsonText(body): JsonText,
 ) -> Result<Json<TrialView>, Error> {
     let (_, name) = ids;
-    shared.store.plugin_version(&tenant.name, &name, None).await?.ok_or(Error::NotFound("plugin"))?;
+    known(&shared, &tenant.name, &name).await?;
     let body: TrialBody = serde_json::from_str(&body).map_err(|error| Error::Invalid(error.to_string()))?;
     let hook = Hook::ALL.into_iter().find(|hook| hook.name() == body.hook);
     let hook = hook.ok_or_else(|| Error::Invalid("hook: template-group, compose-rules or callback".to_owned()))?;

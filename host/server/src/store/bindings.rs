@@ -140,6 +140,12 @@ impl Store {
         Ok(bound)
     }
 
+    /// Whether a tenant has a plugin of this name, with versions or without.
+    pub async fn has_plugin(&self, tenant: &str, plugin: &str) -> Result<bool> {
+        let one = "SELECT EXISTS (SELECT 1 FROM plugins WHERE tenant = ? AND name = ?)";
+        Ok(sqlx::query_scalar(one).bind(tenant).bind(plugin).fetch_one(&self.reader).await?)
+    }
+
     /// Names of the tenants that have bindings or limits of their own: those whose policies are kept in memory.
     pub async fn tenants_with_policies(&self) -> Result<Vec<String>> {
         let names = "SELECT tenant FROM bindings UNION SELECT tenant FROM policy_limits";

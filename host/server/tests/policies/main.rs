@@ -7,6 +7,7 @@ mod chain;
 mod guests;
 mod limits;
 mod rollouts;
+mod shaper;
 mod stage;
 mod state;
 mod swap;

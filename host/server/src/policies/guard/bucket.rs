@@ -32,6 +32,11 @@ impl Bucket {
         (full_at, full_at.duration_since(now).saturating_sub(empty_for))
     }
 
+    /// Whether nothing was ever taken.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.full_at.is_none()
+    }
+
     /// Takes the token of which [`Bucket::place`] told.
     pub(super) fn take(&mut self, full_at: Instant) {
         self.full_at = Some(full_at);

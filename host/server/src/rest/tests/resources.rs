@@ -360,7 +360,7 @@ async fn plugins_are_listed_with_what_is_active() {
         (&Value::Null, &Value::Null)
     );
     let (status, off) = desk.post("/v1/tenants/acme/plugins/a/deactivate", json!({})).await;
-    assert_eq!((status, off), (200, json!({"was_active": false})));
+    assert_eq!((status, off), (200, json!({"was_active": false, "bindings": 0})));
     for (path, body, expected) in [
         ("plugins/c/deactivate", json!({}), 404),
         ("plugins/c/activate", json!({}), 404),
