@@ -13,7 +13,7 @@ const PATIENCE: u32 = 10;
 impl Again for Policies {
     fn again(&self, request: &Request<'_>) -> Evaluation {
         let loaded = match self.ready(&request.subject.digest) {
-            Ok(loaded) => loaded,
+            Ok((loaded, _)) => loaded,
             Err(why) => return Evaluation::failed(FailureKind::Unavailable, &why),
         };
         let policies = self.of(request.tenant);
