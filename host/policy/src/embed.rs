@@ -7,25 +7,10 @@ use std::collections::BTreeMap;
 use wasm_encoder::{ComponentSection as _, CustomSection};
 
 use crate::error::EmbedError;
-use crate::inspect::problem_of;
-
-/// The section with the JSON Schema of the settings.
-pub const SCHEMA_SECTION: &str = "reprise:settings-schema";
-
-/// What the name of an asset's section begins with; its path follows.
-pub const ASSET_SECTION_PREFIX: &str = "reprise:asset:";
-
-/// Bytes of a schema: it is read for every change of settings.
-pub const MAX_SCHEMA_BYTES: usize = 64 << 10;
-
-/// Files that a policy may carry: the server unpacks each into a file of its own.
-pub const MAX_ASSETS: usize = 64;
-
-/// Bytes of all assets together, and so what one read can copy into a guest.
-pub const MAX_ASSETS_BYTES: usize = 1 << 20;
-
-/// Bytes of an asset's path.
-pub const MAX_ASSET_PATH_BYTES: usize = 128;
+use crate::inspect::{
+    ASSET_SECTION_PREFIX, MAX_ASSET_PATH_BYTES, MAX_ASSETS, MAX_ASSETS_BYTES, MAX_SCHEMA_BYTES, SCHEMA_SECTION,
+    is_asset_path,
+};
 
 /// Puts the schema and the assets at the end of a component.
 ///
@@ -57,11 +42,6 @@ pub fn embed(
         append(&mut component, &format!("{ASSET_SECTION_PREFIX}{path}"), bytes);
     }
     Ok(component)
-}
-
-/// Whether a text can be an asset's path: what a server takes.
-pub fn is_asset_path(path: &str) -> bool {
-    problem_of(path).is_none()
 }
 
 fn append(component: &mut Vec<u8>, name: &str, data: &[u8]) {

@@ -58,10 +58,7 @@ pub use class::Class;
 pub use compile::child::compile_child_main;
 pub use compile::{CompileLimits, CompilerCommand, compile};
 pub use component::Loaded;
-pub use embed::{
-    ASSET_SECTION_PREFIX, MAX_ASSET_PATH_BYTES, MAX_ASSETS, MAX_ASSETS_BYTES, MAX_SCHEMA_BYTES, SCHEMA_SECTION, embed,
-    is_asset_path,
-};
+pub use embed::embed;
 pub use encode::{PLUGIN_CARGO_ARGS, encode_component, encode_component_for};
 pub use engine::{Engine, EngineOptions};
 pub use error::{CompileError, EmbedError, EncodeError, EngineError, LoadError, OpenError, Refused, SettingsError};
@@ -70,6 +67,9 @@ pub use faces::{Faces, faces};
 pub use imports::state::{
     MAX_STATE_BYTES, MAX_STATE_KEY_BYTES, MAX_STATE_KEYS, MAX_STATE_VALUE_BYTES, MAX_STATE_WRITES,
 };
-pub use inspect::{AdmissionLimits, Inspection, inspect};
+pub use inspect::{
+    ASSET_SECTION_PREFIX, AdmissionLimits, Inspection, MAX_ASSET_PATH_BYTES, MAX_ASSETS, MAX_ASSETS_BYTES,
+    MAX_SCHEMA_BYTES, SCHEMA_SECTION, inspect,
+};
 pub use limits::CallLimits;
 pub use lines::{INTERFACE, OLDER_INTERFACE};

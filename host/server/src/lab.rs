@@ -15,7 +15,6 @@ pub mod text;
 mod update;
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -59,7 +58,8 @@ impl Lab {
     /// # Errors
     /// When the machine does not grant what the engine needs.
     pub fn new() -> Result<Self, EngineError> {
-        let engine = Engine::new(EngineOptions { max_concurrent_calls: CALLS, scripted_concurrent_calls: CALLS })?;
+        let options = EngineOptions { max_concurrent_calls: CALLS, scripted_concurrent_calls: CALLS };
+        let engine = Engine::new(options)?;
         Ok(Self {
             evaluator: Evaluator::new(engine.clone()),
             engine,
@@ -88,34 +88,24 @@ impl Lab {
 
     /// Why a server would not take these settings, if so.
     pub fn refusal(&self, subject: &Subject, settings: &str) -> Option<String> {
-        let checked =
-            self.check_settings(&subject.inspection, &subject.loaded, settings, &subject.assets, &subject.limits);
-        checked.err().map(|error| error.to_string())
+        self.check_settings(subject, settings).err().map(|error| error.to_string())
     }
-}
 
-impl Lab {
-    /// First the schema that the component carries, then the policy itself, as a server does it.
-    fn check_settings(
-        &self,
-        inspection: &Inspection,
-        loaded: &Loaded,
-        settings: &str,
-        assets: &Arc<dyn Assets>,
-        limits: &CallLimits,
-    ) -> Result<(), SettingsError> {
-        if let Some(schema) = &inspection.schema {
-            schema::check(schema, settings, &self.compiler, &CompileLimits::settings())?;
+    /// First by the schema that the component carries, then by the component itself.
+    fn check_settings(&self, subject: &Subject, settings: &str) -> Result<(), SettingsError> {
+        let Subject { loaded, assets, limits, inspection } = subject;
+        if let Some(text) = &inspection.schema {
+            schema::check(text, settings, &self.compiler, &CompileLimits::settings())?;
         }
         self.evaluator.check_settings_beside(loaded, settings, assets, limits)
     }
 }
 
-/// What a component carries, in memory: it is there anyway.
+/// The files that a component carries.
 fn assets(inspection: &Inspection, component: &[u8]) -> Arc<dyn Assets> {
-    let file = |(path, place): &(String, Range<usize>)| {
-        component.get(place.clone()).map(|bytes| (path.clone(), bytes.to_vec()))
+    let file = |(path, place): &(String, std::ops::Range<usize>)| {
+        // The places were read from these very bytes.
+        (path.clone(), component.get(place.clone()).unwrap_or_default().to_vec())
     };
-    let files: BTreeMap<String, Vec<u8>> = inspection.assets.iter().filter_map(file).collect();
-    Arc::new(files)
+    Arc::new(inspection.assets.iter().map(file).collect::<BTreeMap<String, Vec<u8>>>())
 }

@@ -113,8 +113,8 @@ impl Shaper {
         let chained = self.policies.callback(question, stream.as_ref()).await;
         let place = stream.as_ref().map_or(("", ""), |stream| (stream.app.as_str(), stream.name.as_str()));
         let at = clock::now().0;
-        let shaped = self.store.shape_delivery(&delivery, place, &chained.steps, &chained.outcome, at).await?;
+        self.store.shape_delivery(&delivery, place, &chained.steps, &chained.outcome, at).await?;
         self.policies.to_follow().notify_one();
-        Ok(shaped)
+        Ok(())
     }
 }

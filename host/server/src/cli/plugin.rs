@@ -47,7 +47,7 @@ enum Command {
     #[command(flatten)]
     Bindings(bindings::Bindings),
     #[command(flatten)]
-    Rollouts(rollouts::Rollouts),
+    Candidates(rollouts::Candidates),
     #[command(flatten)]
     Backtests(backtests::Backtests),
     #[command(flatten)]
@@ -84,7 +84,7 @@ impl Plugin {
                 Command::Versions(versions) => versions.ask(&api).await?,
                 Command::Signing(signing) => signing.ask(&api).await?,
                 Command::Bindings(bindings) => bindings.ask(&api).await?,
-                Command::Rollouts(rollouts) => match rollouts.ask(&api, self.json).await? {
+                Command::Candidates(candidates) => match candidates.ask(&api, self.json).await? {
                     Some(answer) => answer,
                     None => return Ok(ExitCode::SUCCESS),
                 },

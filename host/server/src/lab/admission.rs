@@ -4,7 +4,8 @@
 use std::time::Instant;
 
 use reprise_policy::{
-    AdmissionLimits, CallLimits, CompileError, CompileLimits, LoadError, Refused, SettingsError, compile, inspect,
+    AdmissionLimits, CallLimits, CompileError, CompileLimits, Inspection, LoadError, Refused, SettingsError, compile,
+    inspect,
 };
 use serde::Serialize;
 
@@ -49,48 +50,73 @@ impl Lab {
 
     fn go_through(&self, component: &[u8], settings: Option<&str>, steps: &mut Vec<Step>) -> Result<Subject, Rejected> {
         let mut found = |step: &'static str, found: String| steps.push(Step { step, found });
-        let admission = AdmissionLimits::default();
-        let inspection = inspect(component, &admission).map_err(refused)?;
-        let limit = AdmissionLimits::of(inspection.class).size_bytes as u64;
-        let size = inspection.size_bytes as u64;
-        found("size", format!("{} of {}, sha256 {}", text::bytes(size), text::bytes(limit), inspection.digest));
+        let inspection = inspect(component, &AdmissionLimits::default()).map_err(refused)?;
+        let class = inspection.class;
+        let limit = AdmissionLimits::of(class);
+        let (size, limit) = (text::bytes(inspection.size_bytes as u64), text::bytes(limit.size_bytes as u64));
+        found("size", format!("{size}; at most {limit} besides schema and assets; sha256 {}", inspection.digest));
+        found("class", class.name().to_owned());
         found("interface", inspection.interface.clone());
         let hooks: Vec<&str> = inspection.hooks.iter().map(|hook| hook.name()).collect();
-        let checks = if inspection.checks_settings { ", and checks settings" } else { "" };
+        let checks = if inspection.checks_settings { "; checks settings" } else { "" };
         found("hooks", format!("{}{checks}", hooks.join(", ")));
+        found("imports", imports(&inspection));
+        found("schema", inspection.schema.as_ref().map_or("none".to_owned(), |text| text::bytes(text.len() as u64)));
+        found("assets", carried(&inspection));
 
-        let limits = CompileLimits::of(inspection.class);
-        let started = Instant::now();
+        let limits = CompileLimits::of(class);
+        let began = Instant::now();
         let artefact = compile(component, &inspection, &self.compiler, &limits).map_err(not_compiled)?;
-        found("compile", format!("in {} ms of {} ms", started.elapsed().as_millis(), limits.wall.as_millis()));
+        let (took, most) = (began.elapsed().as_millis(), limits.wall.as_millis());
+        let code = text::bytes(artefact.code_bytes() as u64);
+        found("compile", format!("{code} of code in {took} of {most} ms"));
         let loaded = self.engine.load(&artefact).map_err(|error| not_loaded("load", error))?;
-        let imports = [
-            (inspection.logs, "log"),
-            (loaded.uses_state(), "state"),
-            (loaded.uses_assets(), "assets"),
-            (inspection.uses_wasi, "WASI, which is empty here"),
-        ];
-        let imports: Vec<&str> = imports.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
-        found("imports", if imports.is_empty() { "nothing".to_owned() } else { imports.join(", ") });
+        found("load", "all imports are there, all functions are exported".to_owned());
 
-        let (limits, assets) = (CallLimits::of(inspection.class), assets(&inspection, component));
+        let limits = CallLimits::of(class);
         let began = Instant::now();
         let started = self.evaluator.trial(&loaded, &limits).map_err(|error| not_loaded("trial", error))?;
         let (fuel, memory) = (text::count(started.fuel), text::bytes(started.memory_bytes));
         let time = text::micros(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
         found("trial", format!("starts with {fuel} fuel in {time}, with {memory}; its hooks have the right types"));
+
+        let assets = assets(&inspection, component);
+        let subject = Subject { loaded, inspection, limits, assets };
         if let Some(settings) = settings {
-            self.check_settings(&inspection, &loaded, settings, &assets, &limits).map_err(not_accepted)?;
-            let who = match (inspection.schema.is_some(), inspection.checks_settings) {
-                (true, true) => "they fit the schema, and the policy accepts them",
-                (true, false) => "they fit the schema",
-                (false, true) => "the policy accepts them",
-                (false, false) => "any would do: the policy does not check",
+            self.check_settings(&subject, settings).map_err(not_accepted)?;
+            let who = match (&subject.inspection.schema, subject.inspection.checks_settings) {
+                (Some(_), true) => "they fit the schema, and the policy accepts them",
+                (Some(_), false) => "they fit the schema",
+                (None, true) => "the policy accepts them",
+                (None, false) => "any would do: there is no schema, and the policy does not check",
             };
             found("settings", who.to_owned());
         }
-        Ok(Subject { loaded, inspection, limits, assets })
+        Ok(subject)
     }
+}
+
+/// What a component may call.
+fn imports(inspection: &Inspection) -> String {
+    let all = [
+        (inspection.logs, "log"),
+        (inspection.uses_state, "state"),
+        (inspection.uses_assets, "assets"),
+        (inspection.uses_wasi, "WASI (which gives it nothing)"),
+    ];
+    let names: Vec<&str> = all.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
+    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+}
+
+/// The files that it carries.
+fn carried(inspection: &Inspection) -> String {
+    if inspection.assets.is_empty() {
+        return "none".to_owned();
+    }
+    let total: usize = inspection.assets.iter().map(|(_, place)| place.len()).sum();
+    let paths: Vec<&str> = inspection.assets.iter().map(|(path, _)| path.as_str()).collect();
+    let unread = if inspection.uses_assets { "" } else { "; the policy reads none of them" };
+    format!("{} together{unread}: {}", text::bytes(total as u64), paths.join(", "))
 }
 
 fn refused(error: Refused) -> Rejected {
@@ -101,12 +127,12 @@ fn refused(error: Refused) -> Rejected {
         Refused::NotWasm => "name the file that `reprise plugin build` printed",
         Refused::Malformed(_) => "build it again; if the file was copied, see whether all of it is there",
         Refused::Count { .. } => "make the policy smaller: fewer dependencies, smaller functions",
+        Refused::Section(_) => "use the `reprise plugin build` of the server's release",
+        Refused::Schema(_) => "see to `settings.schema.json`, then build again",
+        Refused::Asset { .. } => "see to the folder `assets`, then build again",
         Refused::Unsupported(_) | Refused::Import(_) => {
             "compile Rust for `wasm32-unknown-unknown`, without WASI; `reprise plugin build` does"
         }
-        Refused::Section(_) => "build it with the `reprise plugin build` of this release",
-        Refused::Schema(_) => "correct `settings.schema.json` and build again",
-        Refused::Asset { .. } => "correct what is in the folder `assets` and build again",
         Refused::Version { .. } => "build it with the SDK of this release",
         Refused::NoHook { .. } => "export at least one hook: in Rust, name it in `reprise_plugin::export!`",
     };
@@ -116,7 +142,7 @@ fn refused(error: Refused) -> Rejected {
 fn not_compiled(error: CompileError) -> Rejected {
     let mend = match &error {
         CompileError::Invalid(_) => "build it again with `reprise plugin build`; what the compiler says is above",
-        CompileError::Schema(_) => "correct `settings.schema.json` and build again",
+        CompileError::Schema(_) => "correct `settings.schema.json`, then build again",
         CompileError::TooLong { .. } | CompileError::TooMuchMemory { .. } | CompileError::TooLarge { .. } => {
             "split large functions and tables; in Rust, look for generated code and deep generics"
         }
@@ -141,8 +167,10 @@ fn not_loaded(step: &'static str, error: LoadError) -> Rejected {
 fn not_accepted(error: SettingsError) -> Rejected {
     let mend = match &error {
         SettingsError::Refused(_) => "correct the settings, or the policy's check of them",
-        SettingsError::Schema(_) => "correct the settings, or the schema in `settings.schema.json`",
-        SettingsError::TooMuch(_) => "make the schema simpler: fewer references to itself, smaller patterns",
+        SettingsError::Schema(_) => {
+            "correct the settings, or the `settings.schema.json` that the component was built with"
+        }
+        SettingsError::TooMuch(_) => "make the settings or `settings.schema.json` simpler",
         SettingsError::Unchecked(_) => {
             "this is not the settings' doing: see whether this machine has memory left, and try again"
         }

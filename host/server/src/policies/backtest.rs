@@ -165,10 +165,11 @@ impl Backtests {
             threads: self.threads,
             slots: Arc::clone(&self.slots),
             stop,
+            warm: Mutex::default(),
         };
         let (backtests, id) = (self.clone(), row.id);
         self.tasks.spawn(async move {
-            run.to_the_end(report).await;
+            run.complete(report).await;
             backtests.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         });
         tracing::info!(tenant.id = tenant, backtest = row.id, kind = row.kind, total, "a backtest began");

@@ -204,10 +204,32 @@ fn a_component_is_admitted_step_by_step() {
     assert_eq!((&report["accepted"], &report["rejected"]), (&json!(true), &Value::Null));
     let steps: Vec<&str> =
         report["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
-    assert!(steps.ends_with(&["imports", "trial"]), "{steps:?}");
+    assert!(steps.ends_with(&["load", "trial"]), "{steps:?}");
 
     project.write("old.wasm", guest::old_component());
     project.plugin(&["check", "old.wasm"]).gives(0, &["ok    interface  reprise:policy@0.1.0", "imports    log\n"]);
+
+    // What it carries beside its code.
+    let carrying = guest::with_section(guest::component(), "reprise:asset:group.txt", b"SD");
+    let schema = br#"{"type": "object", "properties": {"rules": {"type": "array"}}}"#;
+    project.write("full.wasm", guest::with_section(carrying, "reprise:settings-schema", schema));
+    let checked = project.plugin(&["check", "full.wasm", "--settings", "settings.json"]);
+    checked.gives(0, &["class      standard", "assets     2 bytes together: group.txt", "they fit the schema"]);
+    project.write("wrong.json", r#"{"rules": 5}"#);
+    project.plugin(&["check", "full.wasm", "--settings", "wrong.json"]).gives(1, &["MEND  settings", "`/rules`"]);
+    let case = |name: &str, settings: &str, expect: &str| {
+        format!(
+            r#"{{"hook": "template-group", "cases": [{{"name": "{name}", "settings": {settings}, "expect": {expect}}}]}}"#
+        )
+    };
+    project.write("tests/schema.json", case("refused", r#"{"rules": 5}"#, r#"{"refused": "/rules"}"#));
+    project.plugin(&["test", "full.wasm"]).gives(0, &["1 passed"]);
+    project.write("tests/schema.json", case("taken", r#"{"rules": 5}"#, "\"use_default\""));
+    project.plugin(&["test", "full.wasm"]).gives(1, &["the server would not take these settings", "1 failed"]);
+    let carrying = guest::with_section(guest::component(), "reprise:asset:group.txt", b"SD");
+    project.write("assets.wasm", carrying);
+    project.write("tests/schema.json", case("asset", "\"#\"", r#"{"group": "SD"}"#));
+    project.plugin(&["test", "assets.wasm"]).gives(0, &["1 passed"]);
 
     project.write("core.wasm", guest::old_core());
     project.write("empty.wasm", "");

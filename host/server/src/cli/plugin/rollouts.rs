@@ -12,7 +12,7 @@ use crate::client::Rest;
 use crate::client::rest::segment;
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Rollouts {
+pub(super) enum Candidates {
     /// Ask a version every question beside the active one, and only compare its answers
     Shadow {
         /// The plugin's name
@@ -94,7 +94,7 @@ pub(super) enum Rollouts {
     },
 }
 
-impl Rollouts {
+impl Candidates {
     /// Asks the server, and gives the answer with whether it was printed already.
     pub(super) async fn ask(&self, api: &Rest, json: bool) -> anyhow::Result<Option<Value>> {
         let answer = match self {

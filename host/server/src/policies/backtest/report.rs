@@ -39,9 +39,19 @@ pub struct Report {
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
     /// It was asked again.
-    Asked { was: Said, was_elapsed_us: u64, now: Said, elapsed_us: u64, comparison: Comparison },
+    Asked(Box<Pair>),
     /// It was not, for this reason.
     NotAsked(String),
+}
+
+/// What was said then and now.
+#[derive(Clone, Debug)]
+pub(super) struct Pair {
+    pub(super) was: Said,
+    pub(super) was_elapsed_us: u64,
+    pub(super) now: Said,
+    pub(super) elapsed_us: u64,
+    pub(super) comparison: Comparison,
 }
 
 /// A report in the making.
@@ -64,10 +74,10 @@ impl Tally {
         report.done += 1;
         match outcome {
             Outcome::NotAsked(why) => report.agreement.not_comparable(why),
-            Outcome::Asked { was, was_elapsed_us, now, elapsed_us, comparison } => {
-                report.then.add(&was, was_elapsed_us);
-                report.now.add(&now, elapsed_us);
-                if let Some(difference) = report.agreement.add(comparison) {
+            Outcome::Asked(pair) => {
+                report.then.add(&pair.was, pair.was_elapsed_us);
+                report.now.add(&pair.now, pair.elapsed_us);
+                if let Some(difference) = report.agreement.add(pair.comparison) {
                     difference.digest_into(decision, &mut self.differences);
                     if report.kept < most_kept {
                         report.kept += 1;

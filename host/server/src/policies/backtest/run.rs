@@ -1,21 +1,21 @@
 //! One backtest: a reader that prepares chunks in order, threads that ask, and a tally that takes the results in order
 //! again. What is between reading and tally is bounded, so that a slow chunk holds the reader and not the memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
 use reprise_lifecycle::decision::Decision;
 use reprise_lifecycle::question::Question;
-use reprise_policy::StateSnapshot;
+use reprise_policy::{Evaluation, StateSnapshot};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::MOST_KEPT;
-use super::report::{Outcome, Report, Tally};
+use super::report::{Outcome, Pair, Report, Tally};
 use crate::clock;
 use crate::policies::compare::{Closeness, Said, compare};
 use crate::policies::rollout::again::{Again, Fuel, Request, Subject};
@@ -62,6 +62,8 @@ pub(super) struct Run {
     pub(super) threads: usize,
     pub(super) slots: Arc<Semaphore>,
     pub(super) stop: CancellationToken,
+    /// Components that were asked already.
+    pub(super) warm: Mutex<BTreeSet<String>>,
 }
 
 /// A decision with everything that asking again takes.
@@ -91,7 +93,7 @@ struct Asked {
 
 impl Run {
     /// Runs, and writes down how it ended.
-    pub(super) async fn to_the_end(self, report: Report) {
+    pub(super) async fn complete(self, report: Report) {
         let (id, store) = (self.id, self.store.clone());
         let (state, reason) = match self.run(report).await {
             Ok(true) => ("done", None),
@@ -273,11 +275,22 @@ impl Run {
             state: &prepared.state,
             fuel: if audit { Fuel::as_recorded(&was) } else { Fuel::Limit },
         };
-        let evaluation = self.again.again(&request);
+        let evaluation = self.again(&request);
         let now = Said::evaluated(&evaluation);
         let comparison = compare(&was, &now, if audit { Closeness::Exact } else { Closeness::Meaning });
         let was_elapsed_us = decision.provenance.map_or(0, |made| made.elapsed_us);
-        Outcome::Asked { was, was_elapsed_us, now, elapsed_us: evaluation.elapsed_us, comparison }
+        Outcome::Asked(Box::new(Pair { was, was_elapsed_us, now, elapsed_us: evaluation.elapsed_us, comparison }))
+    }
+
+    /// The first call of a component may have to compile it: that is one thread's work, and the others wait for it.
+    fn again(&self, request: &Request<'_>) -> Evaluation {
+        let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
+        if warm.contains(&request.subject.digest) {
+            drop(warm);
+            return self.again.again(request);
+        }
+        warm.insert(request.subject.digest.clone());
+        self.again.again(request)
     }
 
     /// Takes the chunks in, in their order. Says whether all of the set was asked.

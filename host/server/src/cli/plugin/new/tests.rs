@@ -27,8 +27,14 @@ fn every_project_has_what_it_is_promised() {
         for command in ["plugin build", "plugin test", "plugin push", "plugin activate", "plugin why"] {
             assert!(readme.contains(command), "{command}");
         }
-        for (path, _) in templates::files(language) {
-            assert!(!read(path).contains("{{"), "{path} has a place that is not filled");
+        for (path, text) in templates::files(language) {
+            // The SDK's source is what it is.
+            let filled = if path.starts_with("vendor/reprise-plugin/src/") {
+                read(path) == text
+            } else {
+                !read(path).contains("{{")
+            };
+            assert!(filled, "{path} has a place that is not filled, or one that is none");
         }
     }
 }
@@ -107,7 +113,8 @@ fn a_new_rust_project_builds_at_once() {
     let build = Build { folder: &folder, output: None, profile: "release", language: None };
     let component = std::fs::read(build.run().unwrap()).unwrap();
     assert!(component.len() < 256 << 10, "{} bytes", component.len());
-    let faces = reprise_policy::faces(&component).unwrap();
+    let mut faces = reprise_policy::faces(&component).unwrap();
+    faces.exports.sort();
     assert_eq!(faces.exports, ["reprise:policy/settings@0.2.0", "reprise:policy/template-group@0.2.0"]);
     assert!(faces.imports.iter().all(|name| name.starts_with("reprise:policy/")), "{:?}", faces.imports);
     let carries = |text: &[u8]| component.windows(text.len()).any(|window| window == text);
