@@ -121,10 +121,13 @@ mod tests {
         }
     }
 
+    /// Plugin, patterns, priority and time of activation.
+    type Row<'a> = (&'a str, &'a str, i64, i64);
+
     #[test]
     fn priority_then_the_more_specific_then_the_newer_is_asked_first() {
         // Bindings by name, in the order in which they are asked.
-        let table: [(&str, &[(&str, &str, i64, i64)]); 5] = [
+        let table: [(&str, &[Row<'_>]); 5] = [
             ("priority wins over everything", &[("a", "* * *", 1, 1), ("b", "d live cam1", 0, 9)]),
             ("more literal characters", &[("a", "* * cam1", 0, 1), ("b", "* * cam*", 0, 9), ("c", "* * *", 0, 99)]),
             ("characters of all three patterns count", &[("a", "push.a * *", 0, 1), ("b", "* live *", 0, 2)]),

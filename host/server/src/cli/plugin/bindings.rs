@@ -67,7 +67,8 @@ pub(super) enum Bindings {
         to: Option<u32>,
     },
     /// List a plugin's bindings in the order in which they are asked, with failures and breakers
-    Bindings {
+    #[command(name = "bindings")]
+    Order {
         /// The plugin's name
         name: String,
         /// The tenant
@@ -108,7 +109,7 @@ impl Bindings {
                 let body = json!({"name": binding, "to": to});
                 api.call(Method::POST, &path(tenant, name, "rollback")?, Some(&body)).await
             }
-            Self::Bindings { name, tenant } => api.call(Method::GET, &path(tenant, name, "bindings")?, None).await,
+            Self::Order { name, tenant } => api.call(Method::GET, &path(tenant, name, "bindings")?, None).await,
         }
     }
 }

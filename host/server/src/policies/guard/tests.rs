@@ -27,6 +27,9 @@ fn failed(kind: FailureKind) -> Verdict {
     Verdict::Failed(Failure { kind, message: String::new() })
 }
 
+/// The second of a call, what the guest does, and what the guard lets happen.
+type Row<'a> = (u64, &'a Verdict, Option<FailureKind>);
+
 /// Calls at these seconds, with what the guest does; gives what the guard let happen.
 fn play(guard: &Arc<Guard>, whom: Whom<'_>, start: Instant, calls: &[(u64, &Verdict)]) -> Vec<Option<FailureKind>> {
     calls
@@ -50,7 +53,7 @@ fn a_version_that_fails_in_a_row_is_left_alone_for_a_while_and_then_tried_once()
     let (refused, unavailable) = (failed(FailureKind::Refused), failed(FailureKind::Unavailable));
     const LET_IN: Option<FailureKind> = None;
     const SHUT: Option<FailureKind> = Some(FailureKind::BreakerOpen);
-    let tables: [(&str, &[(u64, &Verdict, Option<FailureKind>)]); 5] = [
+    let tables: [(&str, &[Row<'_>]); 5] = [
         ("three in a row open it", &[(0, &trap, LET_IN), (0, &trap, LET_IN), (0, &trap, LET_IN), (1, &works, SHUT)]),
         (
             "one that works begins anew",
