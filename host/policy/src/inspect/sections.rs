@@ -128,8 +128,11 @@ mod tests {
     use crate::guests::Core;
     use crate::inspect::{AdmissionLimits, Inspection, inspect};
 
+    /// Name and data.
+    type Section<'a> = (&'a str, &'a [u8]);
+
     /// A good policy with sections behind it.
-    fn with(sections: &[(&str, &[u8])]) -> Vec<u8> {
+    fn with(sections: &[Section<'_>]) -> Vec<u8> {
         let mut component = Core::template_group("(i32.const 0)").component();
         for (name, data) in sections {
             append(&mut component, name, data);
@@ -174,8 +177,8 @@ mod tests {
         let long = format!("reprise:asset:{}", "a".repeat(MAX_ASSET_PATH_BYTES + 1));
         let large = vec![0; MAX_ASSETS_BYTES];
         let names: Vec<String> = (0..=MAX_ASSETS).map(|n| format!("reprise:asset:{n}")).collect();
-        let many: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), b"".as_slice())).collect();
-        let cases: [(&[(&str, &[u8])], &str); 18] = [
+        let many: Vec<Section<'_>> = names.iter().map(|name| (name.as_str(), b"".as_slice())).collect();
+        let cases: [(&[Section<'_>], &str); 18] = [
             (&[("reprise:asset:", b"")], "1 to 128 bytes"),
             (&[(&long, b"")], "1 to 128 bytes"),
             (&[("reprise:asset:/etc/passwd", b"")], "relative"),
