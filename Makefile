@@ -57,6 +57,8 @@ setup:
 	@missing=""; \
 	command -v cc > /dev/null || missing="$$missing build-essential"; \
 	command -v ffmpeg > /dev/null && command -v ffprobe > /dev/null || missing="$$missing ffmpeg"; \
+	command -v node > /dev/null && command -v npm > /dev/null || missing="$$missing nodejs npm"; \
+	command -v clang > /dev/null && command -v wasm-ld > /dev/null || missing="$$missing clang lld"; \
 	python3 -c 'import venv, ensurepip' > /dev/null 2>&1 || missing="$$missing python3-venv"; \
 	if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" = 0 ]; then sudo=""; else sudo="sudo"; fi; \

@@ -14,6 +14,7 @@ mod managing;
 mod recording;
 mod recovery;
 mod recovery_compose;
+mod rollouts;
 mod sdk;
 mod sports;
 mod transcoding;

@@ -8,11 +8,12 @@ use anyhow::Context as _;
 use reprise_policy::PLUGIN_CARGO_ARGS;
 
 /// The packages that are built, by the name tests use.
-const PACKAGES: [(&str, &str); 4] = [
+const PACKAGES: [(&str, &str); 5] = [
     ("template-by-stream", "template_by_stream"),
     ("callback-fields", "callback_fields"),
     ("sports-highlights", "sports_highlights"),
     ("reprise-test-guests", "reprise_test_guests"),
+    ("reprise-test-guest-0-1", "guest_0_1"),
 ];
 
 const TARGET: &str = "wasm32-unknown-unknown";

@@ -1,7 +1,8 @@
 //! From a core module, as compilers make it, to a component.
 
 use wasmparser::{Encoding, Parser, Payload};
-use wit_component::ComponentEncoder;
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
 
 use crate::error::EncodeError;
 
@@ -32,4 +33,25 @@ pub fn encode_component(core_wasm: &[u8]) -> Result<Vec<u8>, EncodeError> {
         .module(core_wasm)
         .and_then(|mut encoder| encoder.encode())
         .map_err(|error| EncodeError::Module(format!("{error:#}")))
+}
+
+/// The same for a module whose compiler knows nothing of interfaces: they are described by WIT texts (each with the
+/// name that errors call it by), each of which may use the packages before it; the world is one of the last.
+///
+/// # Errors
+///
+/// When a text is no WIT, the world is not there, or the module does not have what it asks for.
+pub fn encode_component_for(core_wasm: &[u8], wit: &[(&str, &str)], world: &str) -> Result<Vec<u8>, EncodeError> {
+    let mut resolve = Resolve::default();
+    let mut packages = Vec::new();
+    for (name, text) in wit {
+        let package = resolve.push_str(name, text).map_err(|error| EncodeError::Interface(format!("{error:#}")))?;
+        packages = vec![package];
+    }
+    let world =
+        resolve.select_world(&packages, Some(world)).map_err(|error| EncodeError::Interface(format!("{error:#}")))?;
+    let mut described = core_wasm.to_vec();
+    embed_component_metadata(&mut described, &resolve, world, StringEncoding::UTF8)
+        .map_err(|error| EncodeError::Module(format!("{error:#}")))?;
+    encode_component(&described)
 }

@@ -224,7 +224,47 @@ pub enum EncodeError {
     /// It is one already.
     #[error("this is a component already")]
     AlreadyComponent,
+    /// The WIT files do not say what it exports.
+    #[error("the WIT files cannot be used: {0}")]
+    Interface(String),
     /// It was not built with an SDK that says what it exports, or is malformed.
     #[error("the module cannot be made a component: {0}")]
     Module(String),
+}
+
+/// Why a schema or assets cannot go into a component. For its author, who reads it after a build.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbedError {
+    /// The schema is too long.
+    #[error("settings.schema.json has {size_bytes} bytes; at most {limit_bytes} are allowed")]
+    SchemaTooLarge {
+        /// Its size.
+        size_bytes: usize,
+        /// The limit.
+        limit_bytes: usize,
+    },
+    /// There are too many files.
+    #[error("assets has {files} files; at most {limit} are allowed")]
+    TooManyAssets {
+        /// How many there are.
+        files: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The files are too large.
+    #[error("assets has {size_bytes} bytes; at most {limit_bytes} are allowed")]
+    AssetsTooLarge {
+        /// Their size together.
+        size_bytes: usize,
+        /// The limit.
+        limit_bytes: usize,
+    },
+    /// A file's name cannot be kept.
+    #[error("assets has a file {path:?}; a path has at most {limit_bytes} bytes and no control characters")]
+    AssetPath {
+        /// Its path.
+        path: String,
+        /// The limit.
+        limit_bytes: usize,
+    },
 }

@@ -51,6 +51,15 @@ pub struct Evaluation {
     pub log: Vec<String>,
 }
 
+/// What an instance took before anything was asked of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// Fuel used.
+    pub fuel: u64,
+    /// Linear memory that it had.
+    pub memory_bytes: u64,
+}
+
 /// What a call cost and left behind, whatever came of it.
 struct Spent {
     fuel: u64,
@@ -187,10 +196,11 @@ impl Evaluator {
     /// # Errors
     ///
     /// When it does not start within the limits, or a type differs.
-    pub fn trial(&self, loaded: &Loaded, limits: &CallLimits) -> Result<(), LoadError> {
-        let (outcome, _) = self
+    pub fn trial(&self, loaded: &Loaded, limits: &CallLimits) -> Result<Started, LoadError> {
+        let (outcome, spent) = self
             .call(loaded, limits, Beside::nothing(), |store, instance| Ok(loaded.exports.check_types(store, instance)));
-        outcome.map_err(LoadError::Start)?
+        outcome.map_err(LoadError::Start)??;
+        Ok(Started { fuel: spent.fuel, memory_bytes: spent.memory_bytes })
     }
 
     /// A fresh instance under the limits, for one use.

@@ -17,9 +17,7 @@ use crate::lines::{PACKAGE, SPOKEN};
 use crate::wasi;
 use counts::Counts;
 use sections::Sections;
-pub use sections::{
-    ASSET_SECTION_PREFIX, MAX_ASSET_PATH_BYTES, MAX_ASSETS, MAX_ASSETS_BYTES, MAX_SCHEMA_BYTES, SCHEMA_SECTION,
-};
+pub(crate) use sections::problem_of;
 
 /// The lines of versions whose names match. That a component keeps to one of them is seen when it is loaded.
 const LINES: [&str; 2] = ["0.1.", "0.2."];

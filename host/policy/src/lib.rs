@@ -33,10 +33,12 @@ mod class;
 mod compile;
 mod component;
 mod convert;
+mod embed;
 mod encode;
 mod engine;
 mod error;
 mod evaluate;
+mod faces;
 mod imports;
 mod inspect;
 mod limits;
@@ -56,16 +58,18 @@ pub use class::Class;
 pub use compile::child::compile_child_main;
 pub use compile::{CompileLimits, CompilerCommand, compile};
 pub use component::Loaded;
-pub use encode::{PLUGIN_CARGO_ARGS, encode_component};
+pub use embed::{
+    ASSET_SECTION_PREFIX, MAX_ASSET_PATH_BYTES, MAX_ASSETS, MAX_ASSETS_BYTES, MAX_SCHEMA_BYTES, SCHEMA_SECTION, embed,
+    is_asset_path,
+};
+pub use encode::{PLUGIN_CARGO_ARGS, encode_component, encode_component_for};
 pub use engine::{Engine, EngineOptions};
-pub use error::{CompileError, EncodeError, EngineError, LoadError, OpenError, Refused, SettingsError};
-pub use evaluate::{Evaluation, Evaluator};
+pub use error::{CompileError, EmbedError, EncodeError, EngineError, LoadError, OpenError, Refused, SettingsError};
+pub use evaluate::{Evaluation, Evaluator, Started};
+pub use faces::{Faces, faces};
 pub use imports::state::{
     MAX_STATE_BYTES, MAX_STATE_KEY_BYTES, MAX_STATE_KEYS, MAX_STATE_VALUE_BYTES, MAX_STATE_WRITES,
 };
-pub use inspect::{
-    ASSET_SECTION_PREFIX, AdmissionLimits, Inspection, MAX_ASSET_PATH_BYTES, MAX_ASSETS, MAX_ASSETS_BYTES,
-    MAX_SCHEMA_BYTES, SCHEMA_SECTION, inspect,
-};
+pub use inspect::{AdmissionLimits, Inspection, inspect};
 pub use limits::CallLimits;
 pub use lines::{INTERFACE, OLDER_INTERFACE};

@@ -34,6 +34,8 @@ use crate::perform::Performer;
 use crate::pictures::Pictures;
 use crate::playback::{self, Playback};
 use crate::policies::Policies;
+use crate::policies::backtest::{self, Backtests};
+use crate::policies::follower::Follower;
 use crate::recorder::Recorders;
 use crate::removal::Sweeper;
 use crate::room::Room;
@@ -55,6 +57,8 @@ pub struct App {
     following: Option<Following>,
     worker: Worker<Store>,
     shaper: Shaper,
+    follower: Follower,
+    backtests: Backtests,
     sweeper: Sweeper,
     notices: notices::Sender,
     chronicler: Chronicler,
@@ -105,7 +109,12 @@ impl App {
             derive(&keys.master, "compiled plugins"),
         )?;
         policies.refresh().await?;
+        policies.refresh_rollouts().await?;
         let policies = Arc::new(policies);
+        let threads = backtest::threads(config.policies.backtest_threads);
+        let backtests = Backtests::new(store.clone(), Arc::<Policies>::clone(&policies), threads, stop.clone());
+        backtests.recover().await?;
+        let follower = Follower::new(store.clone(), Arc::clone(&policies), Arc::<Policies>::clone(&policies));
 
         let public_url = public_url(config, http.address());
         let media_base = format!("{public_url}/media");
@@ -152,6 +161,7 @@ impl App {
             files: Arc::clone(&files),
             driver: handle.clone(),
             config: config.storage.clone(),
+            decisions: config.policies.retention(),
             drop_links: Some(compose::drop_links),
         };
         let context = driver::Context {
@@ -160,7 +170,12 @@ impl App {
             urls: MediaUrls::new(&media_base),
             publishers_per_tenant: config.limits.publishers_per_tenant,
             shapes: Arc::<Policies>::clone(&policies),
-            committed: vec![Arc::clone(&to_shape), Arc::clone(&to_deliver), Arc::clone(&to_notify)],
+            committed: vec![
+                Arc::clone(&to_shape),
+                Arc::clone(&to_deliver),
+                Arc::clone(&to_notify),
+                policies.to_follow(),
+            ],
         };
         let driver = Driver::load(context, handle.clone(), inbox, Arc::new(performer)).await?;
 
@@ -188,6 +203,7 @@ impl App {
                 publishers: Arc::clone(&publishers),
                 deliveries: worker.counters(),
                 jobs,
+                policies: Arc::clone(&policies),
             },
             stopping: stop.clone(),
         };
@@ -212,12 +228,14 @@ impl App {
             control,
             files: Arc::clone(&files),
             policies: Arc::clone(&policies),
+            backtests: backtests.clone(),
             admin_token: keys.admin_token,
             public_url: public_url.clone(),
             due: Arc::clone(&to_deliver),
             driver: handle.clone(),
             progress,
             disk: Arc::clone(&disk),
+            tails: rest::Tails::new(stop.clone()),
         };
         let playback = Playback::new(store.clone(), Arc::clone(&files), &public_url, clock::now);
         let router = http::health(Arc::new(health))
@@ -245,6 +263,8 @@ impl App {
             following,
             worker,
             shaper,
+            follower,
+            backtests,
             sweeper,
             notices,
             chronicler,
@@ -276,6 +296,7 @@ impl App {
         let driver = tokio::spawn(self.driver.run(drained.clone()));
         let sweeper = tokio::spawn(self.sweeper.run(self.stop.clone()));
         let shaper = tokio::spawn(self.shaper.run(delivered.clone()));
+        let follower = tokio::spawn(self.follower.run(delivered.clone()));
         let worker = tokio::spawn(self.worker.run(delivered.clone()));
         self.stop.cancelled().await;
         tracing::info!("stopping");
@@ -291,6 +312,8 @@ impl App {
         }
         delivered.cancel();
         wait("shaper", shaper).await;
+        wait("follower", follower).await;
+        self.backtests.ended().await;
         wait("callbacks", worker).await;
         wait("notices", notices).await;
         wait("http", http).await;

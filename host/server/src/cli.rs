@@ -4,6 +4,7 @@
 mod demo;
 mod doctor;
 mod plugin;
+mod query;
 mod serve;
 mod tenant;
 
@@ -20,7 +21,7 @@ const NOT_IN_ORDER: u8 = 3;
 
 /// Records live streams and turns them into video on demand, by rules that each tenant ships as a WebAssembly plugin.
 #[derive(Debug, Parser)]
-#[command(name = "reprise", version, propagate_version = true)]
+#[command(name = "reprise", version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -93,4 +94,14 @@ pub fn main() -> ExitCode {
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_has_arguments_that_go_together() {
+        super::Cli::command().debug_assert();
+    }
 }

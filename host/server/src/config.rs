@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::store::decisions::Retention;
+
 /// The documented defaults.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");
 
@@ -118,6 +120,16 @@ pub struct Policies {
     pub concurrent: usize,
     /// Calls at once for one tenant.
     pub concurrent_per_tenant: usize,
+    /// Calls of one tenant in a second, on the average.
+    pub calls_per_second: u32,
+    /// Calls of one tenant that may come at once after a pause.
+    pub calls_burst: u32,
+    /// Failures in a row after which a version is not asked for a while.
+    pub breaker_failures: u32,
+    /// How long it is not asked then.
+    pub breaker_seconds: u64,
+    /// How long it is not asked at most, when it fails again and again.
+    pub breaker_max_seconds: u64,
     /// How long a call waits for its turn.
     pub wait_ms: u64,
     /// Processor time of one call.
@@ -134,8 +146,21 @@ pub struct Policies {
     pub loaded_mib: u32,
     /// Machine code kept on disk.
     pub code_cache_mib: u32,
+    /// Days that decisions are kept; 0 is for ever.
+    pub decision_days: u32,
+    /// Decisions that are kept of one tenant; 0 is no bound.
+    pub decisions_per_tenant: u32,
+    /// Threads of backtests; 0 derives it from the cores.
+    pub backtest_threads: usize,
     /// What one tenant may have.
     pub quotas: Quotas,
+}
+
+impl Policies {
+    /// How long decisions are kept.
+    pub fn retention(&self) -> Retention {
+        Retention { days: self.decision_days, per_tenant: self.decisions_per_tenant }
+    }
 }
 
 /// What one tenant may have of plugins.

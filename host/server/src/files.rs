@@ -11,6 +11,7 @@
 //! trash/<time>-<video id>-<n>/…       what was removed, until its grace is over
 //! ```
 
+mod assets;
 pub mod components;
 mod editing;
 

@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
 
 use crate::disk::{self, Disk};
 use crate::store::Store;
@@ -135,8 +137,27 @@ impl Bound {
     }
 }
 
+/// Ends the connection of a request at once: what its reader leaves unread keeps no place.
+#[derive(Clone, Debug, Default)]
+pub struct Cut(CancellationToken);
+
+impl Cut {
+    /// Ends it.
+    pub fn cut(&self) {
+        self.0.cancel();
+    }
+}
+
 async fn serve(socket: tokio::net::TcpStream, router: Router, stop: CancellationToken) {
     let _ = socket.set_nodelay(true);
+    let cut = Cut::default();
+    let router = router.map_request({
+        let cut = cut.clone();
+        move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(cut.clone());
+            request
+        }
+    });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
@@ -145,6 +166,7 @@ async fn serve(socket: tokio::net::TcpStream, router: Router, stop: Cancellation
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = cut.0.cancelled() => return,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await

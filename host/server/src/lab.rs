@@ -21,8 +21,8 @@ use std::sync::Arc;
 
 use reprise_lifecycle::question::Question;
 use reprise_policy::{
-    Assets, Call, CallLimits, CompileLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluation, Evaluator, Inspection,
-    Loaded, SettingsError, StateSnapshot, schema,
+    Assets, Call, CallLimits, CompileLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluation,
+    Evaluator, Inspection, Loaded, SettingsError, StateSnapshot, schema,
 };
 
 pub use self::admission::{Admission, Rejected, Step};
@@ -88,7 +88,8 @@ impl Lab {
 
     /// Why a server would not take these settings, if so.
     pub fn refusal(&self, subject: &Subject, settings: &str) -> Option<String> {
-        let checked = self.check_settings(&subject.inspection, &subject.loaded, settings, &subject.limits);
+        let checked =
+            self.check_settings(&subject.inspection, &subject.loaded, settings, &subject.assets, &subject.limits);
         checked.err().map(|error| error.to_string())
     }
 }
@@ -100,12 +101,13 @@ impl Lab {
         inspection: &Inspection,
         loaded: &Loaded,
         settings: &str,
+        assets: &Arc<dyn Assets>,
         limits: &CallLimits,
     ) -> Result<(), SettingsError> {
         if let Some(schema) = &inspection.schema {
             schema::check(schema, settings, &self.compiler, &CompileLimits::settings())?;
         }
-        self.evaluator.check_settings(loaded, settings, limits)
+        self.evaluator.check_settings_beside(loaded, settings, assets, limits)
     }
 }
 

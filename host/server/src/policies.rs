@@ -4,31 +4,54 @@
 mod activate;
 mod admit;
 mod ask;
+mod assets;
+pub mod backtest;
 mod binding;
+mod chain;
+mod change;
 mod code_cache;
+pub mod compare;
 pub mod decide;
+pub mod follower;
+mod guard;
+mod limits;
+mod meters;
 mod push;
+mod ready;
+pub mod rollout;
 pub mod signature;
+mod tenant;
+mod trial;
+mod turn;
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::hash::RandomState;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use futures_util::{StreamExt, TryStreamExt};
 use reprise_lifecycle::question::{Hook, StreamKey};
 use reprise_policy::{
-    AdmissionLimits, CallLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluator, LoadedPolicies, SealKey,
+    AdmissionLimits, CallLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluator, LoadedPolicies,
+    SealKey,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Notify, Semaphore};
 
 pub use self::activate::{ActivateError, Activation};
 pub use self::ask::Asked;
+pub use self::chain::Chained;
+pub use self::change::{SETTINGS_BYTES, ShownLimits};
 pub use self::code_cache::CodeCache;
+use self::guard::{BreakerRule, Guard};
+pub use self::limits::EffectiveLimits;
+use self::meters::Meters;
 pub use self::push::{Push, PushError, Pushed, Signed};
+pub use self::tenant::TenantPolicies;
+pub use self::trial::{Tried, TryError, Wanted};
 use crate::config;
 use crate::driver::Shapes;
 use crate::files::Files;
-use crate::store::bindings::Bound;
 use crate::store::quotas::Quotas;
 use crate::store::{self, Store};
 
@@ -38,6 +61,12 @@ const SCRIPTED_CALLS: u32 = 4;
 
 /// Components that are inspected and compiled at once; each compiler is a process with up to 768 MiB.
 const COMPILERS: usize = 1;
+
+/// Turns to change what decides, shared by all tenants: many more than changes that happen at once.
+const CHANGES: usize = 64;
+
+/// Tenants whose bindings are read at once at the start; the catalogue has about as many readers.
+const REFRESH_AT_ONCE: usize = 4;
 
 /// All tenants' policies.
 pub struct Policies {
@@ -53,13 +82,23 @@ pub struct Policies {
     admission: AdmissionLimits,
     compiler: CompilerCommand,
     compilers: Semaphore,
-    slots: Arc<Semaphore>,
-    per_tenant: usize,
+    /// The configured limits, under those that are set for tenants and plugins.
+    defaults: limits::Defaults,
+    turns: turn::Turns,
+    guard: Arc<Guard>,
     quotas: Quotas,
     wait: Duration,
-    tenant_slots: Mutex<BTreeMap<String, Arc<Semaphore>>>,
-    /// Every tenant's bindings, newest activation first: the store's, kept for the callback hook's quick question.
-    bound: RwLock<BTreeMap<String, Arc<Vec<Bound>>>>,
+    meters: Meters,
+    accepted: ready::Accepted,
+    /// What decides for each tenant that has something that decides. Each value is swapped whole.
+    snapshots: RwLock<HashMap<String, Arc<TenantPolicies>>>,
+    /// What decides for all others.
+    nothing: Arc<TenantPolicies>,
+    changes: [Mutex<()>; CHANGES],
+    changes_by: RandomState,
+    canaries: rollout::Canaries,
+    /// Rung when decisions were recorded.
+    follow: Arc<Notify>,
 }
 
 impl std::fmt::Debug for Policies {
@@ -80,15 +119,21 @@ impl Policies {
         seal: [u8; 32],
     ) -> Result<Self, EngineError> {
         let calls = u32::try_from(config.concurrent).unwrap_or(u32::MAX);
+        let aside = follower::AT_ONCE.saturating_add(backtest::threads(config.backtest_threads));
+        let aside = u32::try_from(aside).unwrap_or(u32::MAX);
         let engine = Engine::new(EngineOptions {
-            max_concurrent_calls: calls.saturating_add(COMPILERS as u32),
-            scripted_concurrent_calls: SCRIPTED_CALLS,
+            max_concurrent_calls: calls
+                .saturating_add(COMPILERS as u32)
+                .saturating_add(turn::READYING_TURNS as u32)
+                .saturating_add(aside),
+            scripted_concurrent_calls: SCRIPTED_CALLS.saturating_add(aside),
         })?;
-        let limits = CallLimits {
-            fuel: config.fuel,
-            cpu: Duration::from_millis(config.deadline_ms),
-            wall: Duration::from_millis(config.wall_ms),
-            ..CallLimits::default()
+        let defaults = limits::Defaults::new(config);
+        let wait = Duration::from_millis(config.wait_ms);
+        let rule = BreakerRule {
+            failures: config.breaker_failures.max(1),
+            pause: Duration::from_secs(config.breaker_seconds),
+            longest: Duration::from_secs(config.breaker_max_seconds.max(config.breaker_seconds)),
         };
         let cache = files.plugins().open_dir("cache");
         let code = cache
@@ -98,19 +143,26 @@ impl Policies {
             store,
             files,
             evaluator: Evaluator::new(engine.clone()),
-            limits,
+            limits: defaults.standard.clone(),
             engine,
             loaded: LoadedPolicies::new(config.loaded, mib(config.loaded_mib)),
             code,
             admission: if config.scripted { AdmissionLimits::default() } else { AdmissionLimits::standard() },
             compiler: CompilerCommand { program: PathBuf::from("/proc/self/exe"), args: vec!["compile-policy".into()] },
             compilers: Semaphore::new(COMPILERS),
-            slots: Arc::new(Semaphore::new(config.concurrent)),
-            per_tenant: config.concurrent_per_tenant.max(1),
+            turns: turn::Turns::new(config.concurrent),
+            guard: Arc::new(Guard::new(rule, wait)),
+            defaults,
             quotas: config.quotas.clone().into(),
-            wait: Duration::from_millis(config.wait_ms),
-            tenant_slots: Mutex::default(),
-            bound: RwLock::default(),
+            wait,
+            meters: Meters::default(),
+            accepted: ready::Accepted::default(),
+            snapshots: RwLock::default(),
+            nothing: Arc::default(),
+            changes: std::array::from_fn(|_| Mutex::default()),
+            changes_by: RandomState::new(),
+            canaries: rollout::Canaries::default(),
+            follow: Arc::default(),
         })
     }
 
@@ -121,33 +173,31 @@ impl Policies {
         self
     }
 
-    /// Reads all tenants' bindings from the store.
+    /// What is rung when decisions were recorded, for whoever follows them.
+    pub fn to_follow(&self) -> Arc<Notify> {
+        Arc::clone(&self.follow)
+    }
+
+    /// Reads all tenants' bindings and limits from the store.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn refresh(&self) -> store::Result<()> {
-        for tenant in self.store.tenants().await? {
-            self.refresh_tenant(&tenant.name).await?;
-        }
-        Ok(())
+        let tenants = futures_util::stream::iter(self.store.tenants_with_policies().await?);
+        let read = |tenant: String| async move {
+            let _turn = self.changing(&tenant).await;
+            self.refresh_tenant(&tenant).await
+        };
+        tenants.map(read).buffer_unordered(REFRESH_AT_ONCE).try_collect().await
     }
 
-    async fn refresh_tenant(&self, tenant: &str) -> store::Result<()> {
-        let bound = Arc::new(self.store.bindings(tenant).await?);
-        self.bound.write().unwrap_or_else(PoisonError::into_inner).insert(tenant.to_owned(), bound);
-        Ok(())
+    fn snapshots(&self) -> RwLockReadGuard<'_, HashMap<String, Arc<TenantPolicies>>> {
+        // Held for one look-up or one insertion, neither of which leaves anything half done.
+        self.snapshots.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is bound for a stream at a hook, if anything.
-    pub fn bound(&self, tenant: &str, hook: Hook, stream: Option<&StreamKey>) -> Option<Bound> {
-        let bound = self.bound.read().unwrap_or_else(PoisonError::into_inner).get(tenant).map(Arc::clone)?;
-        bound.iter().find(|bound| binding::covers(bound, hook, stream)).cloned()
-    }
-
-    fn tenant_slots(&self, tenant: &str) -> Arc<Semaphore> {
-        let mut slots = self.tenant_slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = || Arc::new(Semaphore::new(self.per_tenant));
-        Arc::clone(slots.entry(tenant.to_owned()).or_insert_with(fresh))
+    fn snapshots_mut(&self) -> RwLockWriteGuard<'_, HashMap<String, Arc<TenantPolicies>>> {
+        self.snapshots.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

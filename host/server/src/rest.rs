@@ -13,8 +13,10 @@
 //! no SQL, no media and nothing of the vendor's names.
 
 mod auth;
+mod backtests;
 mod bindings;
 mod broadcasts;
+mod changes;
 mod components;
 mod decisions;
 mod deliveries;
@@ -25,15 +27,21 @@ mod extract;
 mod form;
 mod gaps;
 mod images;
+mod limits;
 mod names;
 mod plugins;
 mod record_configs;
+mod rollouts;
+mod settings;
 mod signing;
+mod state;
 mod streams;
 mod tasks;
 mod tenants;
+mod trials;
 mod versions;
 mod videos;
+mod why;
 
 use std::sync::Arc;
 
@@ -50,6 +58,7 @@ use crate::files::Files;
 use crate::ingest::control::Control;
 use crate::jobs::progress::Progress;
 use crate::policies::Policies;
+use crate::policies::backtest::Backtests;
 use crate::store::Store;
 use crate::watermark::Watermarks;
 
@@ -71,6 +80,8 @@ pub struct State {
     pub files: Arc<Files>,
     /// Accepts and binds plugins.
     pub policies: Arc<Policies>,
+    /// Puts recorded questions again.
+    pub backtests: Backtests,
     /// The token that may do everything.
     pub admin_token: SecretString,
     /// What URLs begin with, before `/media`.
@@ -83,6 +94,8 @@ pub struct State {
     pub progress: Progress,
     /// Says whether there is room for what is uploaded.
     pub disk: Arc<Disk>,
+    /// Who listens to decisions.
+    pub tails: Tails,
 }
 
 impl std::fmt::Debug for State {
@@ -98,12 +111,14 @@ struct Shared {
     control: Control,
     files: Arc<Files>,
     policies: Arc<Policies>,
+    backtests: Backtests,
     admin_token: SecretString,
     urls: MediaUrls,
     due: Arc<Notify>,
     driver: driver::Handle,
     progress: Progress,
     disk: Arc<Disk>,
+    tails: Tails,
     uploads: Semaphore,
 }
 
@@ -116,11 +131,13 @@ pub fn router(state: State) -> Router {
         control: state.control,
         files: state.files,
         policies: state.policies,
+        backtests: state.backtests,
         admin_token: state.admin_token,
         due: state.due,
         driver: state.driver,
         progress: state.progress,
         disk: state.disk,
+        tails: state.tails,
         uploads: Semaphore::new(UPLOADS),
     });
     let (routes, _) = document::routes().split_for_parts();
@@ -132,6 +149,7 @@ pub fn router(state: State) -> Router {
         .with_state(shared)
 }
 
+pub use self::decisions::tail::Tails;
 pub use self::document::document;
 
 #[cfg(test)]

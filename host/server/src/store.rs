@@ -5,6 +5,7 @@
 //! `synchronous=FULL`, because with NORMAL acknowledged commits vanish at a power cut.
 
 pub mod analyses;
+pub mod backtests;
 pub mod bindings;
 pub mod changes;
 pub mod components;
@@ -13,6 +14,7 @@ pub mod deliveries;
 pub mod editing;
 pub mod images;
 pub mod journal;
+pub mod limits;
 pub mod live_bans;
 pub mod live_notices;
 pub mod live_notify;
@@ -23,14 +25,18 @@ pub mod picture_templates;
 pub mod playback;
 pub mod plugins;
 mod projection;
+mod questions;
 mod queue;
 pub mod quotas;
 pub mod record_configs;
 pub mod record_settings;
+pub mod rollouts;
 pub mod seal;
 pub mod search;
 pub mod sessions;
+pub mod settings;
 pub mod signing;
+pub mod state;
 mod sweep;
 pub mod template_groups;
 pub mod tenants;
@@ -99,6 +105,8 @@ pub struct Store {
     searcher: SqlitePool,
     writer: SqlitePool,
     seal: Seal,
+    /// Rung after commits with decisions in them.
+    decided: tokio::sync::watch::Sender<()>,
 }
 
 impl std::fmt::Debug for Store {
@@ -131,7 +139,7 @@ impl Store {
         let searcher = SqlitePoolOptions::new().max_connections(SEARCHERS).connect_with(options).await?;
         check_version(&writer).await?;
         sqlx::migrate!("./migrations").run(&writer).await?;
-        Ok(Self { reader, searcher, writer, seal })
+        Ok(Self { reader, searcher, writer, seal, decided: tokio::sync::watch::Sender::default() })
     }
 
     /// Writes the log back and closes every connection.

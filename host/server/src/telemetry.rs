@@ -15,6 +15,7 @@ use crate::delivery::worker::Counters;
 use crate::disk::Disk;
 use crate::ingest::Publishers;
 use crate::jobs::Jobs;
+use crate::policies::Policies;
 use crate::store::Store;
 
 /// Starts logging.
@@ -41,6 +42,8 @@ pub struct Metrics {
     pub deliveries: Arc<Counters>,
     /// The jobs.
     pub jobs: Arc<Jobs>,
+    /// The policies.
+    pub policies: Arc<Policies>,
 }
 
 impl Metrics {
@@ -100,6 +103,7 @@ impl Metrics {
             let labelled = registry.sub_registry_with_labels(labels.into_iter());
             labelled.register("callback_attempts", "Attempts of callbacks by outcome", ConstCounter::new(count));
         }
+        self.policies.register(&mut registry);
         let mut text = String::new();
         encode(&mut text, &registry)?;
         Ok(text)

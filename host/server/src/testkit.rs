@@ -37,6 +37,7 @@ use crate::store::decisions::LoggedDecision;
 use crate::store::deliveries::OutboxEvent;
 use crate::store::journal::Append;
 use crate::store::message_callbacks::MessageCallback;
+use crate::store::plugins::PluginVersion;
 use crate::store::seal::Seal;
 use crate::store::tenants::{NewTenant, TenantKeys};
 
@@ -364,6 +365,21 @@ fn template(format: &str) -> Template {
     }
 }
 
+/// The first version of a plugin with these hooks, as it is uploaded; there is no component of it.
+pub(crate) fn plugin_version(plugin: &str, hooks: &str) -> PluginVersion {
+    PluginVersion {
+        plugin: plugin.to_owned(),
+        version: 1,
+        digest: "d".repeat(64),
+        bytes: 1,
+        interface: "reprise:policy@0.1.0".to_owned(),
+        hooks: hooks.to_owned(),
+        settings: "{}".to_owned(),
+        revision: 1,
+        ..PluginVersion::default()
+    }
+}
+
 /// 320x240 at 25 fps, High: a codec header made by ffmpeg.
 const AVC: &str = "0164000dffe100196764000dacd94141fb011000000300100000030320f142996001000668ebe3cb22c0fdf8f800";
 
@@ -420,6 +436,8 @@ pub(crate) async fn ask(
     let request = request.body(body.into()).unwrap();
     let response = router.clone().oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
-    let body = body.collect().await.unwrap().to_bytes().to_vec();
+    // A stream of events does not end; what it says is read over a socket.
+    let is_endless = parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+    let body = if is_endless { Vec::new() } else { body.collect().await.unwrap().to_bytes().to_vec() };
     Answered { status: parts.status, headers: parts.headers, body }
 }

@@ -5,28 +5,13 @@ use std::ops::Range;
 
 use wasmparser::CustomSectionReader;
 
+use crate::embed::{
+    ASSET_SECTION_PREFIX, MAX_ASSET_PATH_BYTES, MAX_ASSETS, MAX_ASSETS_BYTES, MAX_SCHEMA_BYTES, SCHEMA_SECTION,
+};
 use crate::error::Refused;
-
-/// The section with the JSON Schema of the settings.
-pub const SCHEMA_SECTION: &str = "reprise:settings-schema";
-
-/// What the name of a section with an asset begins with; the rest is the asset's path.
-pub const ASSET_SECTION_PREFIX: &str = "reprise:asset:";
 
 /// Names that are ours. One that we do not know is a mistake or of a later server, and not to be passed over.
 const OURS: &str = "reprise:";
-
-/// Bytes of a schema: it is read for every change of settings.
-pub const MAX_SCHEMA_BYTES: usize = 64 << 10;
-
-/// Assets of one component: each is a file that the server unpacks.
-pub const MAX_ASSETS: usize = 64;
-
-/// Bytes of all assets of one component together. They do not count as code, so they need a limit of their own.
-pub const MAX_ASSETS_BYTES: usize = 1 << 20;
-
-/// Bytes of an asset's path.
-pub const MAX_ASSET_PATH_BYTES: usize = 128;
 
 /// What was found so far.
 #[derive(Debug, Default)]
@@ -105,7 +90,7 @@ fn whole(contents: usize) -> usize {
 }
 
 /// What is wrong with an asset's path, if anything: the server makes a file of that name, on whatever file system.
-fn problem_of(path: &str) -> Option<&'static str> {
+pub(crate) fn problem_of(path: &str) -> Option<&'static str> {
     if path.is_empty() || path.len() > MAX_ASSET_PATH_BYTES {
         return Some("a path has 1 to 128 bytes");
     }

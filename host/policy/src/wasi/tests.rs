@@ -37,7 +37,7 @@ fn start(component: &[u8]) -> Result<(), LoadError> {
     let engine = engine();
     // Unoptimised, the host's share of a call takes longer than its fuel says.
     let limits = CallLimits { cpu: Duration::from_secs(10), wall: Duration::from_secs(20), ..CallLimits::standard() };
-    Evaluator::new(engine.clone()).trial(&try_load(&engine, component)?, &limits)
+    Evaluator::new(engine.clone()).trial(&try_load(&engine, component)?, &limits).map(drop)
 }
 
 /// A condition that must hold, in the guest.

@@ -1,8 +1,16 @@
 //! `reprise plugin`: one file for each subject, all commands on one level.
 
 mod author;
+mod backtests;
 mod bindings;
+mod build;
+mod decisions;
+mod differing;
 mod lab;
+mod limits;
+mod new;
+mod rollouts;
+mod settings;
 mod signing;
 mod versions;
 
@@ -11,7 +19,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-pub(super) use self::author::build;
+pub(super) use self::build::build;
 use super::Server;
 use super::tenant::print_plain;
 
@@ -38,6 +46,16 @@ enum Command {
     Signing(signing::Signing),
     #[command(flatten)]
     Bindings(bindings::Bindings),
+    #[command(flatten)]
+    Rollouts(rollouts::Rollouts),
+    #[command(flatten)]
+    Backtests(backtests::Backtests),
+    #[command(flatten)]
+    Settings(settings::Settings),
+    #[command(flatten)]
+    Limits(limits::Limits),
+    #[command(flatten)]
+    Log(decisions::Log),
 }
 
 impl Plugin {
@@ -57,11 +75,22 @@ impl Plugin {
         }
         super::runtime()?.block_on(async {
             let api = self.server.client()?;
+            if let Command::Log(log) = &self.command {
+                log.run(&api, self.json).await?;
+                return Ok(ExitCode::SUCCESS);
+            }
             let answer = match &self.command {
-                Command::Author(_) | Command::Lab(_) => Value::Null,
+                Command::Author(_) | Command::Lab(_) | Command::Log(_) => Value::Null,
                 Command::Versions(versions) => versions.ask(&api).await?,
                 Command::Signing(signing) => signing.ask(&api).await?,
                 Command::Bindings(bindings) => bindings.ask(&api).await?,
+                Command::Rollouts(rollouts) => match rollouts.ask(&api, self.json).await? {
+                    Some(answer) => answer,
+                    None => return Ok(ExitCode::SUCCESS),
+                },
+                Command::Backtests(backtests) => return backtests.run(&api, self.json).await,
+                Command::Settings(settings) => settings.ask(&api).await?,
+                Command::Limits(limits) => limits.ask(&api).await?,
             };
             self.print(&answer);
             Ok(ExitCode::SUCCESS)

@@ -1,5 +1,7 @@
 //! The native REST API, for commands that talk to a running server.
 
+mod follow;
+
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header, request};
@@ -16,6 +18,8 @@ use super::components::{self, Push};
 
 /// RFC 3986: letters, digits and these four stay.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+pub use self::follow::Event;
 
 /// Longest answer that is read.
 const ANSWER_BYTES: usize = 16 << 20;
@@ -43,7 +47,14 @@ impl Rest {
     /// # Errors
     /// When nobody answers, and with the server's own words when the answer is not 2xx.
     pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
-        let text = body.map(Value::to_string).unwrap_or_default();
+        self.call_with(method, path, body.map(Value::to_string).unwrap_or_default()).await
+    }
+
+    /// Calls the API with a JSON text that is sent as it is.
+    ///
+    /// # Errors
+    /// As [`Rest::call`].
+    pub async fn call_with(&self, method: Method, path: &str, text: String) -> anyhow::Result<Value> {
         let request = self
             .request(method, path)
             .header(header::CONTENT_TYPE, "application/json")

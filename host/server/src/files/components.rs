@@ -168,7 +168,11 @@ impl Files {
 pub(super) fn sweep_uploads(plugins: &Dir) -> io::Result<()> {
     let uploads = plugins.open_dir(UPLOADS)?;
     for entry in uploads.entries()? {
-        uploads.remove_file(entry?.file_name())?;
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => uploads.remove_dir_all(entry.file_name())?,
+            false => uploads.remove_file(entry.file_name())?,
+        }
     }
     Ok(())
 }

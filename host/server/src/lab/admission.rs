@@ -58,29 +58,29 @@ impl Lab {
         let hooks: Vec<&str> = inspection.hooks.iter().map(|hook| hook.name()).collect();
         let checks = if inspection.checks_settings { ", and checks settings" } else { "" };
         found("hooks", format!("{}{checks}", hooks.join(", ")));
-        let imports = [
-            (inspection.logs, "log"),
-            (inspection.uses_state, "state"),
-            (inspection.uses_assets, "assets"),
-            (inspection.uses_wasi, "WASI, which is empty here"),
-        ];
-        let imports: Vec<&str> = imports.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
-        found("imports", if imports.is_empty() { "nothing".to_owned() } else { imports.join(", ") });
 
         let limits = CompileLimits::of(inspection.class);
         let started = Instant::now();
         let artefact = compile(component, &inspection, &self.compiler, &limits).map_err(not_compiled)?;
         found("compile", format!("in {} ms of {} ms", started.elapsed().as_millis(), limits.wall.as_millis()));
         let loaded = self.engine.load(&artefact).map_err(|error| not_loaded("load", error))?;
-        found("load", "all imports are there, all functions are exported".to_owned());
+        let imports = [
+            (inspection.logs, "log"),
+            (loaded.uses_state(), "state"),
+            (loaded.uses_assets(), "assets"),
+            (inspection.uses_wasi, "WASI, which is empty here"),
+        ];
+        let imports: Vec<&str> = imports.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
+        found("imports", if imports.is_empty() { "nothing".to_owned() } else { imports.join(", ") });
 
-        let limits = CallLimits::of(inspection.class);
-        let started = Instant::now();
-        self.evaluator.trial(&loaded, &limits).map_err(|error| not_loaded("trial", error))?;
-        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        found("trial", format!("starts in {}, and its functions have the types of the hooks", text::micros(micros)));
+        let (limits, assets) = (CallLimits::of(inspection.class), assets(&inspection, component));
+        let began = Instant::now();
+        let started = self.evaluator.trial(&loaded, &limits).map_err(|error| not_loaded("trial", error))?;
+        let (fuel, memory) = (text::count(started.fuel), text::bytes(started.memory_bytes));
+        let time = text::micros(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+        found("trial", format!("starts with {fuel} fuel in {time}, with {memory}; its hooks have the right types"));
         if let Some(settings) = settings {
-            self.check_settings(&inspection, &loaded, settings, &limits).map_err(not_accepted)?;
+            self.check_settings(&inspection, &loaded, settings, &assets, &limits).map_err(not_accepted)?;
             let who = match (inspection.schema.is_some(), inspection.checks_settings) {
                 (true, true) => "they fit the schema, and the policy accepts them",
                 (true, false) => "they fit the schema",
@@ -89,7 +89,6 @@ impl Lab {
             };
             found("settings", who.to_owned());
         }
-        let assets = assets(&inspection, component);
         Ok(Subject { loaded, inspection, limits, assets })
     }
 }

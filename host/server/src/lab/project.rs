@@ -12,6 +12,9 @@ const NOT_SOURCES: [&str; 7] = ["target", "node_modules", "dist", "build", "test
 /// Entries of one walk through a project. Larger ones are no plugin but somebody's home folder.
 const MAX_ENTRIES: usize = 20_000;
 
+/// Where `reprise plugin build` leaves the component in a project's folder.
+const COMPONENT: &str = "build/policy.wasm";
+
 /// Where tables are, if nothing else is said.
 const TABLES: &str = "tests/*.json";
 
@@ -23,37 +26,16 @@ pub fn component_of(path: &Path) -> anyhow::Result<PathBuf> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
-    let mut found = Vec::new();
-    // Where `reprise plugin build` leaves its result, for each language; a workspace's is above its members.
-    for root in path.canonicalize()?.ancestors().take(4) {
-        let holders = [root.join("target/plugin"), root.join("target/wasm32-unknown-unknown"), root.join("dist")];
-        for folder in holders.iter().filter(|folder| folder.is_dir()) {
-            let is_component = |file: &PathBuf| file.to_string_lossy().ends_with(".component.wasm");
-            found.extend(walk(folder)?.into_iter().filter(is_component));
-        }
-        if !found.is_empty() {
-            break;
-        }
+    let built = path.join(COMPONENT);
+    if !built.is_file() {
+        let folder = path.display();
+        bail!(
+            "{folder} is a folder in which no component was built: run `reprise plugin build {folder}` first, which \
+             leaves it in {}",
+            built.display()
+        );
     }
-    let own = package_name(path).map(|name| format!("{}.component.wasm", name.replace('-', "_")));
-    if let Some(own) = own {
-        found.retain(|file| file.file_name().is_some_and(|name| name.to_string_lossy().replace('-', "_") == own));
-    }
-    let newest = found.into_iter().max_by_key(|file| modified(file));
-    newest.with_context(|| {
-        format!(
-            "{} is a folder in which no component was built; run `reprise plugin build {}` first, which prints where \
-             the component lies, or name that with --component",
-            path.display(),
-            path.display()
-        )
-    })
-}
-
-/// The name in a Rust project's manifest.
-fn package_name(folder: &Path) -> Option<String> {
-    let manifest: toml::Table = std::fs::read_to_string(folder.join("Cargo.toml")).ok()?.parse().ok()?;
-    Some(manifest.get("package")?.get("name")?.as_str()?.to_owned())
+    Ok(built)
 }
 
 /// A source that is newer than the component, if there is one.
@@ -229,17 +211,15 @@ mod tests {
 
     #[test]
     fn the_built_component_of_a_folder_is_found_and_its_age_is_known() {
-        let built = "target/wasm32-unknown-unknown/release/my_plugin.component.wasm";
-        let folder = project(&["src/lib.rs", "tests/a.json", built]);
-        std::fs::write(folder.path().join("Cargo.toml"), "[package]\nname = \"my-plugin\"\n").unwrap();
+        let folder = project(&["src/lib.rs", "tests/a.json", COMPONENT]);
         let component = component_of(folder.path()).unwrap();
-        assert_eq!(component, folder.path().canonicalize().unwrap().join(built));
+        assert_eq!(component, folder.path().join(COMPONENT));
+        assert_eq!(component_of(&component).unwrap(), component);
         let age = |file: &str, seconds: u64| {
             let file = std::fs::File::options().append(true).open(folder.path().join(file)).unwrap();
             file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
         };
-        age(built, 100);
-        age("Cargo.toml", 50);
+        age(COMPONENT, 100);
         age("src/lib.rs", 100);
         assert_eq!(newer_source(folder.path(), &component), None);
         age("src/lib.rs", 101);
@@ -247,6 +227,6 @@ mod tests {
 
         let empty = project(&["src/lib.rs"]);
         let error = component_of(empty.path()).unwrap_err().to_string();
-        assert!(error.contains("run `reprise plugin build"), "{error}");
+        assert!(error.contains("run `reprise plugin build") && error.contains(COMPONENT), "{error}");
     }
 }

@@ -1,43 +1,89 @@
 //! Bindings: a version is made ready before streams use it, and calls under way finish on the one before.
+//!
+//! What takes long (loading, compiling, starting it once, showing it its settings) happens first and holds nothing up.
+//! Then, one at a time for each tenant: the transaction, what is then in the catalogue, and the swap. So the last swap is
+//! that of the last transaction, and no call ever waits for either.
 
 use std::sync::Arc;
 
 use super::Policies;
 use crate::clock;
 use crate::store;
-use crate::store::bindings::Binding;
+use crate::store::bindings::{Binding, Bound};
+use crate::store::plugins::PluginVersion;
 
 /// Longest pattern of a binding.
 const PATTERN_BYTES: usize = 255;
 
-/// What a version is bound to.
+/// Longest name of a binding.
+const NAME_BYTES: usize = 64;
+
+/// The name of a binding when none is given.
+pub(super) const DEFAULT_BINDING: &str = "default";
+
+/// Priorities are small numbers that people choose.
+const MAX_PRIORITY: i64 = 1_000_000;
+
+/// How often what was made ready may turn out to be no longer what is meant, because somebody else was faster.
+const ATTEMPTS: usize = 3;
+
+/// What a version is bound to. Of a binding that is there already, what is absent stays as it is.
 #[derive(Clone, Debug, Default)]
 pub struct Activation {
+    /// The binding's name; `default` when absent.
+    pub name: Option<String>,
     /// Which version; the newest when absent.
     pub version: Option<i64>,
-    /// Application, or `*`; all when absent.
+    /// Which settings; those it has, or those that came with the version where these are newer.
+    pub settings_revision: Option<i64>,
+    /// Ingest domain pattern; all of a new binding when absent.
+    pub domain: Option<String>,
+    /// Application pattern; all of a new binding when absent.
     pub app: Option<String>,
-    /// Stream name pattern; all when absent.
+    /// Stream name pattern; all of a new binding when absent.
     pub stream: Option<String>,
-    /// `fallback` or `reject`; `fallback` when absent.
+    /// The larger is asked first; 0 of a new binding when absent.
+    pub priority: Option<i64>,
+    /// `fallback` or `reject`; `fallback` of a new binding when absent.
     pub failure_policy: Option<String>,
 }
 
-/// Why a version was not bound.
+/// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ActivateError {
     /// There is no such plugin or version.
     #[error("there is no such plugin or version")]
     NotFound,
+    /// There is no such thing of a plugin that is there.
+    #[error("there is no such {0}")]
+    No(&'static str),
     /// A pattern or a word is not what it may be.
     #[error("{0}")]
     Invalid(&'static str),
+    /// It does not go with what is there.
+    #[error("{0}")]
+    Conflict(&'static str),
     /// It could not be made ready to be asked.
     #[error("the version cannot be made ready: {0}")]
     NotReady(String),
+    /// It does not accept its settings.
+    #[error("version {version} does not accept the settings: {why}")]
+    Settings {
+        /// Which version.
+        version: i64,
+        /// Why not.
+        why: String,
+    },
     /// The catalogue failed.
     #[error(transparent)]
     Store(#[from] store::Error),
+}
+
+/// A binding as it is to be, with what must be ready for it.
+struct Plan {
+    binding: Binding,
+    version: PluginVersion,
+    settings: String,
 }
 
 impl Policies {
@@ -52,52 +98,189 @@ impl Policies {
         activation: Activation,
         actor: &str,
     ) -> Result<Binding, ActivateError> {
-        let version = self.store.plugin_version(tenant, plugin, activation.version).await?;
-        let version = version.ok_or(ActivateError::NotFound)?;
-        let failure_policy = activation.failure_policy.unwrap_or_else(|| "fallback".to_owned());
-        if !matches!(failure_policy.as_str(), "fallback" | "reject") {
-            return Err(ActivateError::Invalid("the failure policy is `fallback` or `reject`"));
+        check(&activation)?;
+        let name = activation.name.clone().unwrap_or_else(|| DEFAULT_BINDING.to_owned());
+        for _ in 0..ATTEMPTS {
+            let plan = self.plan(tenant, plugin, &name, &activation, actor).await?;
+            self.make_ready(&plan.version, &plan.settings).await?;
+            let turn = self.changing(tenant).await;
+            // What was made ready must still be what is meant: another activation may have come between.
+            let again = self.plan(tenant, plugin, &name, &activation, actor).await?;
+            if is_same(&plan.binding, &again.binding) {
+                self.store.bind_plugin(tenant, &again.binding).await?;
+                self.swap(tenant, plugin).await?;
+                drop(turn);
+                announce(tenant, &again.binding, &again.version.digest);
+                return Ok(again.binding);
+            }
         }
-        let pattern = |given: Option<String>| given.unwrap_or_else(|| "*".to_owned());
-        let (app, stream) = (pattern(activation.app), pattern(activation.stream));
-        if app.len() > PATTERN_BYTES || stream.len() > PATTERN_BYTES {
-            return Err(ActivateError::Invalid("a pattern has at most 255 bytes"));
-        }
-        let (policies, digest) = (Arc::clone(self), version.digest.clone());
-        let ready = tokio::task::spawn_blocking(move || policies.ready(&digest).map(drop)).await;
-        ready.unwrap_or_else(|_| Err("the server is stopping".to_owned())).map_err(ActivateError::NotReady)?;
-        let binding = Binding {
-            plugin: plugin.to_owned(),
-            name: "default".to_owned(),
-            version: version.version,
-            settings_revision: version.revision,
-            domain: "*".to_owned(),
-            app,
-            stream,
-            priority: 0,
-            failure_policy,
-            activated_at: clock::now().0,
-            activated_by: actor.to_owned(),
-        };
-        self.store.bind_plugin(tenant, &binding).await?;
-        self.refresh_tenant(tenant).await?;
-        tracing::info!(
-            tenant.id = tenant,
-            plugin,
-            version = binding.version,
-            digest = version.digest,
-            "a plugin version is active"
-        );
-        Ok(binding)
+        Err(ActivateError::Conflict("others change this binding at the same time; try again"))
     }
 
-    /// Takes a plugin's binding away. Says whether there was one.
+    /// Takes a binding of a plugin away, or all of them. Says how many there were.
     ///
     /// # Errors
     /// When the catalogue failed.
-    pub async fn deactivate(&self, tenant: &str, plugin: &str) -> store::Result<bool> {
-        let was = self.store.unbind_plugin(tenant, plugin).await?;
-        self.refresh_tenant(tenant).await?;
-        Ok(was)
+    pub async fn deactivate(&self, tenant: &str, plugin: &str, name: Option<&str>, actor: &str) -> store::Result<u64> {
+        let _turn = self.changing(tenant).await;
+        let gone = self.store.unbind_plugin(tenant, plugin, name, actor, clock::now().0).await?;
+        self.swap(tenant, plugin).await?;
+        Ok(gone)
     }
+
+    /// Puts a binding back to what it was before, or to when it last had version `to`.
+    ///
+    /// # Errors
+    /// Why not; the binding stands as it is then.
+    pub async fn roll_back(
+        self: &Arc<Self>,
+        tenant: &str,
+        plugin: &str,
+        name: Option<&str>,
+        to: Option<i64>,
+        actor: &str,
+    ) -> Result<Binding, ActivateError> {
+        let name = name.unwrap_or(DEFAULT_BINDING);
+        for _ in 0..ATTEMPTS {
+            let plan = self.plan_back(tenant, plugin, name, to, actor).await?;
+            self.make_ready(&plan.version, &plan.settings).await?;
+            let turn = self.changing(tenant).await;
+            let again = self.plan_back(tenant, plugin, name, to, actor).await?;
+            if is_same(&plan.binding, &again.binding) {
+                self.store.bind_plugin_by(tenant, &again.binding, "roll-back").await?;
+                self.swap(tenant, plugin).await?;
+                drop(turn);
+                announce(tenant, &again.binding, &again.version.digest);
+                return Ok(again.binding);
+            }
+        }
+        Err(ActivateError::Conflict("others change this binding at the same time; try again"))
+    }
+
+    async fn plan(
+        &self,
+        tenant: &str,
+        plugin: &str,
+        name: &str,
+        activation: &Activation,
+        actor: &str,
+    ) -> Result<Plan, ActivateError> {
+        let version = self.store.plugin_version(tenant, plugin, activation.version).await?;
+        let version = version.ok_or(ActivateError::NotFound)?;
+        let was = self.binding(tenant, plugin, name).await?.map(|bound| bound.binding);
+        let given = |given: &Option<String>, was: Option<&String>, new: &str| {
+            given.clone().or_else(|| was.cloned()).unwrap_or_else(|| new.to_owned())
+        };
+        let was = was.as_ref();
+        let kept = was.map_or(version.revision, |was| was.settings_revision.max(version.revision));
+        let binding = Binding {
+            plugin: plugin.to_owned(),
+            name: name.to_owned(),
+            version: version.version,
+            settings_revision: activation.settings_revision.unwrap_or(kept),
+            domain: given(&activation.domain, was.map(|was| &was.domain), "*"),
+            app: given(&activation.app, was.map(|was| &was.app), "*"),
+            stream: given(&activation.stream, was.map(|was| &was.stream), "*"),
+            priority: activation.priority.or(was.map(|was| was.priority)).unwrap_or(0),
+            failure_policy: given(&activation.failure_policy, was.map(|was| &was.failure_policy), "fallback"),
+            activated_at: clock::now().0,
+            activated_by: actor.to_owned(),
+        };
+        self.with_settings(tenant, binding, version).await
+    }
+
+    async fn plan_back(
+        &self,
+        tenant: &str,
+        plugin: &str,
+        name: &str,
+        to: Option<i64>,
+        actor: &str,
+    ) -> Result<Plan, ActivateError> {
+        let bound = self.binding(tenant, plugin, name).await?.ok_or(ActivateError::No("binding of this plugin"))?;
+        let is_meant = |version: i64, revision: i64| match to {
+            Some(to) => version == to,
+            None => (version, revision) != (bound.binding.version, bound.binding.settings_revision),
+        };
+        let history = self.store.binding_history(tenant, plugin, name).await?;
+        let past = history.into_iter().find(|past| is_meant(past.version, past.settings_revision));
+        let past = past.ok_or(match to {
+            Some(_) => ActivateError::Conflict("this binding never had that version, or it was deleted; activate it"),
+            None => ActivateError::Conflict("there is nothing to go back to: this binding never was anything else"),
+        })?;
+        let version = self.store.plugin_version(tenant, plugin, Some(past.version)).await?;
+        let version = version.ok_or(ActivateError::NotFound)?;
+        let binding = Binding {
+            version: past.version,
+            settings_revision: past.settings_revision,
+            activated_at: clock::now().0,
+            activated_by: actor.to_owned(),
+            ..bound.binding
+        };
+        self.with_settings(tenant, binding, version).await
+    }
+
+    async fn binding(&self, tenant: &str, plugin: &str, name: &str) -> store::Result<Option<Bound>> {
+        let bound = self.store.bindings(tenant).await?;
+        Ok(bound.into_iter().find(|bound| bound.binding.plugin == plugin && bound.binding.name == name))
+    }
+
+    async fn with_settings(
+        &self,
+        tenant: &str,
+        binding: Binding,
+        version: PluginVersion,
+    ) -> Result<Plan, ActivateError> {
+        let signed = version.signed_by.is_some() && !version.revoked;
+        if !signed && self.store.tenant(tenant).await?.is_some_and(|tenant| tenant.require_signature) {
+            return Err(ActivateError::Conflict("the tenant requires signatures, and this version has no valid one"));
+        }
+        let revision = binding.settings_revision;
+        let kept = self.store.plugin_settings(tenant, &binding.plugin, Some(revision)).await?;
+        let settings = match kept {
+            Some(kept) => kept.settings,
+            None if revision == version.revision => version.settings.clone(),
+            None => return Err(ActivateError::No("settings revision")),
+        };
+        Ok(Plan { binding, version, settings })
+    }
+}
+
+fn check(activation: &Activation) -> Result<(), ActivateError> {
+    let patterns = [&activation.domain, &activation.app, &activation.stream];
+    if patterns.into_iter().flatten().any(|pattern| pattern.len() > PATTERN_BYTES) {
+        return Err(ActivateError::Invalid("a pattern has at most 255 bytes"));
+    }
+    if activation.name.as_deref().is_some_and(|name| !is_name(name)) {
+        return Err(ActivateError::Invalid("a binding's name is 1 to 64 lower-case letters, digits or hyphens"));
+    }
+    if activation.priority.is_some_and(|priority| priority.abs() > MAX_PRIORITY) {
+        return Err(ActivateError::Invalid("a priority is -1000000 to 1000000"));
+    }
+    match activation.failure_policy.as_deref() {
+        None | Some("fallback" | "reject") => Ok(()),
+        Some(_) => Err(ActivateError::Invalid("the failure policy is `fallback` or `reject`")),
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !name.is_empty() && name.len() <= NAME_BYTES && name.bytes().all(plain)
+}
+
+/// Whether what was made ready for one is ready for the other.
+fn is_same(a: &Binding, b: &Binding) -> bool {
+    (a.version, a.settings_revision) == (b.version, b.settings_revision)
+}
+
+fn announce(tenant: &str, binding: &Binding, digest: &str) {
+    tracing::info!(
+        tenant.id = tenant,
+        plugin = binding.plugin,
+        binding = binding.name,
+        version = binding.version,
+        settings_revision = binding.settings_revision,
+        digest,
+        "a plugin version is active"
+    );
 }

@@ -7,8 +7,8 @@ use reprise_lifecycle::broadcast::{Broadcast, Compose};
 use reprise_lifecycle::decision::{Applied, Decision, Verdict};
 use reprise_lifecycle::id::{GroupId, VideoId};
 use reprise_lifecycle::question::{
-    Answer, CallbackAnswer, CallbackQuestion, ComposeAnswer, ComposePlan, ComposeQuestion, GapRule, Hook, Origin,
-    PartRange, PartSummary, Question, StreamKey, TemplateGroupAnswer, TemplateGroupQuestion,
+    Answer, ComposeAnswer, ComposePlan, ComposeQuestion, GapRule, Hook, Origin, PartRange, PartSummary, Question,
+    TemplateGroupAnswer, TemplateGroupQuestion,
 };
 use reprise_lifecycle::record::{Resolution, TaskPlan};
 use reprise_lifecycle::time::Timestamp;
@@ -17,7 +17,6 @@ use sha2::{Digest, Sha256};
 
 use super::Policies;
 use crate::store;
-use crate::store::deliveries::Shaped;
 
 /// A decision with its question, ready to be recorded.
 #[derive(Clone, Debug)]
@@ -144,29 +143,6 @@ impl Policies {
             provenance: None,
         };
         Ok(Decided { question, decision, outcome: Resolution::Process(TaskPlan { group, templates, cover }) })
-    }
-
-    /// What an event looks like when it is sent.
-    pub async fn callback(self: &Arc<Self>, question: CallbackQuestion, stream: Option<&StreamKey>) -> Decided<Shaped> {
-        let (tenant, body) = (question.tenant.clone(), question.body.clone());
-        let question = Question::Callback(question);
-        let asked = self.ask(&tenant, stream, &question).await;
-        let as_it_is = Shaped::Send { body, headers: "[]".to_owned() };
-        let (applied, outcome) = match &asked.verdict {
-            Verdict::Answered(Answer::Callback(CallbackAnswer::Drop)) => (Applied::Answer, Shaped::Drop),
-            Verdict::Answered(Answer::Callback(CallbackAnswer::Replace { body, headers })) => {
-                let headers = serde_json::to_string(headers).unwrap_or_else(|_| "[]".to_owned());
-                (Applied::Answer, Shaped::Send { body: body.clone(), headers })
-            }
-            Verdict::Answered(_) | Verdict::NoPolicy => (Applied::Default, as_it_is),
-            Verdict::Failed(_) => match asked.applied_on_failure() {
-                Applied::Rejected => (Applied::Rejected, Shaped::Drop),
-                applied => (applied, as_it_is),
-            },
-        };
-        let decision = asked.decision(&question, applied);
-        debug_assert_eq!(decision.hook, Hook::Callback);
-        Decided { question: asked.question, decision, outcome }
     }
 }
 

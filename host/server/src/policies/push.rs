@@ -122,6 +122,9 @@ impl Policies {
         let inspection = blocking(move || policies.admit(&bytes, &given)).await?;
         drop(turn);
 
+        let uses =
+            [(inspection.uses_state, "state"), (inspection.uses_assets, "assets"), (inspection.uses_wasi, "wasi")];
+        let uses: Vec<&str> = uses.into_iter().filter_map(|(does, what)| does.then_some(what)).collect();
         let hooks: Vec<&str> = inspection.hooks.iter().map(|hook| hook.name()).collect();
         let version = PluginVersion {
             plugin: push.plugin,
@@ -135,6 +138,8 @@ impl Policies {
             pushed_by: push.actor,
             signature: signer.as_ref().and(push.signature).map(|signed| signed.signature.trim().to_owned()),
             signed_by: signer.as_ref().map(|key| key.name.clone()),
+            uses: uses.join(","),
+            schema: inspection.schema,
             ..PluginVersion::default()
         };
         let public_key = signer.as_ref().map(|key| key.public_key.as_str());
@@ -189,7 +194,7 @@ impl Policies {
         blocking(verified).await.map(Some)
     }
 
-    /// Everything that a component must pass, then its file.
+    /// Everything that a component must pass, then its files.
     fn admit(&self, component: &[u8], settings: &str) -> Result<Inspection, PushError> {
         let inspection = inspect(component, &self.admission)?;
         let loaded = self.load_fresh(component, &inspection)?;
@@ -204,6 +209,9 @@ impl Policies {
         self.evaluator.check_settings(&loaded, settings, &limits)?;
         self.files.keep_component(&inspection.digest, component)?;
         self.loaded.insert(loaded);
+        let carried = inspection.assets.iter();
+        let carried = carried.filter_map(|(path, place)| Some((path.as_str(), component.get(place.clone())?)));
+        self.files.unpack_assets(&inspection.digest, &carried.collect::<Vec<_>>())?;
         Ok(inspection)
     }
 }

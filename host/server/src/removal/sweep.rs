@@ -1,5 +1,5 @@
 //! What is looked for again and again: videos whose time is over, trash whose grace is over, folders that belong to
-//! nothing, and links that composed videos need no more.
+//! nothing, links that composed videos need no more, and decisions that are old enough.
 
 mod components;
 
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::trash;
 use crate::driver::{Handle, Refused};
 use crate::files::Files;
+use crate::store::decisions::Retention;
 use crate::store::{self, Store};
 use crate::{clock, config};
 
@@ -43,6 +44,8 @@ pub struct Sweeper {
     pub driver: Handle,
     /// How often, and how long the grace is.
     pub config: config::Storage,
+    /// How long decisions are kept.
+    pub decisions: Retention,
     /// How links are given up, where videos are composed.
     pub drop_links: Option<DropLinks>,
 }
@@ -55,6 +58,7 @@ pub(super) struct Swept {
     pub(super) unlinked: usize,
     pub(super) emptied: usize,
     pub(super) components: usize,
+    pub(super) decisions: u64,
 }
 
 impl Sweeper {
@@ -81,6 +85,7 @@ impl Sweeper {
             unlinked: self.unlink(grace_ms, now).await?,
             emptied: self.blocking(move |files| trash::empty(files, grace_ms, now)).await?,
             components: self.components(now).await?,
+            decisions: self.clear_log(now).await?,
         };
         Ok(swept)
     }
@@ -210,8 +215,8 @@ pub(super) enum SweepError {
 fn report(swept: Result<Swept, SweepError>) {
     match swept {
         Ok(swept) if swept == Swept::default() => {}
-        Ok(Swept { expired, orphans, unlinked, emptied, components }) => {
-            tracing::info!(expired, orphans, unlinked, emptied, components, "swept");
+        Ok(Swept { expired, orphans, unlinked, emptied, components, decisions }) => {
+            tracing::info!(expired, orphans, unlinked, emptied, components, decisions, "swept");
         }
         Err(error) => tracing::error!(error = %error, "a sweep ended early; the next one begins anew"),
     }

@@ -17,6 +17,7 @@ use super::{Sweeper, discard, trash};
 use crate::config::Storage;
 use crate::driver::{self, Handle, Perform, Work};
 use crate::files::Files;
+use crate::store::decisions::Retention;
 use crate::testkit::{World, noon};
 
 const MIB: usize = 1 << 20;
@@ -61,6 +62,7 @@ impl Yard {
             files: Arc::clone(&self.world.files),
             driver: self.handle.clone(),
             config: Storage { trash_seconds, sweep_seconds: 1 },
+            decisions: Retention { days: 90, per_tenant: 1_000_000 },
             drop_links: None,
         }
     }

@@ -1,5 +1,6 @@
 //! Whose token a request carries, and what it may touch. It stands before every route, those that do not exist too: a
-//! path is for the admin alone unless it lies below a tenant, and below a tenant for that tenant and the admin.
+//! path is for the admin alone unless it lies below a tenant, and below a tenant for that tenant and the admin. What lies
+//! below a video's id alone is for its owner and the admin; whose it is the handlers see by asking for the tenant's own.
 
 use std::sync::Arc;
 
@@ -22,6 +23,9 @@ pub(super) const DOCUMENT_PATH: &str = "/v1/openapi.json";
 
 /// Every tenant's paths begin with this and its name.
 const TENANT_PATHS: &str = "/v1/tenants/";
+
+/// A video's id is one of all tenants'. What lies below it is its owner's, without the owner's name.
+const VIDEO_PATHS: &str = "/v1/videos/";
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -53,7 +57,16 @@ pub(super) async fn guard(
     }
     let caller = authenticate(&shared, request.headers()).await?;
     match (tenant_of(request.uri().path()), &caller) {
-        (None, Caller::Admin) => {}
+        (None, Caller::Admin) => {
+            if let Some(video) = video_of(request.uri().path()) {
+                let video = shared.store.video_for_playback(video).await?.ok_or(Error::NotFound("video"))?;
+                let owner = shared.store.tenant(&video.tenant).await?.ok_or(Error::NotFound("video"))?;
+                request.extensions_mut().insert(Scope(owner));
+            }
+        }
+        (None, Caller::Tenant(own, _)) if video_of(request.uri().path()).is_some() => {
+            request.extensions_mut().insert(Scope(own.clone()));
+        }
         (None, Caller::Tenant(..)) => return Err(Error::Forbidden),
         (Some(name), Caller::Tenant(own, _)) if name == own.name => {
             request.extensions_mut().insert(Scope(own.clone()));
@@ -85,6 +98,12 @@ fn tenant_of(path: &str) -> Option<&str> {
     let below = path.strip_prefix(TENANT_PATHS)?;
     let name = below.split('/').next()?;
     (!name.is_empty()).then_some(name)
+}
+
+/// The video's id in a path that begins with it. Ids need no percent-encoding either.
+fn video_of(path: &str) -> Option<&str> {
+    let id = path.strip_prefix(VIDEO_PATHS)?.split('/').next()?;
+    (!id.is_empty()).then_some(id)
 }
 
 async fn authenticate(shared: &Shared, headers: &HeaderMap) -> Result<Caller, Error> {

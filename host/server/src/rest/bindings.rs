@@ -10,34 +10,88 @@ use utoipa::ToSchema;
 use super::Shared;
 use super::auth::{Actor, Scope};
 use super::error::{Error, ErrorBody};
-use super::extract::{Body, Id};
+use super::extract::{Body, Id, MaybeBody};
 use super::form::when;
 use crate::policies::{ActivateError, Activation};
 use crate::store::bindings::Binding;
 
-/// Which streams are to use which version. What is absent is the newest version, all applications, all streams.
+/// Which streams are to use which version. What is absent stays as it is; of a new binding it is all streams, the newest
+/// version and the settings that came with it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ActivationBody {
-    /// An older version: a rollback.
+    /// The binding's name: a plugin may have several; `default` if absent.
+    name: Option<String>,
+    /// The newest if absent.
     version: Option<i64>,
+    /// Those the binding has, if absent, or those that came with the version where these are newer.
+    settings_revision: Option<i64>,
+    /// An ingest domain, or a pattern with `*`.
+    domain: Option<String>,
     /// An application, or a pattern with `*`.
     app: Option<String>,
     /// A stream name, or a pattern with `*`.
     stream: Option<String>,
+    /// The binding with the larger one is asked first, then the one with the more specific patterns, then the newer.
+    priority: Option<i64>,
     /// What applies when the policy fails: `fallback` (the static configuration) or `reject` (nothing is done).
     failure_policy: Option<String>,
+}
+
+/// Which of a plugin's bindings goes.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeactivationBody {
+    /// All of them if absent.
+    name: Option<String>,
+}
+
+/// What a binding is put back to.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RollBackBody {
+    /// The binding's name; `default` if absent.
+    name: Option<String>,
+    /// A version it had, with the settings it had then; if absent, what it was before.
+    to: Option<i64>,
 }
 
 /// Which streams use a version.
 #[derive(Serialize, ToSchema)]
 pub(super) struct BindingView {
     plugin: String,
+    /// The binding's own name.
+    name: String,
     version: i64,
+    settings_revision: i64,
+    domain: String,
     app: String,
     stream: String,
+    priority: i64,
     failure_policy: String,
     activated_at: String,
+    /// `admin`, `key:` and the id of an access key, or `reprise` where the server acted by a rule.
+    activated_by: String,
+}
+
+/// A binding and how its version fares.
+#[derive(Serialize, ToSchema)]
+pub(super) struct BindingHealth {
+    #[serde(flatten)]
+    binding: BindingView,
+    /// Failures in a row that are the version's own doing.
+    failures: u32,
+    /// Whether it failed so often that it is not asked for a while; the failure policy applies then.
+    breaker_open: bool,
+    /// How many seconds until it is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tried_again_in_seconds: Option<u64>,
+}
+
+/// A plugin's bindings, in the order in which they are asked.
+#[derive(Serialize, ToSchema)]
+pub(super) struct BindingList {
+    bindings: Vec<BindingHealth>,
 }
 
 /// What a deactivation found.
@@ -45,9 +99,12 @@ pub(super) struct BindingView {
 pub(super) struct Deactivated {
     /// Whether streams used it until now.
     was_active: bool,
+    /// How many bindings went.
+    bindings: u64,
 }
 
-/// Binds streams to a version, in place of the plugin's earlier binding. Calls under way end on the old one.
+/// Binds streams to a version, in place of what the binding of this name was. The version is made ready first; then the
+/// next call gets it, and calls under way end on the old one.
 #[utoipa::path(
     post,
     path = "/v1/tenants/{tenant}/plugins/{plugin}/activate",
@@ -67,13 +124,53 @@ pub(super) async fn activate(
     Body(body): Body<ActivationBody>,
 ) -> Result<Json<BindingView>, Error> {
     let (_, name) = ids;
-    let activation =
-        Activation { version: body.version, app: body.app, stream: body.stream, failure_policy: body.failure_policy };
+    let activation = Activation {
+        name: body.name,
+        version: body.version,
+        settings_revision: body.settings_revision,
+        domain: body.domain,
+        app: body.app,
+        stream: body.stream,
+        priority: body.priority,
+        failure_policy: body.failure_policy,
+    };
     let binding = shared.policies.activate(&tenant.name, &name, activation, &actor.0).await?;
     Ok(Json(binding.into()))
 }
 
-/// Takes a plugin's binding away: its hooks answer as if it were not there.
+/// Lists a plugin's bindings in the order in which they are asked, with how their versions fare.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants/{tenant}/plugins/{plugin}/bindings",
+    tag = "plugins",
+    params(
+        ("tenant" = String, Path, description = "The tenant."),
+        ("plugin" = String, Path, description = "The plugin."),
+    ),
+    responses((status = 200, body = BindingList), (status = "default", description = "Why not.", body = ErrorBody)),
+)]
+pub(super) async fn list(
+    State(shared): State<Arc<Shared>>,
+    Scope(tenant): Scope,
+    Id(ids): Id<(String, String)>,
+) -> Result<Json<BindingList>, Error> {
+    let (_, name) = ids;
+    shared.store.plugin_version(&tenant.name, &name, None).await?.ok_or(Error::NotFound("plugin"))?;
+    let policies = shared.policies.of(&tenant.name);
+    let own = policies.bindings().iter().filter(|bound| bound.binding.plugin == name);
+    let bindings = own.map(|bound| {
+        let (failures, open_for) = shared.policies.breaker(&tenant.name, &name, bound.binding.version);
+        BindingHealth {
+            binding: bound.binding.clone().into(),
+            failures,
+            breaker_open: open_for.is_some(),
+            tried_again_in_seconds: open_for.map(|open_for| open_for.as_secs_f64().ceil() as u64),
+        }
+    });
+    Ok(Json(BindingList { bindings: bindings.collect() }))
+}
+
+/// Takes a plugin's bindings away, or one of them: its hooks answer as if it were not there.
 #[utoipa::path(
     post,
     path = "/v1/tenants/{tenant}/plugins/{plugin}/deactivate",
@@ -82,28 +179,65 @@ pub(super) async fn activate(
         ("tenant" = String, Path, description = "The tenant."),
         ("plugin" = String, Path, description = "The plugin."),
     ),
+    request_body(content = Option<DeactivationBody>),
     responses((status = 200, body = Deactivated), (status = "default", description = "Why not.", body = ErrorBody)),
 )]
 pub(super) async fn deactivate(
     State(shared): State<Arc<Shared>>,
     Scope(tenant): Scope,
+    actor: Actor,
     Id(ids): Id<(String, String)>,
+    MaybeBody(body): MaybeBody<DeactivationBody>,
 ) -> Result<Json<Deactivated>, Error> {
     let (_, name) = ids;
     shared.store.plugin_version(&tenant.name, &name, None).await?.ok_or(Error::NotFound("plugin"))?;
-    let was_active = shared.policies.deactivate(&tenant.name, &name).await?;
-    Ok(Json(Deactivated { was_active }))
+    let bindings = shared.policies.deactivate(&tenant.name, &name, body.name.as_deref(), &actor.0).await?;
+    if bindings == 0 && body.name.is_some() {
+        return Err(Error::NotFound("binding of this plugin"));
+    }
+    Ok(Json(Deactivated { was_active: bindings > 0, bindings }))
+}
+
+/// Puts a binding back to what it was before, in one act: the version and the settings it had then. Again, it is put back
+/// to what it was now.
+#[utoipa::path(
+    post,
+    path = "/v1/tenants/{tenant}/plugins/{plugin}/rollback",
+    tag = "plugins",
+    params(
+        ("tenant" = String, Path, description = "The tenant."),
+        ("plugin" = String, Path, description = "The plugin."),
+    ),
+    request_body = RollBackBody,
+    responses((status = 200, body = BindingView), (status = "default", description = "Why not.", body = ErrorBody)),
+)]
+pub(super) async fn roll_back(
+    State(shared): State<Arc<Shared>>,
+    Scope(tenant): Scope,
+    actor: Actor,
+    Id(ids): Id<(String, String)>,
+    Body(body): Body<RollBackBody>,
+) -> Result<Json<BindingView>, Error> {
+    let (_, name) = ids;
+    shared.store.plugin_version(&tenant.name, &name, None).await?.ok_or(Error::NotFound("plugin"))?;
+    let binding = shared.policies.roll_back(&tenant.name, &name, body.name.as_deref(), body.to, &actor.0).await?;
+    Ok(Json(binding.into()))
 }
 
 impl From<Binding> for BindingView {
     fn from(binding: Binding) -> Self {
         Self {
             plugin: binding.plugin,
+            name: binding.name,
             version: binding.version,
+            settings_revision: binding.settings_revision,
+            domain: binding.domain,
             app: binding.app,
             stream: binding.stream,
+            priority: binding.priority,
             failure_policy: binding.failure_policy,
             activated_at: when(binding.activated_at),
+            activated_by: binding.activated_by,
         }
     }
 }
@@ -112,7 +246,10 @@ impl From<ActivateError> for Error {
     fn from(error: ActivateError) -> Self {
         match error {
             ActivateError::NotFound => Self::NotFound("plugin or version"),
+            ActivateError::No(what) => Self::NotFound(what),
             ActivateError::Invalid(why) => Self::Invalid(why.to_owned()),
+            ActivateError::Conflict(why) => Self::Conflict(why.to_owned()),
+            ActivateError::Settings { .. } => Self::Refused(error.to_string()),
             ActivateError::NotReady(_) => Self::Internal(error.to_string()),
             ActivateError::Store(error) => error.into(),
         }

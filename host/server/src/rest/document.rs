@@ -11,8 +11,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    Shared, bindings, broadcasts, components, decisions, deliveries, events, images, plugins, record_configs, signing,
-    streams, tasks, tenants, versions, videos,
+    Shared, backtests, bindings, broadcasts, changes, components, decisions, deliveries, events, images, limits,
+    plugins, record_configs, rollouts, settings, signing, state, streams, tasks, tenants, trials, versions, videos,
+    why,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -57,6 +58,12 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(videos::show))
         .routes(routes!(tasks::cancel))
         .routes(routes!(decisions::list))
+        .routes(routes!(decisions::show))
+        .routes(routes!(decisions::tail::tail))
+        .routes(routes!(why::of_tenant))
+        .routes(routes!(why::of_video))
+        .routes(routes!(changes::list))
+        .routes(routes!(changes::list_all))
         .routes(routes!(events::list))
         .routes(routes!(events::show))
         .routes(routes!(deliveries::list))
@@ -75,6 +82,26 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(images::delete))
         .routes(routes!(bindings::activate))
         .routes(routes!(bindings::deactivate))
+        .routes(routes!(rollouts::shadow))
+        .routes(routes!(rollouts::canary))
+        .routes(routes!(rollouts::list_all, rollouts::start_fleet))
+        .routes(routes!(rollouts::list))
+        .routes(routes!(rollouts::show, rollouts::change))
+        .routes(routes!(rollouts::promote))
+        .routes(routes!(rollouts::stop))
+        .routes(routes!(rollouts::differences))
+        .routes(routes!(backtests::list, backtests::begin))
+        .routes(routes!(backtests::show))
+        .routes(routes!(backtests::stop))
+        .routes(routes!(backtests::differences))
+        .routes(routes!(bindings::roll_back))
+        .routes(routes!(bindings::list))
+        .routes(routes!(settings::show, settings::put))
+        .routes(routes!(settings::history))
+        .routes(routes!(state::show, state::clear))
+        .routes(routes!(limits::show, limits::put))
+        .routes(routes!(limits::show_plugin, limits::put_plugin))
+        .merge(trials::routes())
 }
 
 /// The OpenAPI document of everything under `/v1`.

@@ -51,6 +51,9 @@ pub(super) enum Error {
     /// Too much of this is going on; it will pass.
     #[error("too many uploads at once; try again")]
     Busy,
+    /// There is room for a few of these, and all of it is taken.
+    #[error("{0}")]
+    Crowded(String),
     /// Something of ours failed. The text is for the log alone.
     #[error("{0}")]
     Internal(String),
@@ -87,6 +90,7 @@ impl Error {
             Self::Slow => (StatusCode::REQUEST_TIMEOUT, "timeout"),
             Self::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::Refused(_) => (StatusCode::UNPROCESSABLE_ENTITY, "refused"),
+            Self::Crowded(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
@@ -117,7 +121,7 @@ impl IntoResponse for Error {
         let extra = match self {
             Self::Unauthenticated => Some((header::WWW_AUTHENTICATE, "Bearer")),
             Self::Quota(over) if over.passes() => Some((header::RETRY_AFTER, "600")),
-            Self::Busy => Some((header::RETRY_AFTER, "5")),
+            Self::Busy | Self::Crowded(_) => Some((header::RETRY_AFTER, "5")),
             _ => None,
         };
         if let Some((name, value)) = extra {

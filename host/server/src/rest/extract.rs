@@ -7,6 +7,8 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::error::Error;
 
@@ -25,6 +27,12 @@ pub(super) struct Params<T>(pub(super) T);
 
 /// A JSON body.
 pub(super) struct Body<T>(pub(super) T);
+
+/// A JSON body as the text that it is; whether it is JSON, who takes it finds out.
+pub(super) struct JsonText(pub(super) String);
+
+/// A JSON body, or none at all, which stands for an empty object.
+pub(super) struct MaybeBody<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Id<T> {
     type Rejection = Error;
@@ -54,6 +62,33 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         }
         let bytes = read(request, state, BODY_WITHIN).await?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| Error::Invalid(error.to_string()))
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for JsonText {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        if !is_json(&request) {
+            return Err(Error::MediaType);
+        }
+        let bytes = read(request, state, BODY_WITHIN).await?;
+        let text = String::from_utf8(bytes.into()).map_err(|_| Error::Invalid("the body is not UTF-8".to_owned()))?;
+        Ok(Self(text))
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeBody<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        let json = is_json(&request);
+        let bytes = read(request, state, BODY_WITHIN).await?;
+        match bytes.is_empty() {
+            true => Ok(Self(T::default())),
+            false if !json => Err(Error::MediaType),
+            false => serde_json::from_slice(&bytes).map(Self).map_err(|error| Error::Invalid(error.to_string())),
+        }
     }
 }
 
@@ -98,6 +133,16 @@ pub(super) fn one_of(name: &str, given: Option<String>, words: &[&str]) -> Resul
         }
         given => Ok(given),
     }
+}
+
+/// A point in time as milliseconds since the epoch, from RFC 3339.
+///
+/// # Errors
+/// [`Error::Invalid`] with an example, for what is none.
+pub(super) fn instant(name: &str, given: &str) -> Result<i64, Error> {
+    let at = OffsetDateTime::parse(given, &Rfc3339).ok();
+    at.and_then(|at| i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok())
+        .ok_or_else(|| Error::Invalid(format!("{name} must be a time like 2027-01-01T00:00:00Z")))
 }
 
 #[cfg(test)]

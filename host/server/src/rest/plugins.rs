@@ -176,7 +176,7 @@ async fn all(shared: &Shared, tenant: &str) -> Result<Vec<PluginView>, Error> {
         while let Some(version) = versions.next_if(|version| version.plugin <= view.name) {
             // What was added between the two questions waits for the next listing.
             if version.plugin == view.name {
-                view.versions.push(version.into());
+                view.versions.push(VersionView::listed(version));
             }
         }
         plugins.push(view);

@@ -209,7 +209,10 @@ pub(super) async fn delete(
     Scope(tenant): Scope,
 ) -> Result<StatusCode, Error> {
     match shared.store.delete_tenant(&tenant.name).await? {
-        true => Ok(StatusCode::NO_CONTENT),
+        true => {
+            shared.policies.forget(&tenant.name).await;
+            Ok(StatusCode::NO_CONTENT)
+        }
         false => Err(Error::NotFound("tenant")),
     }
 }

@@ -2,27 +2,34 @@
 
 mod access;
 mod catalogue;
+mod changes;
 mod contract;
+mod decisions;
 mod images;
 mod record_configs;
 mod resources;
+mod tails;
 mod tasks;
+mod why;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::Method;
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
-use super::{State, router};
+use super::{State, Tails, router};
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::ingest::Publishers;
 use crate::ingest::control::Control;
 use crate::jobs::progress::Progress;
 use crate::policies::Policies;
+use crate::policies::backtest::Backtests;
 use crate::testkit::{Answered, World, ask};
 use crate::watermark::Watermarks;
 
@@ -36,6 +43,8 @@ struct Desk {
     watermarks: Arc<Watermarks>,
     due: Arc<Notify>,
     progress: Progress,
+    stop: CancellationToken,
+    tails: Tails,
 }
 
 impl Desk {
@@ -48,23 +57,30 @@ impl Desk {
         let world = World::new().await;
         let config = Config::parse(config).unwrap();
         let policies = Policies::new(&config.policies, world.store.clone(), Arc::clone(&world.files), [9; 32]).unwrap();
+        let policies = Arc::new(policies);
+        let backtests =
+            Backtests::new(world.store.clone(), Arc::<Policies>::clone(&policies), 1, CancellationToken::new());
         let progress = Progress::default();
         let (watermarks, due) = (Arc::new(Watermarks::default()), Arc::new(Notify::new()));
         let publishers = Arc::default();
+        let stop = CancellationToken::new();
+        let tails = Tails::new(stop.clone()).stalled_after(Duration::from_millis(300));
         let router = router(State {
             store: world.store.clone(),
             watermarks: Arc::clone(&watermarks),
             control: Control::new(Arc::clone(&publishers), world.driver().await, world.store.clone()),
             files: Arc::clone(&world.files),
-            policies: Arc::new(policies),
+            policies,
+            backtests,
             admin_token: SecretString::from(ADMIN),
             public_url: "http://vod.example".to_owned(),
             due: Arc::clone(&due),
             driver: world.driver().await,
             progress: progress.clone(),
             disk: Arc::new(Disk::new(Arc::new(|| Ok(u64::MAX)), &config.limits)),
+            tails: tails.clone(),
         });
-        Self { world, publishers, router, watermarks, due, progress }
+        Self { world, publishers, router, watermarks, due, progress, stop, tails }
     }
 
     async fn as_token(&self, token: &str, method: Method, path: &str, body: &str) -> Answered {

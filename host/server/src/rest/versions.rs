@@ -43,9 +43,10 @@ pub(super) struct VersionView {
     class: String,
     /// What it uses beside the question: `state`, `assets`, `wasi`.
     uses: Vec<String>,
-    /// The JSON Schema of its settings, if it carries one.
+    /// The JSON Schema of its settings, if it carries one; not in listings.
     schema: Option<Value>,
-    settings: String,
+    /// The settings that it was pushed with; not in listings.
+    settings: Option<String>,
     settings_revision: i64,
     pushed_at: String,
     /// `admin`, or `key:` and the id of an access key.
@@ -107,7 +108,7 @@ pub(super) async fn list(
         return Err(Error::NotFound("plugin"));
     }
     let versions = shared.store.plugin_versions(&tenant.name).await?.into_iter();
-    let versions = versions.filter(|version| version.plugin == plugin).map(VersionView::from).collect();
+    let versions = versions.filter(|version| version.plugin == plugin).map(VersionView::listed).collect();
     Ok(Json(VersionList { versions }))
 }
 
@@ -223,6 +224,13 @@ fn insert(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {
     }
 }
 
+impl VersionView {
+    /// Without what may be long: a listing has thousands of versions at most.
+    pub(super) fn listed(version: PluginVersion) -> Self {
+        Self { schema: None, settings: None, ..version.into() }
+    }
+}
+
 impl From<PluginVersion> for VersionView {
     fn from(version: PluginVersion) -> Self {
         let words = |list: &str| list.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect();
@@ -241,7 +249,7 @@ impl From<PluginVersion> for VersionView {
             bytes: version.bytes,
             interface: version.interface,
             class: version.class,
-            settings: version.settings,
+            settings: Some(version.settings),
             settings_revision: version.revision,
             pushed_at: when(version.pushed_at),
             pushed_by: version.pushed_by,

@@ -1,7 +1,7 @@
 //! The log of changes: who changed what decides, and when. It is written in the transaction of the change itself.
 
 use serde_json::Value;
-use sqlx::{FromRow, Sqlite, Transaction};
+use sqlx::{FromRow, QueryBuilder, Sqlite, Transaction};
 
 use super::{Result, Store};
 
@@ -53,8 +53,67 @@ pub(super) async fn write(transaction: &mut Transaction<'_, Sqlite>, change: &Ch
     Ok(())
 }
 
+/// Rows that one page looks at: of a plugin that changed long ago there is more to find on the pages after it.
+const SCANNED: i64 = 10_000;
+
+/// Which changes; what is not said matches all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangeFilter {
+    /// Of this tenant.
+    pub tenant: Option<String>,
+    /// About this plugin.
+    pub plugin: Option<String>,
+    /// Of this kind.
+    pub action: Option<String>,
+    /// By this actor.
+    pub actor: Option<String>,
+    /// With a number below this one.
+    pub before: Option<i64>,
+}
+
 impl Store {
-    /// Changes, newest first: of one tenant or of all, about one plugin or about anything, with a number below `before`.
+    /// Writes a change alone: tests look at the log.
+    #[cfg(test)]
+    pub(crate) async fn log_change(&self, change: &Change<'_>, at: i64) {
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        write(&mut transaction, change, at).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    /// A page of changes, newest first, and where the next one begins.
+    pub async fn search_changes(&self, filter: &ChangeFilter, limit: i64) -> Result<(Vec<ChangeRow>, Option<i64>)> {
+        let of = |columns: &str| {
+            let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {columns} FROM changes WHERE "));
+            match &filter.tenant {
+                Some(tenant) => query.push("tenant = ").push_bind(tenant.clone()),
+                None => query.push("id > 0"),
+            };
+            if let Some(before) = filter.before {
+                query.push(" AND id < ").push_bind(before);
+            }
+            query
+        };
+        let order = " ORDER BY id DESC LIMIT ";
+        let mut oldest = of("id");
+        oldest.push(order).push_bind(1_i64).push(" OFFSET ").push_bind(SCANNED - 1);
+        let oldest: Option<i64> = oldest.build_query_scalar().fetch_optional(&self.searcher).await?;
+        let mut query = of("id, tenant, at, actor, action, plugin, detail");
+        if let Some(oldest) = oldest {
+            query.push(" AND id >= ").push_bind(oldest);
+        }
+        for (column, value) in [("plugin", &filter.plugin), ("action", &filter.action), ("actor", &filter.actor)] {
+            if let Some(value) = value {
+                query.push(format_args!(" AND {column} = ")).push_bind(value.clone());
+            }
+        }
+        query.push(order).push_bind(limit);
+        let rows: Vec<ChangeRow> = query.build_query_as().fetch_all(&self.searcher).await?;
+        let is_full = i64::try_from(rows.len()).is_ok_and(|count| count >= limit);
+        let next = if is_full { rows.last().map(|row| row.id) } else { oldest };
+        Ok((rows, next))
+    }
+
+    /// The newest changes: of one tenant or of all, about one plugin or about anything, with a number below `before`.
     pub async fn changes(
         &self,
         tenant: Option<&str>,
@@ -62,16 +121,8 @@ impl Store {
         before: Option<i64>,
         limit: i64,
     ) -> Result<Vec<ChangeRow>> {
-        let rows = sqlx::query_as(
-            "SELECT id, tenant, at, actor, action, plugin, detail FROM changes WHERE (?1 IS NULL OR tenant = ?1) \
-             AND (?2 IS NULL OR plugin = ?2) AND (?3 IS NULL OR id < ?3) ORDER BY id DESC LIMIT ?4",
-        )
-        .bind(tenant)
-        .bind(plugin)
-        .bind(before)
-        .bind(limit)
-        .fetch_all(&self.reader)
-        .await?;
-        Ok(rows)
+        let (tenant, plugin) = (tenant.map(str::to_owned), plugin.map(str::to_owned));
+        let filter = ChangeFilter { tenant, plugin, before, ..ChangeFilter::default() };
+        Ok(self.search_changes(&filter, limit).await?.0)
     }
 }

@@ -1,10 +1,17 @@
-//! The decision log: each question, verdict and cost, so that somebody can be told why.
+//! The decision log: each question, verdict and cost, so that somebody can be told why. Numbers are given in the order
+//! of commits, by the one writer: who has read up to a number misses nothing that comes later with a smaller one.
+
+mod retention;
+mod search;
 
 use reprise_lifecycle::broadcast::Broadcast;
 use reprise_lifecycle::decision::{Decision, Verdict};
 use reprise_lifecycle::id::VideoId;
 use sqlx::{FromRow, Sqlite, Transaction};
+use tokio::sync::watch;
 
+pub use self::retention::Retention;
+pub use self::search::{DecisionFilter, Found, Page};
 use super::{Result, Store, write_json};
 
 /// A decision with the question it answers, for the decision log.
@@ -43,23 +50,6 @@ pub struct DecisionRow {
     pub decision: String,
     /// When.
     pub at: i64,
-}
-
-/// Which decisions to list; `None` matches all.
-#[derive(Clone, Debug, Default)]
-pub struct DecisionFilter {
-    /// About this video.
-    pub video: Option<String>,
-    /// At this hook.
-    pub hook: Option<String>,
-    /// Of this stream.
-    pub stream: Option<String>,
-    /// By this plugin.
-    pub plugin: Option<String>,
-    /// Only failed ones.
-    pub failed: bool,
-    /// With a number below this one.
-    pub before: Option<i64>,
 }
 
 /// Where a decision belongs.
@@ -103,9 +93,12 @@ pub(super) async fn write_one(
         Verdict::Failed(failure) => Some(write_json("failure kind", &failure.kind)?.trim_matches('"').to_owned()),
         Verdict::NoPolicy | Verdict::Answered(_) => None,
     };
+    let made = decision.provenance.as_deref();
     sqlx::query(
-        "INSERT INTO decisions (tenant, hook, broadcast, video, event, app, stream, plugin, digest, failure, applied, \
-         question, decision, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO decisions (tenant, hook, broadcast, video, event, domain, app, stream, plugin, version, digest, \
+         settings_revision, rollout, failure, applied, fuel, elapsed_us, state_revision, at, question, decision) \
+         VALUES (?1, ?2, ?3, ?4, ?5, coalesce((SELECT domain FROM broadcasts WHERE id = ?3), ''), \
+         ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
     )
     .bind(place.tenant)
     .bind(decision.hook.name())
@@ -114,37 +107,55 @@ pub(super) async fn write_one(
     .bind(place.event)
     .bind(place.app)
     .bind(place.stream)
-    .bind(decision.provenance.as_ref().map(|provenance| provenance.plugin.as_str()))
-    .bind(decision.provenance.as_ref().map(|provenance| provenance.digest.as_str()))
+    .bind(made.map(|made| made.plugin.as_str()))
+    .bind(made.map(|made| made.version))
+    .bind(made.map(|made| made.digest.as_str()))
+    .bind(made.map(|made| made.settings_revision))
+    .bind(made.and_then(|made| made.rollout))
     .bind(failure)
     .bind(write_json("applied", &decision.applied)?.trim_matches('"').to_owned())
+    .bind(made.map(|made| number(made.fuel)))
+    .bind(made.map(|made| number(made.elapsed_us)))
+    .bind(made.and_then(|made| made.state_revision).map(number))
+    .bind(at)
     .bind(question)
     .bind(write_json("decision", decision)?)
-    .bind(at)
     .execute(&mut **transaction)
     .await?;
+    if let Some(made) = &decision.provenance {
+        super::state::apply(transaction, place.tenant, &made.plugin, &made.writes, at).await?;
+    }
     Ok(())
 }
 
+/// A count as the database holds it.
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 impl Store {
-    /// A tenant's decisions, newest first.
-    pub async fn decisions(&self, tenant: &str, filter: &DecisionFilter, limit: i64) -> Result<Vec<DecisionRow>> {
-        let rows = sqlx::query_as(
-            "SELECT id, hook, broadcast, video, event, app, stream, question, decision, at FROM decisions \
-             WHERE tenant = ?1 AND (?2 IS NULL OR video = ?2) AND (?3 IS NULL OR hook = ?3) \
-             AND (?4 IS NULL OR stream = ?4) AND (?5 IS NULL OR plugin = ?5) \
-             AND (NOT ?6 OR failure IS NOT NULL) AND (?7 IS NULL OR id < ?7) ORDER BY id DESC LIMIT ?8",
-        )
-        .bind(tenant)
-        .bind(&filter.video)
-        .bind(&filter.hook)
-        .bind(&filter.stream)
-        .bind(&filter.plugin)
-        .bind(filter.failed)
-        .bind(filter.before)
-        .bind(limit)
-        .fetch_all(&self.reader)
-        .await?;
-        Ok(rows)
+    /// Rings whenever decisions were committed.
+    pub fn decided(&self) -> watch::Receiver<()> {
+        self.decided.subscribe()
+    }
+
+    /// Writes a decision alone: tests look at the log.
+    #[cfg(test)]
+    pub(crate) async fn log_decision(&self, tenant: &str, question: &str, decision: &Decision, at: i64) {
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let place = Place { tenant, ..Place::default() };
+        write_one(&mut transaction, &place, question, decision, at).await.unwrap();
+        transaction.commit().await.unwrap();
+        self.decided.send_replace(());
+    }
+
+    /// One decision of a tenant.
+    pub async fn decision(&self, tenant: &str, id: i64) -> Result<Option<DecisionRow>> {
+        let one = "SELECT id, hook, broadcast, video, event, app, stream, question, decision, at FROM decisions \
+                   WHERE tenant = ? AND id = ?";
+        Ok(sqlx::query_as(one).bind(tenant).bind(id).fetch_optional(&self.reader).await?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,25 +128,38 @@ pub(super) async fn write_for(
 }
 
 impl Store {
-    /// Deliveries that wait for a callback policy, oldest first.
-    pub async fn unshaped(&self, limit: i64) -> Result<Vec<Unshaped>> {
+    /// Tenants with deliveries that wait for a callback policy. Each is found by the one before it, so that what many of
+    /// one tenant wait is not looked at.
+    pub async fn unshaped_tenants(&self) -> Result<Vec<String>> {
+        let tenants = "WITH RECURSIVE waiting(tenant) AS ( \
+                SELECT min(tenant) FROM deliveries WHERE phase = 'shaping' \
+                UNION ALL \
+                SELECT (SELECT min(d.tenant) FROM deliveries d WHERE d.phase = 'shaping' AND d.tenant > waiting.tenant) \
+                FROM waiting WHERE waiting.tenant IS NOT NULL) \
+             SELECT tenant FROM waiting WHERE tenant IS NOT NULL";
+        Ok(sqlx::query_scalar(tenants).fetch_all(&self.reader).await?)
+    }
+
+    /// Deliveries of a tenant that wait for a callback policy, oldest first.
+    pub async fn unshaped(&self, tenant: &str, limit: i64) -> Result<Vec<Unshaped>> {
         let rows = sqlx::query_as(
-            "SELECT d.id, d.event, d.tenant, d.url, e.kind, e.body, e.broadcast, e.video \
-             FROM deliveries d JOIN events e ON e.id = d.event WHERE d.phase = 'shaping' ORDER BY d.id LIMIT ?",
+            "SELECT d.id, d.event, d.tenant, d.url, e.kind, e.body, e.broadcast, e.video FROM deliveries d \
+             JOIN events e ON e.id = d.event WHERE d.phase = 'shaping' AND d.tenant = ? ORDER BY d.id LIMIT ?",
         )
+        .bind(tenant)
         .bind(limit)
         .fetch_all(&self.reader)
         .await?;
         Ok(rows)
     }
 
-    /// Records a callback decision and what it comes to, once: a delivery that is shaped already stays as it is.
+    /// Records the decisions about a callback and what they come to, once: a delivery that is shaped already stays as it
+    /// is. Each step is a question, as JSON, and its decision.
     pub async fn shape_delivery(
         &self,
         delivery: &Unshaped,
         stream: (&str, &str),
-        question: &str,
-        decision: &Decision,
+        steps: &[(String, Decision)],
         shaped: &Shaped,
         at: i64,
     ) -> Result<()> {
@@ -183,9 +196,12 @@ impl Store {
                 app: stream.0,
                 stream: stream.1,
             };
-            decisions::write_one(&mut transaction, &place, question, decision, at).await?;
+            for (question, decision) in steps {
+                decisions::write_one(&mut transaction, &place, question, decision, at).await?;
+            }
         }
         transaction.commit().await?;
+        self.decided.send_replace(());
         Ok(())
     }
 }

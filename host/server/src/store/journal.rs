@@ -60,6 +60,9 @@ impl Store {
             live_notices::tell_records(&mut transaction, &append.notices).await?;
         }
         transaction.commit().await?;
+        if appends.iter().any(|append| !append.decisions.is_empty()) {
+            self.decided.send_replace(());
+        }
         Ok(())
     }
 

@@ -154,6 +154,22 @@ impl Store {
         Ok(rows)
     }
 
+    /// What a tenant is told of a video: kind, receiver and phase of the newest deliveries, oldest first; an event that
+    /// nobody wants has neither receiver nor phase.
+    pub async fn told_of_video(
+        &self,
+        tenant: &str,
+        video: &str,
+        limit: i64,
+    ) -> Result<Vec<(String, Option<String>, Option<String>)>> {
+        let newest = "SELECT e.kind, d.url, d.phase FROM events e LEFT JOIN deliveries d ON d.event = e.id \
+                      WHERE e.tenant = ? AND e.video = ? ORDER BY e.at DESC, e.rowid DESC, d.id DESC LIMIT ?";
+        let mut told: Vec<(String, Option<String>, Option<String>)> =
+            sqlx::query_as(newest).bind(tenant).bind(video).bind(limit).fetch_all(&self.reader).await?;
+        told.reverse();
+        Ok(told)
+    }
+
     /// One delivery of a tenant with its attempts in order.
     pub async fn delivery(&self, tenant: &str, id: i64) -> Result<Option<(DeliveryRow, Vec<AttemptRow>)>> {
         let delivery: Option<DeliveryRow> =

@@ -68,6 +68,12 @@ pub struct NewVersion<'a> {
     pub quotas: &'a Quotas,
 }
 
+/// All columns of [`PluginVersion`] but those that may be long: tens of kilobytes, times all versions of a tenant.
+const LIST: &str = "SELECT plugin, version, digest, bytes, interface, hooks, class, uses, NULL AS schema, '' AS settings, \
+                    revision, pushed_at, pushed_by, signed_by, signature, EXISTS (SELECT 1 FROM signing_keys k WHERE \
+                    k.tenant = v.tenant AND k.name = v.signed_by AND k.revoked_at IS NOT NULL) AS revoked \
+                    FROM plugin_versions v";
+
 /// All columns of [`PluginVersion`].
 const SELECT: &str = "SELECT plugin, version, digest, bytes, interface, hooks, class, uses, schema, settings, revision, \
                       pushed_at, pushed_by, signed_by, signature, EXISTS (SELECT 1 FROM signing_keys k WHERE \
@@ -130,9 +136,9 @@ impl Store {
         Ok(sqlx::query_scalar(all).bind(tenant).fetch_all(&self.reader).await?)
     }
 
-    /// All versions of a tenant's plugins, by name, newest first.
+    /// All versions of a tenant's plugins, by name, newest first; without settings and schemas.
     pub async fn plugin_versions(&self, tenant: &str) -> Result<Vec<PluginVersion>> {
-        let all = sqlx::AssertSqlSafe(format!("{SELECT} WHERE tenant = ? ORDER BY plugin, version DESC"));
+        let all = sqlx::AssertSqlSafe(format!("{LIST} WHERE tenant = ? ORDER BY plugin, version DESC"));
         Ok(sqlx::query_as(all).bind(tenant).fetch_all(&self.reader).await?)
     }
 

@@ -301,7 +301,7 @@ mod tests {
         tell(&world, "v1", &["a1", "a2"], true).await;
         tell(&world, "v1", &["a3"], false).await;
         assert!(due_events(&world, noon()).await.is_empty());
-        let unshaped = world.store.unshaped(10).await.unwrap();
+        let unshaped = world.store.unshaped("acme", 10).await.unwrap();
         let decision = reprise_lifecycle::decision::Decision {
             hook: reprise_lifecycle::question::Hook::Callback,
             question_digest: "0".repeat(64),
@@ -309,11 +309,12 @@ mod tests {
             applied: reprise_lifecycle::decision::Applied::Default,
             provenance: None,
         };
+        let steps = [("{}".to_owned(), decision)];
         let send = Shaped::Send { body: "{}".to_owned(), headers: "[]".to_owned() };
         let at = noon().0;
-        world.store.shape_delivery(&unshaped[1], ("", ""), "{}", &decision, &send, at).await.unwrap();
+        world.store.shape_delivery(&unshaped[1], ("", ""), &steps, &send, at).await.unwrap();
         assert!(due_events(&world, noon()).await.is_empty());
-        world.store.shape_delivery(&unshaped[0], ("", ""), "{}", &decision, &Shaped::Drop, at).await.unwrap();
+        world.store.shape_delivery(&unshaped[0], ("", ""), &steps, &Shaped::Drop, at).await.unwrap();
         assert_eq!(due_events(&world, noon()).await, ["evt_a2"]);
     }
 }

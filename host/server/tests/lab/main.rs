@@ -94,6 +94,8 @@ const TABLE: &str = r#"{
     {"name": "a group by id", "settings": "b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2", "expect": {"group": "SD"}},
     {"name": "the default", "settings": {}, "expect": "use_default", "reason": null, "writes": [],
       "fuel_at_most": 100000},
+    {"name": "what was seen", "settings": "$2", "state": {"seen": "$1"}, "expect": "use_default", "reason": "$1",
+      "writes": [{"key": "seen", "value": "$2"}]},
     {"name": "a trap", "settings": "!", "expect": {"failed": "trap"}},
     {"name": "no end", "settings": "@", "expect": {"failed": "fuel"}},
     {"name": "an unknown group", "settings": "4K", "expect": {"failed": "bad_answer"}},
@@ -106,7 +108,7 @@ const TABLE: &str = r#"{
 fn a_table_runs_through_the_engine_and_is_brought_up_to_date() {
     let project = Project::new();
     project.write("tests/all.json", TABLE);
-    project.plugin(&["test", "guest.wasm"]).gives(0, &["ok    tests/all.json: a trap", "7 cases: 7 passed, 0 failed"]);
+    project.plugin(&["test", "guest.wasm"]).gives(0, &["ok    tests/all.json: a trap", "8 cases: 8 passed, 0 failed"]);
     let report = project.plugin(&["test", "--component", "guest.wasm", "--filter", "group by", "--json"]);
     let report = report.gives(0, &[]).json();
     assert_eq!((&report["passed"], report["cases"].as_array().unwrap().len()), (&json!(2), 2));
@@ -115,26 +117,41 @@ fn a_table_runs_through_the_engine_and_is_brought_up_to_date() {
     assert!(report["cases"][0]["fuel"].as_u64().unwrap() > 0);
 
     // Nothing to update: the file stays byte for byte.
-    project.plugin(&["test", "guest.wasm", "--update"]).gives(0, &["7 passed"]);
+    project.plugin(&["test", "guest.wasm", "--update"]).gives(0, &["8 passed"]);
     assert_eq!(project.read("tests/all.json"), TABLE);
 
     // A wrong expectation, and none at all.
-    let wrong =
-        TABLE.replace(r#"{"group": "SD"}"#, r#""use_default""#).replace(r#", "expect": {"failed": "trap"}"#, "");
+    let wrong = TABLE
+        .replace(r#"{"group": "SD"}"#, r#""use_default""#)
+        .replace(r#", "expect": {"failed": "trap"}"#, "")
+        .replace(r#""reason": "$1""#, r#""reason": "none""#)
+        .replace(r#""value": "$2""#, r#""value": null"#);
     project.write("tests/all.json", &wrong);
     let failed = project.plugin(&["test", "guest.wasm"]);
     failed.gives(
         1,
-        &["-\"use_default\"", "+{\"group\": \"SD\"}", "log: info: asked", "has no `expect` yet", "5 passed, 2 failed"],
+        &["-\"use_default\"", "+{\"group\": \"SD\"}", "log: info: asked", "has no `expect` yet", "5 passed, 3 failed"],
     );
     assert_eq!(project.read("tests/all.json"), wrong);
     let updated = project.plugin(&["test", "guest.wasm", "--update"]);
-    updated.gives(0, &["updated tests/all.json: a group by id: expect", "5 passed, 2 failed (2 updated)"]);
+    updated.gives(
+        0,
+        &[
+            "updated tests/all.json: a group by id: expect",
+            "what was seen: reason, writes",
+            "5 passed, 3 failed (3 updated)",
+        ],
+    );
     assert_eq!(project.read("tests/all.json"), TABLE);
+
+    // One made for the older interface runs unchanged: it only has no reason and no state.
+    project.write("old.wasm", guest::old_component());
+    let old = project.plugin(&["test", "old.wasm"]);
+    old.gives(1, &["FAIL  tests/all.json: what was seen", "+{\"failed\": \"bad_answer\"}", "8 cases: 7 passed"]);
 
     // A budget is for people to raise.
     project.write("tests/all.json", TABLE.replace("100000", "1"));
-    project.plugin(&["test", "guest.wasm", "--update"]).gives(1, &["of which `fuel_at_most` allows 1", "6 passed"]);
+    project.plugin(&["test", "guest.wasm", "--update"]).gives(1, &["of which `fuel_at_most` allows 1", "7 passed"]);
     assert_eq!(project.read("tests/all.json"), TABLE.replace("100000", "1"));
 }
 
@@ -179,14 +196,20 @@ fn a_component_is_admitted_step_by_step() {
     let project = Project::new();
     project.write("settings.json", "{}");
     let checked = project.plugin(&["check", "guest.wasm", "--settings", "settings.json"]);
-    checked.gives(0, &["ok    interface  reprise:policy@0.1.0", "template-group", "compile", "trial", "settings"]);
+    checked.gives(
+        0,
+        &["ok    interface  reprise:policy@0.2.0", "template-group", "log, state, assets", "trial", "settings"],
+    );
     let report = project.plugin(&["check", "guest.wasm", "--json"]).gives(0, &[]).json();
     assert_eq!((&report["accepted"], &report["rejected"]), (&json!(true), &Value::Null));
     let steps: Vec<&str> =
         report["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
-    assert!(steps.ends_with(&["load", "trial"]), "{steps:?}");
+    assert!(steps.ends_with(&["imports", "trial"]), "{steps:?}");
 
-    project.write("core.wasm", guest::core());
+    project.write("old.wasm", guest::old_component());
+    project.plugin(&["check", "old.wasm"]).gives(0, &["ok    interface  reprise:policy@0.1.0", "imports    log\n"]);
+
+    project.write("core.wasm", guest::old_core());
     project.write("empty.wasm", "");
     project.write("cut.wasm", &guest::component()[..2000]);
     project.write("none.wasm", wat::parse_str("(component)").unwrap());
@@ -201,7 +224,7 @@ fn a_component_is_admitted_step_by_step() {
         assert!(report["rejected"]["mend"].as_str().is_some_and(|mend| !mend.is_empty()), "{report}");
         project.plugin(&["run", file]).gives(1, &["would not be accepted", part]);
     }
-    project.plugin(&["check", "."]).gives(1, &["run `reprise plugin build .` first"]);
+    project.plugin(&["check", "."]).gives(1, &["run `reprise plugin build .` first", "./build/policy.wasm"]);
 }
 
 #[test]
@@ -220,7 +243,9 @@ fn one_question_is_put() {
     assert_eq!((&report["answer"], &report["failure"]), (&json!("use_default"), &Value::Null));
     assert_eq!(report["limits"]["fuel"], json!(25_000_000));
 
-    project.plugin_fed(&args, r#"{"prt": 1}"#).gives(1, &["-: `prt` is no field of a question at `template-group`"]);
+    project
+        .plugin_fed(&args, r#"{"prt": 1}"#)
+        .gives(1, &["the standard input: `prt` is no field of a question at `template-group`"]);
     project.plugin(&["run", "guest.wasm", "--hook", "callback"]).gives(1, &["the component has no hook `callback`"]);
     project.write("state.json", r#"{"seen": 1}"#);
     project.plugin_fed(&args, patch).gives(1, &["state.json: `state`: the value of \"seen\" is not a text"]);
@@ -232,8 +257,8 @@ fn calls_are_measured_beside_their_limits() {
     project.write("tests/all.json", TABLE);
     let report = project.plugin(&["bench", "guest.wasm", "--seconds", "1", "--json"]).gives(0, &[]).json();
     let cases = report["cases"].as_array().unwrap();
-    assert_eq!(cases.len(), 7);
-    let (group, endless) = (&cases[0]["figures"], &cases[4]["figures"]);
+    assert_eq!(cases.len(), 8);
+    let (group, endless) = (&cases[0]["figures"], &cases[5]["figures"]);
     assert_eq!((&group["fuel"]["limit"], &group["failed"]), (&json!(25_000_000), &json!(false)));
     assert!(group["calls"].as_u64().unwrap() >= 5 && group["cpu_p50_us"]["used"].as_u64().unwrap() > 0);
     assert_eq!(group["memory_bytes"]["used"], json!(65_536));

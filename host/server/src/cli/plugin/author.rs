@@ -1,65 +1,51 @@
 //! What authors do on their own machine: nothing here needs a server.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use reprise_policy::PLUGIN_CARGO_ARGS;
-use serde_json::Value;
+
+use super::build::{Build, Language};
+use super::new;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Author {
-    /// Build a Rust policy crate into a component, ready to push
+    /// Make a folder with a policy that builds at once, its settings, its tests and a README
+    New {
+        /// The plugin's name: lower-case letters, digits and hyphens
+        name: String,
+        /// What it is written in
+        #[arg(long, value_enum, default_value_t = Language::Rust)]
+        lang: Language,
+        /// The folder; the name by default
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
+    /// Build a policy's folder into a component, ready to push; prints its path
     Build {
-        /// The crate's folder
+        /// The policy's folder
         #[arg(default_value = ".")]
         folder: PathBuf,
-        /// Where the component goes; next to the build by default
+        /// Where the component goes; `build/policy.wasm` in the folder by default
         #[arg(long, short)]
         output: Option<PathBuf>,
-        /// The cargo profile to build with
+        /// The cargo profile to build with, for Rust
         #[arg(long, default_value = "release")]
         profile: String,
+        /// What it is written in; found out by default
+        #[arg(long, value_enum)]
+        lang: Option<Language>,
     },
 }
 
 impl Author {
     pub(super) fn run(&self) -> anyhow::Result<()> {
         match self {
-            Self::Build { folder, output, profile } => {
-                println!("{}", build(folder, output.as_deref(), profile)?.display());
+            Self::New { name, lang, dir } => new::run(name, *lang, dir.as_deref()),
+            Self::Build { folder, output, profile, lang } => {
+                let build = Build { folder, output: output.as_deref(), profile, language: *lang };
+                println!("{}", build.run()?.display());
                 Ok(())
             }
         }
     }
-}
-
-/// Builds a policy crate and wraps its module into a component.
-pub(crate) fn build(folder: &Path, output: Option<&Path>, profile: &str) -> anyhow::Result<PathBuf> {
-    const TARGET: &str = "wasm32-unknown-unknown";
-    let built = std::process::Command::new("cargo")
-        .args(PLUGIN_CARGO_ARGS)
-        .args(["--profile", profile, "--message-format", "json-render-diagnostics"])
-        .current_dir(folder)
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .context("cannot run cargo; install Rust with rustup")?;
-    if !built.status.success() {
-        bail!("the crate does not build; if the target is missing, run: rustup target add {TARGET}");
-    }
-    let messages = String::from_utf8_lossy(&built.stdout);
-    let module = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|message| message["reason"] == "compiler-artifact")
-        .filter_map(|message| message["filenames"].as_array().cloned())
-        .flatten()
-        .filter_map(|file| file.as_str().map(PathBuf::from))
-        .rfind(|file| file.extension().is_some_and(|extension| extension == "wasm"));
-    let module = module.context("the build left no .wasm file; a policy crate needs crate-type = [\"cdylib\"]")?;
-    let core = std::fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
-    let component = reprise_policy::encode_component(&core).context("the module does not become a component")?;
-    let output = output.map_or_else(|| module.with_extension("component.wasm"), Path::to_owned);
-    std::fs::write(&output, component).with_context(|| format!("cannot write {}", output.display()))?;
-    Ok(output)
 }

@@ -67,7 +67,12 @@ fn json(file: &Path) -> anyhow::Result<Value> {
     } else {
         text(file)?
     };
-    serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))
+    serde_json::from_str(&text).with_context(|| format!("{} is not JSON", shown(file)))
+}
+
+/// What an author calls a file.
+fn shown(file: &Path) -> String {
+    if file == Path::new("-") { "the standard input".to_owned() } else { file.display().to_string() }
 }
 
 fn text(file: &Path) -> anyhow::Result<String> {

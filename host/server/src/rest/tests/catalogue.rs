@@ -238,7 +238,9 @@ async fn versions_are_shown_given_out_and_removed() {
         assert_eq!(shown[field], expected, "{field}");
     }
     let listed = own(&desk, "acme", Method::GET, "plugins/p1/versions", "").await.json();
-    assert_eq!(listed["versions"], json!([shown]));
+    let mut in_listings = shown.clone();
+    (in_listings["schema"], in_listings["settings"]) = (Value::Null, Value::Null);
+    assert_eq!(listed["versions"], json!([in_listings]), "what may be long is shown of one only");
 
     let given = own(&desk, "acme", Method::GET, &format!("{one}/component"), "").await;
     assert_eq!((given.status.as_u16(), given.body.as_slice()), (200, BYTES));
@@ -269,7 +271,7 @@ async fn versions_are_shown_given_out_and_removed() {
         assert!(message(&used).contains("binding `default`"), "{}", message(&used));
         assert_eq!(own(&desk, "umbrella", Method::DELETE, path, "").await.status, 404);
     }
-    desk.world.store.unbind_plugin("acme", "p1").await.unwrap();
+    desk.world.store.unbind_plugin("acme", "p1", None, "admin", 0).await.unwrap();
     for (path, status) in [(one, 204), (one, 404), ("plugins/p1", 204), ("plugins/p1", 404)] {
         assert_eq!(own(&desk, "acme", Method::DELETE, path, "").await.status, status, "{path}");
     }

@@ -212,7 +212,7 @@ async fn what_is_used_stays_and_numbers_are_never_given_again() {
     assert!(store.component("acme", &"c".repeat(64)).await.unwrap().is_none(), "its component is given up");
     assert_eq!(push(&world, &AMPLE, "p", "c", None).await.unwrap().version, 4);
 
-    store.unbind_plugin("acme", "p").await.unwrap();
+    store.unbind_plugin("acme", "p", None, "admin", 0).await.unwrap();
     assert_eq!(whole().await, Removed::Done);
     assert_eq!(store.plugin_names("acme").await.unwrap(), Vec::<String>::new());
     assert!(!store.is_component_known(&"a".repeat(64)).await.unwrap());

@@ -16,7 +16,7 @@ const EXAMPLE: &str =
 those of the component's class; an operator may have set others.
 
 Example:
-  reprise plugin bench my.component.wasm --seconds 5";
+  reprise plugin bench build/policy.wasm --seconds 5";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE)]

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::lab::{Lab, project};
 
 const EXAMPLE: &str = "Example:
-  reprise plugin check target/plugin/my_plugin.component.wasm --settings settings.json
+  reprise plugin check build/policy.wasm --settings settings.json
 
 Each step is one line. The exit code is 0 if a server would accept the component, 1 if not; then the last lines say
 what is wrong and how to mend it.";

@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 use crate::lab::expected::given;
 use crate::lab::{Lab, Subject, question, read_state, sample, text, writes};
 
-const EXAMPLE: &str = r#"The question is a whole one, as `reprise plugin decisions --json` prints it, or a JSON merge patch over the sample.
+const EXAMPLE: &str = r#"The question is a whole one, as `reprise plugin decisions` has it, or a JSON merge patch over the sample.
 
 Example:
   reprise plugin run --sample template-group
-  echo '{"part": {"video": {"height": 720}}}' | reprise plugin run my.component.wasm --hook template-group --question -
+  echo '{"part": {"video": {"height": 720}}}' | reprise plugin run build/policy.wasm --hook template-group --question -
 
 The exit code is 0 if the policy answered within bounds, 1 if it failed."#;
 
@@ -62,13 +62,13 @@ impl Run {
         let asked = match &self.question {
             None => sample::question(hook),
             Some(file) => question::either(hook, &super::json(file)?)
-                .map_err(|problem| anyhow::anyhow!("{}: {problem}", file.display()))?,
+                .map_err(|problem| anyhow::anyhow!("{}: {problem}", super::shown(file)))?,
         };
         let settings = super::settings(self.settings.as_deref())?;
         let state = match &self.state {
             None => StateSnapshot::default(),
             Some(file) => read_state(&super::json(file)?)
-                .map_err(|problem| anyhow::anyhow!("{}: {problem}", file.display()))?
+                .map_err(|problem| anyhow::anyhow!("{}: {problem}", super::shown(file)))?
                 .into(),
         };
         if let Some(refusal) = lab.refusal(&subject, &settings) {

@@ -1,0 +1,220 @@
+//! Backtests: recorded questions put again, to a candidate or (an audit) each to the version that answered it. They run
+//! in the background on threads of their own, with lower priority and beside the slots of live calls, so that no live
+//! call waits for them.
+//!
+//! The set is fixed when one begins, by a last decision; the decisions are read in order, asked in parallel and counted
+//! in order, so that two runs over the same set give the same report to the digest.
+
+pub mod report;
+mod run;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::report::Report;
+use self::run::{Candidate, Run};
+use super::rollout::again::{Again, Subject};
+use crate::clock;
+use crate::store::backtests::{Backtest, Recorded};
+use crate::store::{self, Store};
+
+/// Backtests of one tenant at once, and of all: they share the same threads, so more would only each take longer.
+const AT_ONCE_OF_TENANT: i64 = 1;
+const AT_ONCE: i64 = 2;
+
+/// Differences that are kept of one backtest; the rest is counted. Nobody reads more, and the digest has all of them.
+pub const MOST_KEPT: u64 = 100_000;
+
+/// The candidate of a backtest as it is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct NewBacktest {
+    /// The plugin; absent only in an audit of all.
+    pub plugin: Option<String>,
+    /// The candidate's version; `None` makes it an audit.
+    pub candidate: Option<NewCandidate>,
+    /// Which decisions.
+    pub filter: Recorded,
+}
+
+/// Who is asked in place of who answered.
+#[derive(Clone, Debug, Default)]
+pub struct NewCandidate {
+    /// The version; the newest when absent.
+    pub version: Option<i64>,
+    /// The settings' revision; the newest when absent.
+    pub settings_revision: Option<i64>,
+    /// Settings that are no revision, in place of one.
+    pub settings: Option<String>,
+}
+
+/// Why a backtest does not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum BacktestError {
+    /// There is no such plugin, version or settings revision.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The catalogue failed, or there is no room.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+/// All backtests of this server.
+#[derive(Clone)]
+pub struct Backtests {
+    store: Store,
+    again: Arc<dyn Again>,
+    threads: usize,
+    /// Threads that may ask at once, of all backtests.
+    slots: Arc<Semaphore>,
+    running: Arc<Mutex<BTreeMap<i64, CancellationToken>>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl std::fmt::Debug for Backtests {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Backtests").field("threads", &self.threads).finish_non_exhaustive()
+    }
+}
+
+/// Threads for backtests by the configuration; 0 means half of the cores, at least one.
+pub fn threads(configured: usize) -> usize {
+    match configured {
+        0 => std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2).max(1),
+        threads => threads,
+    }
+}
+
+impl Backtests {
+    /// Nothing running yet. `stop` ends what runs.
+    pub fn new(store: Store, again: Arc<dyn Again>, threads: usize, stop: CancellationToken) -> Self {
+        Self {
+            store,
+            again,
+            threads: threads.max(1),
+            slots: Arc::new(Semaphore::new(threads.max(1))),
+            running: Arc::default(),
+            tasks: TaskTracker::new(),
+            stop,
+        }
+    }
+
+    /// Ends in the catalogue what was running when the server ended before.
+    ///
+    /// # Errors
+    /// When the catalogue cannot be written.
+    pub async fn recover(&self) -> store::Result<()> {
+        let lost = self.store.fail_backtests("the server restarted; start it again", clock::now().0).await?;
+        if lost > 0 {
+            tracing::warn!(backtests = lost, "backtests were cut off by the server's end");
+        }
+        Ok(())
+    }
+
+    /// Begins a backtest, or an audit, and gives its row.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn begin(&self, tenant: &str, mut new: NewBacktest, actor: &str) -> Result<Backtest, BacktestError> {
+        let plugin = new.plugin.clone().unwrap_or_default();
+        if !plugin.is_empty() {
+            let known = self.store.plugin_version(tenant, &plugin, None).await?;
+            known.ok_or(BacktestError::NotFound("plugin"))?;
+        }
+        let candidate = match new.candidate {
+            None => None,
+            Some(candidate) => Some(self.candidate(tenant, &plugin, candidate).await?),
+        };
+        let (total, newest) = self.store.count_recorded(tenant, &plugin, &new.filter).await?;
+        new.filter.last = Some(newest.unwrap_or(0));
+        let report = Report {
+            total: u64::try_from(total).unwrap_or(0),
+            threads: u64::try_from(self.threads).unwrap_or(u64::MAX),
+            ..Report::default()
+        };
+        let mut row = Backtest {
+            id: 0,
+            tenant: tenant.to_owned(),
+            kind: if candidate.is_some() { "backtest" } else { "audit" }.to_owned(),
+            plugin,
+            version: candidate.as_ref().map(|candidate| candidate.version),
+            settings_revision: candidate.as_ref().and_then(|candidate| candidate.settings_revision),
+            filter: new.filter.text()?,
+            state: "running".to_owned(),
+            reason: None,
+            report: serde_json::to_string(&report).unwrap_or_default(),
+            started_at: clock::now().0,
+            started_by: actor.to_owned(),
+            ended_at: None,
+        };
+        row.id = self.store.begin_backtest(&row, AT_ONCE_OF_TENANT, AT_ONCE).await?;
+        let stop = self.stop.child_token();
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(row.id, stop.clone());
+        let run = Run {
+            id: row.id,
+            tenant: tenant.to_owned(),
+            plugin: row.plugin.clone(),
+            candidate: candidate.map(|candidate| Arc::new(candidate.subject)),
+            filter: new.filter,
+            store: self.store.clone(),
+            again: Arc::clone(&self.again),
+            threads: self.threads,
+            slots: Arc::clone(&self.slots),
+            stop,
+        };
+        let (backtests, id) = (self.clone(), row.id);
+        self.tasks.spawn(async move {
+            run.to_the_end(report).await;
+            backtests.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        });
+        tracing::info!(tenant.id = tenant, backtest = row.id, kind = row.kind, total, "a backtest began");
+        Ok(row)
+    }
+
+    async fn candidate(&self, tenant: &str, plugin: &str, new: NewCandidate) -> Result<Candidate, BacktestError> {
+        let version = self.store.plugin_version(tenant, plugin, new.version).await?;
+        let version = version.ok_or(BacktestError::NotFound("version"))?;
+        let (settings_revision, settings) = match new.settings {
+            Some(settings) => (None, settings),
+            None => {
+                let revision = self.store.plugin_settings(tenant, plugin, new.settings_revision).await?;
+                let revision = revision.ok_or(BacktestError::NotFound("settings revision"))?;
+                (Some(revision.revision), revision.settings)
+            }
+        };
+        let subject = Subject { plugin: plugin.to_owned(), digest: version.digest, hooks: version.hooks, settings };
+        Ok(Candidate { version: version.version, settings_revision, subject })
+    }
+
+    /// Stops a tenant's running backtest. Says whether it ran.
+    ///
+    /// # Errors
+    /// When the catalogue failed.
+    pub async fn stop(&self, tenant: &str, id: i64) -> store::Result<bool> {
+        if self.store.backtest(tenant, id).await?.is_none_or(|backtest| backtest.state != "running") {
+            return Ok(false);
+        }
+        let token = self.running.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        match token {
+            // What runs writes down by itself how far it came.
+            Some(token) => {
+                token.cancel();
+                Ok(true)
+            }
+            None => self.store.end_backtest(id, "stopped", Some("stopped"), clock::now().0).await,
+        }
+    }
+
+    /// Waits until everything that runs has ended.
+    pub async fn ended(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

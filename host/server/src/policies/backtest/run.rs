@@ -1,0 +1,339 @@
+//! One backtest: a reader that prepares chunks in order, threads that ask, and a tally that takes the results in order
+//! again. What is between reading and tally is bounded, so that a slow chunk holds the reader and not the memory.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::time::{ClockId, clock_gettime};
+use reprise_lifecycle::decision::Decision;
+use reprise_lifecycle::question::Question;
+use reprise_policy::StateSnapshot;
+use sha2::{Digest, Sha256};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::MOST_KEPT;
+use super::report::{Outcome, Report, Tally};
+use crate::clock;
+use crate::policies::compare::{Closeness, Said, compare};
+use crate::policies::rollout::again::{Again, Fuel, Request, Subject};
+use crate::store::backtests::{Recorded, RecordedDecision};
+use crate::store::plugins::PluginVersion;
+use crate::store::{self, Store};
+
+/// Decisions in one chunk. Small enough that threads end at nearly the same time, large enough that handing over is
+/// nothing beside asking.
+const CHUNK: i64 = 64;
+
+/// Chunks between reading and tally for each thread.
+const CHUNKS_PER_THREAD: usize = 3;
+
+/// How often progress is written: each time is a synced commit on the one writer of live recordings.
+const PROGRESS: Duration = Duration::from_millis(500);
+
+/// Differences that are written in one transaction.
+const DIFFERENCES_AT_ONCE: usize = 500;
+
+/// Versions and snapshots that are remembered between decisions; most use the same few.
+const REMEMBERED: usize = 64;
+
+/// How much nicer these threads are than those of live calls.
+const NICE: i32 = 10;
+
+/// A resolved candidate.
+pub(super) struct Candidate {
+    pub(super) version: i64,
+    pub(super) settings_revision: Option<i64>,
+    pub(super) subject: Subject,
+}
+
+/// One backtest.
+pub(super) struct Run {
+    pub(super) id: i64,
+    pub(super) tenant: String,
+    pub(super) plugin: String,
+    /// `None` in an audit.
+    pub(super) candidate: Option<Arc<Subject>>,
+    pub(super) filter: Recorded,
+    pub(super) store: Store,
+    pub(super) again: Arc<dyn Again>,
+    pub(super) threads: usize,
+    pub(super) slots: Arc<Semaphore>,
+    pub(super) stop: CancellationToken,
+}
+
+/// A decision with everything that asking again takes.
+struct Prepared {
+    id: i64,
+    question: String,
+    decision: Result<Decision, String>,
+    subject: Result<Arc<Subject>, String>,
+    state: StateSnapshot,
+}
+
+/// Decisions that one thread asks.
+struct Chunk {
+    number: u64,
+    decisions: Vec<Prepared>,
+    /// Given back when the tally has taken it in.
+    room: OwnedSemaphorePermit,
+}
+
+/// A chunk that was asked.
+struct Asked {
+    number: u64,
+    outcomes: Vec<(i64, Outcome)>,
+    cpu_us: u64,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Run {
+    /// Runs, and writes down how it ended.
+    pub(super) async fn to_the_end(self, report: Report) {
+        let (id, store) = (self.id, self.store.clone());
+        let (state, reason) = match self.run(report).await {
+            Ok(true) => ("done", None),
+            Ok(false) => ("stopped", Some("stopped before its end".to_owned())),
+            Err(why) => ("failed", Some(why)),
+        };
+        if let Some(why) = reason.as_deref().filter(|_| state == "failed") {
+            tracing::error!(backtest = id, error = why, "a backtest failed");
+        }
+        if let Err(error) = store.end_backtest(id, state, reason.as_deref(), clock::now().0).await {
+            tracing::error!(backtest = id, error = %error, "the end of a backtest could not be written");
+        }
+    }
+
+    /// Says whether it came to the end of the set.
+    async fn run(self, report: Report) -> Result<bool, String> {
+        let started = Instant::now();
+        let run = Arc::new(self);
+        let (to_ask, chunks) = mpsc::channel::<Chunk>(run.threads);
+        let (to_tally, mut asked) = mpsc::channel::<Asked>(run.threads);
+        let threads = tokio::task::spawn_blocking({
+            let (run, handle) = (Arc::clone(&run), Handle::current());
+            move || run.ask_all(&handle, chunks, &to_tally)
+        });
+        let room = Arc::new(Semaphore::new(run.threads.saturating_mul(CHUNKS_PER_THREAD)));
+        let reader = async {
+            let read = run.read(to_ask, room).await;
+            if read.is_err() {
+                // So that what was read until then is not taken for the whole.
+                run.stop.cancel();
+            }
+            read
+        };
+        let tally = async {
+            let tallied = run.tally(report, &mut asked, started).await;
+            // If it ended early, threads that have something for it must not wait.
+            asked.close();
+            tallied
+        };
+        let (read, tallied) = tokio::join!(reader, tally);
+        threads.await.map_err(|_| "a thread ended by a panic; the server's log says where".to_owned())?;
+        read.map_err(|error| error.to_string())?;
+        tallied.map_err(|error| error.to_string())
+    }
+
+    /// Reads the set in order, a chunk at a time.
+    async fn read(&self, to_ask: mpsc::Sender<Chunk>, room: Arc<Semaphore>) -> store::Result<()> {
+        let (mut after, mut number) = (0, 0);
+        let mut subjects = BTreeMap::new();
+        let mut states = BTreeMap::new();
+        while !self.stop.is_cancelled() {
+            let rows = self.store.recorded(&self.tenant, &self.plugin, &self.filter, after, CHUNK).await?;
+            let Some(last) = rows.last() else { break };
+            after = last.id;
+            let mut decisions = Vec::with_capacity(rows.len());
+            for row in rows {
+                decisions.push(self.prepare(row, &mut subjects, &mut states).await?);
+            }
+            let Ok(room) = Arc::clone(&room).acquire_owned().await else { break };
+            // Nobody takes it any more when the tally has ended, which then says why.
+            if to_ask.send(Chunk { number, decisions, room }).await.is_err() {
+                break;
+            }
+            number += 1;
+        }
+        Ok(())
+    }
+
+    async fn prepare(
+        &self,
+        row: RecordedDecision,
+        subjects: &mut BTreeMap<(String, String, u32), Result<Arc<Subject>, String>>,
+        states: &mut BTreeMap<(String, u64), StateSnapshot>,
+    ) -> store::Result<Prepared> {
+        let decision: Result<Decision, String> =
+            serde_json::from_str(&row.decision).map_err(|_| "the recorded decision cannot be read".to_owned());
+        let made = decision.as_ref().ok().and_then(|decision| decision.provenance.as_deref());
+        let (mut subject, mut state) = (Err("nobody was asked".to_owned()), StateSnapshot::default());
+        if let Some(made) = made {
+            subject = match &self.candidate {
+                Some(candidate) => Ok(Arc::clone(candidate)),
+                None => {
+                    let key = (made.plugin.clone(), made.digest.clone(), made.settings_revision);
+                    if !subjects.contains_key(&key) {
+                        make_room(subjects);
+                        let found = self.subject(&made.plugin, &made.digest, made.settings_revision).await?;
+                        subjects.insert(key.clone(), found);
+                    }
+                    subjects.get(&key).cloned().unwrap_or(subject)
+                }
+            };
+            if let Some(revision) = made.state_revision.filter(|revision| *revision > 0) {
+                let key = (made.plugin.clone(), revision);
+                if !states.contains_key(&key) {
+                    make_room(states);
+                    let past = self.store.plugin_state_at(&self.tenant, &made.plugin, revision).await?;
+                    states.insert(key.clone(), StateSnapshot::from(past.entries));
+                }
+                state = states.get(&key).cloned().unwrap_or_default();
+            }
+        }
+        Ok(Prepared { id: row.id, question: row.question, decision, subject, state })
+    }
+
+    /// Who answered then.
+    async fn subject(&self, plugin: &str, digest: &str, revision: u32) -> store::Result<Result<Arc<Subject>, String>> {
+        let mut versions = self.store.plugin_versions(&self.tenant).await?.into_iter();
+        let is_it = |version: &PluginVersion| version.plugin == plugin && version.digest == digest;
+        let Some(version) = versions.find(is_it) else {
+            return Ok(Err("the version that answered was deleted".to_owned()));
+        };
+        let settings = self.store.plugin_settings(&self.tenant, plugin, Some(revision.into())).await?;
+        let Some(settings) = settings else {
+            return Ok(Err("the settings that it answered with were deleted".to_owned()));
+        };
+        Ok(Ok(Arc::new(Subject {
+            plugin: plugin.to_owned(),
+            digest: version.digest,
+            hooks: version.hooks,
+            settings: settings.settings,
+        })))
+    }
+
+    /// Asks on threads of its own until there is nothing left. Blocks.
+    fn ask_all(&self, handle: &Handle, chunks: mpsc::Receiver<Chunk>, to_tally: &mpsc::Sender<Asked>) {
+        let chunks = Mutex::new(chunks);
+        std::thread::scope(|scope| {
+            for _ in 0..self.threads {
+                scope.spawn(|| {
+                    // Refused or not, the answers are the same.
+                    let _ = rustix::process::nice(NICE);
+                    while let Some(asked) = self.ask_next(handle, &chunks) {
+                        if to_tally.blocking_send(asked).is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+        });
+    }
+
+    fn ask_next(&self, handle: &Handle, chunks: &Mutex<mpsc::Receiver<Chunk>>) -> Option<Asked> {
+        let chunk = chunks.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv()?;
+        let _slot = handle.block_on(self.slots.acquire()).ok()?;
+        let before = cpu_us();
+        let mut outcomes = Vec::with_capacity(chunk.decisions.len());
+        for prepared in chunk.decisions {
+            // A chunk cut short is never counted: see `tally`.
+            if self.stop.is_cancelled() {
+                return None;
+            }
+            outcomes.push((prepared.id, self.ask(prepared)));
+        }
+        let cpu_us = cpu_us().saturating_sub(before);
+        Some(Asked { number: chunk.number, outcomes, cpu_us, _room: chunk.room })
+    }
+
+    fn ask(&self, prepared: Prepared) -> Outcome {
+        let not_asked = |why: &str| Outcome::NotAsked(why.to_owned());
+        let (decision, subject) = match (prepared.decision, prepared.subject) {
+            (Ok(decision), Ok(subject)) => (decision, subject),
+            (Err(why), _) | (_, Err(why)) => return Outcome::NotAsked(why),
+        };
+        let Some(was) = Said::recorded(&decision) else { return not_asked("nobody was asked") };
+        if hex::encode(Sha256::digest(&prepared.question)) != decision.question_digest {
+            return not_asked("the recorded question is not the one that was asked");
+        }
+        let Ok(question) = serde_json::from_str::<Question>(&prepared.question) else {
+            return not_asked("the recorded question cannot be read");
+        };
+        if !subject.has_hook_of(&question) {
+            return Outcome::NotAsked(format!("the version has no hook {}", question.hook().name()));
+        }
+        let audit = self.candidate.is_none();
+        let request = Request {
+            tenant: &self.tenant,
+            subject: &subject,
+            question: &question,
+            state: &prepared.state,
+            fuel: if audit { Fuel::as_recorded(&was) } else { Fuel::Limit },
+        };
+        let evaluation = self.again.again(&request);
+        let now = Said::evaluated(&evaluation);
+        let comparison = compare(&was, &now, if audit { Closeness::Exact } else { Closeness::Meaning });
+        let was_elapsed_us = decision.provenance.map_or(0, |made| made.elapsed_us);
+        Outcome::Asked { was, was_elapsed_us, now, elapsed_us: evaluation.elapsed_us, comparison }
+    }
+
+    /// Takes the chunks in, in their order. Says whether all of the set was asked.
+    async fn tally(&self, report: Report, asked: &mut mpsc::Receiver<Asked>, started: Instant) -> store::Result<bool> {
+        let mut tally = Tally::new(report);
+        let mut early: BTreeMap<u64, Asked> = BTreeMap::new();
+        let (mut next, mut written) = (0, Instant::now());
+        while let Some(chunk) = asked.recv().await {
+            early.insert(chunk.number, chunk);
+            while let Some(chunk) = early.remove(&next) {
+                next += 1;
+                tally.report.cpu_us += chunk.cpu_us;
+                for (decision, outcome) in chunk.outcomes {
+                    tally.add(decision, outcome, MOST_KEPT);
+                }
+                if tally.fresh.len() >= DIFFERENCES_AT_ONCE || written.elapsed() >= PROGRESS {
+                    if !self.write(&mut tally, started).await? {
+                        return Ok(false);
+                    }
+                    written = Instant::now();
+                }
+            }
+        }
+        let whole = !self.stop.is_cancelled() && early.is_empty();
+        if whole {
+            // Decisions that retention took away between the count and the reading.
+            tally.report.total = tally.report.done;
+            tally.report.digest = Some(tally.digest());
+        }
+        Ok(self.write(&mut tally, started).await? && whole)
+    }
+
+    async fn write(&self, tally: &mut Tally, started: Instant) -> store::Result<bool> {
+        tally.report.wall_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let report = serde_json::to_string(&tally.report).unwrap_or_default();
+        let fresh = std::mem::take(&mut tally.fresh);
+        let mut running = true;
+        for differences in fresh.chunks(DIFFERENCES_AT_ONCE) {
+            running = running && self.store.progress_backtest(self.id, &report, differences).await?;
+        }
+        if fresh.is_empty() {
+            running = self.store.progress_backtest(self.id, &report, &[]).await?;
+        }
+        Ok(running)
+    }
+}
+
+/// Forgets everything once too much is remembered.
+fn make_room<K: Ord, V>(remembered: &mut BTreeMap<K, V>) {
+    if remembered.len() >= REMEMBERED {
+        remembered.clear();
+    }
+}
+
+/// Processor time of this thread.
+fn cpu_us() -> u64 {
+    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from);
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,205 @@
+//! Decisions as they are made, for as long as somebody listens: server-sent events, each with its decision's number as
+//! its id, so that who comes back with the last one misses nothing and hears nothing twice.
+//!
+//! A tail reads the log by number, woken by commits; the commits know nothing of it. What is read waits for its reader
+//! in a few places, and a reader that leaves it there for long is cut off.
+
+mod follow;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::follow::{Ended, Follow, Log, Out, Pace, Step};
+use super::Listing;
+use super::view::view;
+use crate::http::Cut;
+use crate::rest::Shared;
+use crate::rest::auth::Scope;
+use crate::rest::error::{Error, ErrorBody};
+use crate::rest::extract::Params;
+use crate::store::Store;
+use crate::store::decisions::{DecisionFilter, Page};
+
+/// Tails of one tenant at once, and of all: each holds a connection and a page of decisions, some mebibytes at worst.
+const PER_TENANT: usize = 8;
+const IN_ALL: usize = 32;
+
+/// Decisions read at once.
+const PAGE: i64 = 20;
+
+/// Events that wait for their reader, beside those in the connection's buffers.
+const WAITING: usize = 4;
+
+/// How long events may wait for their reader.
+const STALLED: Duration = Duration::from_secs(20);
+
+/// How long a client waits before it comes back, in milliseconds.
+const RETRY_MS: u32 = 2000;
+
+/// Who listens.
+#[derive(Clone, Debug)]
+pub struct Tails {
+    listening: Arc<Mutex<BTreeMap<String, usize>>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    stalled: Duration,
+}
+
+/// One tail's place, given back when it ends.
+struct Place {
+    listening: Arc<Mutex<BTreeMap<String, usize>>>,
+    tenant: String,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = listening.get_mut(&self.tenant) {
+            *count -= 1;
+        }
+        listening.retain(|_, count| *count > 0);
+    }
+}
+
+impl Tails {
+    /// Nobody yet. All tails end with `stop`.
+    pub fn new(stop: CancellationToken) -> Self {
+        Self { listening: Arc::default(), tasks: TaskTracker::new(), stop, stalled: STALLED }
+    }
+
+    /// Waits another time for slow readers.
+    #[cfg(test)]
+    pub(in crate::rest) fn stalled_after(self, stalled: Duration) -> Self {
+        Self { stalled, ..self }
+    }
+
+    /// How many listen.
+    #[cfg(test)]
+    pub(in crate::rest) fn count(&self) -> usize {
+        self.listening.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+    }
+
+    fn enter(&self, tenant: &str) -> Result<Place, Error> {
+        let mut listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
+        if listening.values().sum::<usize>() >= IN_ALL {
+            return Err(Error::Crowded(format!(
+                "{IN_ALL} tails are open on this server; try again when one has ended"
+            )));
+        }
+        let own = listening.entry(tenant.to_owned()).or_default();
+        if *own >= PER_TENANT {
+            return Err(Error::Crowded(format!("this tenant has {PER_TENANT} tails open; end one first")));
+        }
+        *own += 1;
+        Ok(Place { listening: Arc::clone(&self.listening), tenant: tenant.to_owned() })
+    }
+}
+
+/// Tells decisions as they are made, as server-sent events.
+///
+/// Each event's id is the decision's number and its data a decision as in the list. It begins with the next decision, or
+/// after the one that `Last-Event-ID` or `after` names; the filters are those of the list. A comment is sent every 15
+/// seconds. A reader that does not take its events is cut off after 20 seconds and can come back with its last id.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants/{tenant}/decisions/tail",
+    tag = "decisions",
+    params(
+        ("tenant" = String, Path, description = "The tenant."),
+        ("Last-Event-ID" = Option<i64>, Header, description = "The last decision that was heard."),
+        Listing,
+    ),
+    responses(
+        (status = 200, description = "Events without end.", content_type = "text/event-stream", body = String),
+        (status = "default", description = "Why not.", body = ErrorBody),
+    ),
+)]
+pub(in crate::rest) async fn tail(
+    State(shared): State<Arc<Shared>>,
+    Scope(tenant): Scope,
+    cut: Option<Extension<Cut>>,
+    headers: HeaderMap,
+    Params(listing): Params<Listing>,
+) -> Result<Response, Error> {
+    if listing.before.is_some() || listing.limit.is_some() || listing.from.is_some() || listing.to.is_some() {
+        return Err(Error::Invalid("before, limit, from and to mean nothing here; after does".to_owned()));
+    }
+    let filter = listing.filter()?;
+    let store = shared.store.clone();
+    // Heard from before the look, so that no commit falls between the two.
+    let rings = store.decided();
+    let after = match (last_event_id(&headers)?, listing.after) {
+        (Some(last), _) => last,
+        (None, Some(after)) => after,
+        (None, None) => store.newest_decision(&tenant.name).await?,
+    };
+    let place = shared.tails.enter(&tenant.name)?;
+    let (sender, events) = mpsc::channel(WAITING);
+    let out = Out { sender, stalled: shared.tails.stalled };
+    let hello = Bytes::from(format!("retry: {RETRY_MS}\nid: {after}\n\n"));
+    let follow = Follow { after, rings, pace: Pace::default(), stop: shared.tails.stop.clone() };
+    shared.tails.tasks.spawn(async move {
+        let log = Matching { store, tenant: place.tenant.clone(), filter };
+        let ended = if out.send(hello).await.is_ok() { follow.run(&log, &out).await } else { Ended::Gone };
+        match (ended, cut) {
+            (Ended::Stalled, Some(Extension(cut))) => {
+                tracing::info!(tenant.id = place.tenant, "a tail of decisions is too slow; its connection is cut");
+                cut.cut();
+            }
+            (Ended::Failed(error), _) => tracing::error!(error = %error, "a tail of decisions ended early"),
+            _ => {}
+        }
+        drop(place);
+    });
+    let body = futures_util::stream::unfold(events, async |mut events| {
+        let event: Bytes = events.recv().await?;
+        Some((Ok::<_, Infallible>(event), events))
+    });
+    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
+    Ok((headers, [("x-accel-buffering", "no")], Body::from_stream(body)).into_response())
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<i64>, Error> {
+    let Some(id) = headers.get("last-event-id") else { return Ok(None) };
+    let id = id.to_str().ok().and_then(|id| id.parse().ok());
+    id.map(Some).ok_or_else(|| Error::Invalid("Last-Event-ID must be a decision's number".to_owned()))
+}
+
+/// A tenant's decisions that match.
+struct Matching {
+    store: Store,
+    tenant: String,
+    filter: DecisionFilter,
+}
+
+impl Log for Matching {
+    async fn look(&self, after: i64) -> Result<Step, Error> {
+        // What is newer than this when it is read is found by the next look; what is not needs no second look.
+        let newest = self.store.newest_decision(&self.tenant).await?;
+        if newest <= after {
+            return Ok(Step { events: Vec::new(), upto: after, is_all: true });
+        }
+        let found = self.store.search_decisions(&self.tenant, &self.filter, Page::After(after), PAGE).await?;
+        let last = found.rows.last().map_or(after, |row| row.id);
+        let upto = found.next.unwrap_or_else(|| newest.max(last));
+        let mut events = Vec::with_capacity(found.rows.len());
+        for row in found.rows {
+            let id = row.id;
+            let text = serde_json::to_string(&view(row)?).map_err(|error| Error::Internal(error.to_string()))?;
+            events.push((id, text));
+        }
+        Ok(Step { events, upto, is_all: found.next.is_none() })
+    }
+}

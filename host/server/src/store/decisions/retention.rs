@@ -1,0 +1,126 @@
+//! How long decisions are kept. They go in small batches, each a transaction of its own, so that whoever commits waits
+//! for one batch at most; and never while something still has to read them.
+
+use reprise_lifecycle::time::Timestamp;
+use sqlx::{Sqlite, Transaction};
+
+use crate::store::{Result, Store};
+
+/// Decisions that go in one transaction: a few milliseconds of the one writer.
+const BATCH: i64 = 200;
+
+/// State that was overwritten less long ago stays: a decision that is being made now may have seen it, and is not in the
+/// log yet. A call takes seconds at most.
+const STATE_GRACE_MS: i64 = 3_600_000;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// How long decisions are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Days; 0 is for ever.
+    pub days: u32,
+    /// The most of one tenant; beyond them the oldest go. 0 is no bound.
+    pub per_tenant: u32,
+}
+
+impl Store {
+    /// The tenants that have decisions. It takes one look into an index for each.
+    pub async fn tenants_with_decisions(&self) -> Result<Vec<String>> {
+        let each = "WITH RECURSIVE each (tenant) AS (SELECT min(tenant) FROM decisions UNION ALL \
+                    SELECT (SELECT min(tenant) FROM decisions WHERE tenant > each.tenant) FROM each \
+                    WHERE each.tenant IS NOT NULL) SELECT tenant FROM each WHERE tenant IS NOT NULL";
+        Ok(sqlx::query_scalar(each).fetch_all(&self.searcher).await?)
+    }
+
+    /// The number below which a tenant has more decisions than are kept, if it has.
+    pub async fn decisions_to_keep(&self, tenant: &str, keep: Retention) -> Result<Option<i64>> {
+        if keep.per_tenant == 0 {
+            return Ok(None);
+        }
+        // Numbers are counted over all tenants, so few numbers are few decisions; only else is it worth counting.
+        let ends = "SELECT (SELECT max(id) FROM decisions WHERE tenant = ?1) - (SELECT min(id) FROM decisions WHERE tenant = ?1)";
+        let range: Option<i64> = sqlx::query_scalar(ends).bind(tenant).fetch_one(&self.searcher).await?;
+        if range.is_none_or(|range| range < i64::from(keep.per_tenant)) {
+            return Ok(None);
+        }
+        let oldest_kept = "SELECT id FROM decisions INDEXED BY decisions_by_tenant WHERE tenant = ? \
+                           ORDER BY id DESC LIMIT 1 OFFSET ?";
+        let offset = i64::from(keep.per_tenant) - 1;
+        Ok(sqlx::query_scalar(oldest_kept).bind(tenant).bind(offset).fetch_optional(&self.searcher).await?)
+    }
+
+    /// Removes one batch of a tenant's decisions: those that are too old, and those below `oldest_kept`. Says how many
+    /// went; when none did, nothing is left to do for now.
+    pub async fn clear_decisions(
+        &self,
+        tenant: &str,
+        keep: Retention,
+        oldest_kept: Option<i64>,
+        now: Timestamp,
+    ) -> Result<u64> {
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let Some(read) = read_by_all(&mut transaction, tenant).await? else { return Ok(0) };
+        let mut gone = 0;
+        if keep.days > 0 {
+            let before = now.0.saturating_sub(i64::from(keep.days).saturating_mul(DAY_MS));
+            let old = "DELETE FROM decisions WHERE id IN (SELECT id FROM decisions INDEXED BY decisions_by_time \
+                       WHERE tenant = ? AND at < ? AND id <= ? ORDER BY at LIMIT ?)";
+            let done =
+                sqlx::query(old).bind(tenant).bind(before).bind(read).bind(BATCH).execute(&mut *transaction).await?;
+            gone += done.rows_affected();
+        }
+        if let Some(oldest) = oldest_kept
+            && gone == 0
+        {
+            let many = "DELETE FROM decisions WHERE id IN (SELECT id FROM decisions INDEXED BY decisions_by_tenant \
+                        WHERE tenant = ? AND id < ? AND id <= ? ORDER BY id LIMIT ?)";
+            let done =
+                sqlx::query(many).bind(tenant).bind(oldest).bind(read).bind(BATCH).execute(&mut *transaction).await?;
+            gone += done.rows_affected();
+        }
+        transaction.commit().await?;
+        Ok(gone)
+    }
+
+    /// Removes one batch of a tenant's old states that no kept decision saw. Of each key stays what the oldest needed
+    /// revision has, and all that is newer.
+    pub async fn clear_states(&self, tenant: &str, now: Timestamp) -> Result<u64> {
+        let overwritten = "DELETE FROM plugin_state WHERE (tenant, plugin, key, revision) IN ( \
+                SELECT s.tenant, s.plugin, s.key, s.revision FROM plugin_state s \
+                JOIN plugins p ON p.tenant = s.tenant AND p.name = s.plugin \
+                JOIN plugin_state later ON later.tenant = s.tenant AND later.plugin = s.plugin AND later.key = s.key \
+                AND later.revision = (SELECT min(revision) FROM plugin_state n WHERE n.tenant = s.tenant \
+                    AND n.plugin = s.plugin AND n.key = s.key AND n.revision > s.revision) \
+                WHERE s.tenant = ?1 AND later.at < ?2 AND later.revision <= coalesce( \
+                    (SELECT min(state_revision) FROM decisions INDEXED BY decisions_by_state WHERE tenant = s.tenant \
+                     AND plugin = s.plugin AND state_revision IS NOT NULL), p.state_revision) LIMIT ?3)";
+        let before = now.0.saturating_sub(STATE_GRACE_MS);
+        let done = sqlx::query(overwritten).bind(tenant).bind(before).bind(BATCH).execute(&self.writer).await?;
+        if done.rows_affected() > 0 {
+            return Ok(done.rows_affected());
+        }
+        // That a key went need not be known any more once nothing older of it is there.
+        let went = "DELETE FROM plugin_state WHERE (tenant, plugin, key, revision) IN ( \
+                SELECT s.tenant, s.plugin, s.key, s.revision FROM plugin_state s \
+                JOIN plugins p ON p.tenant = s.tenant AND p.name = s.plugin \
+                WHERE s.tenant = ?1 AND s.value IS NULL AND s.at < ?2 AND s.revision <= coalesce( \
+                    (SELECT min(state_revision) FROM decisions INDEXED BY decisions_by_state WHERE tenant = s.tenant \
+                     AND plugin = s.plugin AND state_revision IS NOT NULL), p.state_revision) \
+                AND NOT EXISTS (SELECT 1 FROM plugin_state o WHERE o.tenant = s.tenant AND o.plugin = s.plugin \
+                    AND o.key = s.key AND o.revision < s.revision) LIMIT ?3)";
+        let done = sqlx::query(went).bind(tenant).bind(before).bind(BATCH).execute(&self.writer).await?;
+        Ok(done.rows_affected())
+    }
+}
+
+/// Up to where everything that follows the log has read it; none while a backtest or an audit reads all of it.
+async fn read_by_all(transaction: &mut Transaction<'_, Sqlite>, tenant: &str) -> Result<Option<i64>> {
+    let tests = "SELECT EXISTS (SELECT 1 FROM backtests WHERE tenant = ? AND state = 'running')";
+    if sqlx::query_scalar(tests).bind(tenant).fetch_one(&mut **transaction).await? {
+        return Ok(None);
+    }
+    let followers = "SELECT min(cursor) FROM rollouts WHERE tenant = ? AND state = 'running'";
+    let least: Option<i64> = sqlx::query_scalar(followers).bind(tenant).fetch_one(&mut **transaction).await?;
+    Ok(Some(least.unwrap_or(i64::MAX)))
+}
