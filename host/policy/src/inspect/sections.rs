@@ -13,6 +13,9 @@ use crate::error::Refused;
 /// Names that are ours. One that we do not know is a mistake or of a later server, and not to be passed over.
 const OURS: &str = "reprise:";
 
+/// Parts of an asset's path: each but the last is a folder that the server makes and walks through.
+const MAX_ASSET_PATH_PARTS: usize = 16;
+
 /// What was found so far.
 #[derive(Debug, Default)]
 pub(super) struct Sections {
@@ -100,6 +103,9 @@ pub(crate) fn problem_of(path: &str) -> Option<&'static str> {
     if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
         return Some("a path is relative, and its parts are neither empty nor `.` nor `..`");
     }
+    if path.split('/').count() > MAX_ASSET_PATH_PARTS {
+        return Some("a path has at most 16 parts");
+    }
     None
 }
 
@@ -163,9 +169,10 @@ mod tests {
         let large = vec![0; MAX_ASSETS_BYTES];
         let names: Vec<String> = (0..=MAX_ASSETS).map(|n| format!("reprise:asset:{n}")).collect();
         let many: Vec<Section<'_>> = names.iter().map(|name| (name.as_str(), b"".as_slice())).collect();
-        let cases: [(&[Section<'_>], &str); 18] = [
+        let cases: [(&[Section<'_>], &str); 19] = [
             (&[("reprise:asset:", b"")], "1 to 128 bytes"),
             (&[(&long, b"")], "1 to 128 bytes"),
+            (&[("reprise:asset:a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a", b"")], "16 parts"),
             (&[("reprise:asset:/etc/passwd", b"")], "relative"),
             (&[("reprise:asset:..", b"")], "relative"),
             (&[("reprise:asset:a/../b", b"")], "relative"),
