@@ -101,3 +101,38 @@ impl CompileLimits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::call::{Call, NoAssets, StateSnapshot};
+    use crate::evaluate::Evaluator;
+    use crate::evaluate::tests::question;
+    use crate::guests::{Core, engine, load_as};
+
+    #[test]
+    fn each_class_has_slots_and_limits_of_its_own() {
+        // Twice what a standard slot has, which the guest must be granted.
+        let wants = MEMORY_BYTES * 2 / (64 << 10);
+        let body =
+            format!("(if (i32.lt_s (memory.grow (i32.const {wants})) (i32.const 0)) (then unreachable)) (i32.const 0)");
+        let (component, engine) = (Core::template_group(&body).component(), engine());
+        let state = StateSnapshot::default();
+        for (class, granted) in [(Class::Standard, false), (Class::Scripted, true)] {
+            let loaded = load_as(&engine, &component, class);
+            let (limits, assets) = (CallLimits::of(class), NoAssets::shared());
+            let call = Call {
+                question: &question(),
+                settings: "",
+                state: &state,
+                assets: &Arc::clone(&assets),
+                limits: &limits,
+            };
+            let evaluation = Evaluator::new(engine.clone()).evaluate(&loaded, &call);
+            let answered = matches!(evaluation.verdict, reprise_lifecycle::decision::Verdict::Answered(_));
+            assert_eq!(answered, granted, "{class:?}: {evaluation:?}");
+        }
+    }
+}

@@ -82,12 +82,12 @@ impl CompileLimits {
         }
     }
 
-    /// For a component that carries a runtime: about twice what SpiderMonkey and CPython need, which is 14 s of a slow
-    /// processor, 380 MiB, and 39 MB of machine code.
+    /// For a component that carries a runtime: about twice what SpiderMonkey and CPython need, which is 14 to 18 s of
+    /// a slow processor, 380 MiB, and 39 MB of machine code.
     pub fn scripted() -> Self {
         Self {
             address_space_bytes: 768 << 20,
-            cpu: Duration::from_secs(30),
+            cpu: Duration::from_secs(40),
             // The child steps back for everything else that runs.
             wall: Duration::from_secs(180),
             artefact_bytes: 80 << 20,

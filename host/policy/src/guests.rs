@@ -138,6 +138,12 @@ pub(crate) fn load(engine: &Engine, component: &[u8]) -> Loaded {
     try_load(engine, component).unwrap()
 }
 
+/// The same, in a class that its size would not give it.
+pub(crate) fn load_as(engine: &Engine, component: &[u8], class: Class) -> Loaded {
+    let code = compiler_engine().unwrap().precompile_component(component).unwrap();
+    engine.load(&Artefact::from_child(digest(component), class, code)).unwrap()
+}
+
 pub(crate) fn try_load(engine: &Engine, component: &[u8]) -> Result<Loaded, crate::error::LoadError> {
     let code = compiler_engine().unwrap().precompile_component(component).unwrap();
     engine.load(&Artefact::from_child(digest(component), Class::Standard, code))

@@ -14,7 +14,7 @@
 //!
 //! 1. [`inspect`]: is this a component, with hooks we know, small enough to compile? Linear time.
 //! 2. [`compile`]: machine code, made by a child process that runs [`compile_child_main`]; an [`Artefact`].
-//!    [`Artefact::seal`] lets it be kept in a file, [`Artefact::open`] brings it back if nobody touched it.
+//!    [`Artefact::seal`] lets it be kept in a file, [`Engine::open`] maps it again if nobody touched it.
 //! 3. [`Engine::load`]: a [`Loaded`] policy, instantiated up to the last step; keep it in [`LoadedPolicies`].
 //! 4. [`Evaluator::trial`] at push: are the exported functions of exactly our types, do they start?
 //!    [`Evaluator::check_settings`]: does it accept its settings?

@@ -27,6 +27,8 @@ pub const MAX_ASSETS_BYTES: usize = 1 << 20;
 
 /// Bytes of an asset's path.
 pub const MAX_ASSET_PATH_BYTES: usize = 128;
+/// Parts of an asset's path: each but the last is a folder that the server makes and walks through.
+const MAX_ASSET_PATH_PARTS: usize = 16;
 
 /// What was found so far.
 #[derive(Debug, Default)]
@@ -120,6 +122,9 @@ fn problem_of(path: &str) -> Option<&'static str> {
     if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
         return Some("a path is relative, and its parts are neither empty nor `.` nor `..`");
     }
+    if path.split('/').count() > MAX_ASSET_PATH_PARTS {
+        return Some("a path has at most 16 parts");
+    }
     None
 }
 
@@ -133,8 +138,11 @@ mod tests {
     use crate::guests::Core;
     use crate::inspect::{AdmissionLimits, Inspection, inspect};
 
+    /// Name and data.
+    type Section<'a> = (&'a str, &'a [u8]);
+
     /// A good policy with sections behind it.
-    fn with(sections: &[(&str, &[u8])]) -> Vec<u8> {
+    fn with(sections: &[Section<'_>]) -> Vec<u8> {
         let mut component = Core::template_group("(i32.const 0)").component();
         for (name, data) in sections {
             append(&mut component, name, data);
@@ -179,10 +187,11 @@ mod tests {
         let long = format!("reprise:asset:{}", "a".repeat(MAX_ASSET_PATH_BYTES + 1));
         let large = vec![0; MAX_ASSETS_BYTES];
         let names: Vec<String> = (0..=MAX_ASSETS).map(|n| format!("reprise:asset:{n}")).collect();
-        let many: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), b"".as_slice())).collect();
-        let cases: [(&[(&str, &[u8])], &str); 18] = [
+        let many: Vec<Section<'_>> = names.iter().map(|name| (name.as_str(), b"".as_slice())).collect();
+        let cases: [(&[Section<'_>], &str); 19] = [
             (&[("reprise:asset:", b"")], "1 to 128 bytes"),
             (&[(&long, b"")], "1 to 128 bytes"),
+            (&[("reprise:asset:a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a", b"")], "16 parts"),
             (&[("reprise:asset:/etc/passwd", b"")], "relative"),
             (&[("reprise:asset:..", b"")], "relative"),
             (&[("reprise:asset:a/../b", b"")], "relative"),

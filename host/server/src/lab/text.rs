@@ -27,7 +27,10 @@ pub(super) fn laid_out(value: &Value, margin: &str, step: &str, columns: usize) 
         }
         Value::Object(members) if !members.is_empty() => {
             let lines = members.iter().map(|(name, value)| {
-                format!("{}: {}", Value::from(name.as_str()), laid_out(value, &inner, step, columns))
+                let name = Value::from(name.as_str()).to_string();
+                // The name stands before the value's first line.
+                let left = columns.saturating_sub(name.chars().count() + ": ".len());
+                format!("{name}: {}", laid_out(value, &inner, step, left))
             });
             ('{', '}', lines.collect())
         }

@@ -10,9 +10,11 @@ use utoipa::openapi::OpenApi;
 use super::{ADMIN, Desk, code, token_of};
 use crate::config::Config;
 use crate::rest::document;
+use crate::store::backtests::Backtest;
 use crate::store::bindings::Binding;
 use crate::store::images::ImageRow;
 use crate::store::plugins::PluginVersion;
+use crate::store::rollouts::Rollout;
 use crate::store::signing::SigningKey;
 use crate::testkit::noon;
 
@@ -27,6 +29,8 @@ struct Things {
     digest: String,
     key: String,
     decision: String,
+    rollout: String,
+    backtest: String,
 }
 
 /// A binding of a plugin's first version to every stream.
@@ -44,6 +48,53 @@ pub(super) fn binding(plugin: &str) -> Binding {
         activated_at: noon().0,
         activated_by: "admin".to_owned(),
     }
+}
+
+/// A rollout and a backtest that have ended.
+async fn try_out(desk: &Desk, tenant: &str) -> (String, String) {
+    let store = &desk.world.store;
+    let rollout = Rollout {
+        id: 0,
+        tenant: tenant.to_owned(),
+        plugin: "p1".to_owned(),
+        binding: "default".to_owned(),
+        kind: "shadow".to_owned(),
+        fleet: None,
+        version: 1,
+        settings_revision: 1,
+        base_version: 1,
+        base_settings_revision: 1,
+        share_permille: 1000,
+        app: "*".to_owned(),
+        stream: "*".to_owned(),
+        rules: "{}".to_owned(),
+        state: "stopped".to_owned(),
+        reason: None,
+        cursor: 0,
+        report: "{}".to_owned(),
+        started_at: noon().0,
+        started_by: "admin".to_owned(),
+        ended_at: Some(noon().0),
+    };
+    let rollout = store.start_rollouts(&[rollout]).await.unwrap()[0];
+    let backtest = Backtest {
+        id: 0,
+        tenant: tenant.to_owned(),
+        kind: "backtest".to_owned(),
+        plugin: "p1".to_owned(),
+        version: Some(1),
+        settings_revision: Some(1),
+        filter: "{}".to_owned(),
+        state: "done".to_owned(),
+        reason: None,
+        report: "{}".to_owned(),
+        started_at: noon().0,
+        started_by: "admin".to_owned(),
+        ended_at: None,
+    };
+    let backtest = store.begin_backtest(&backtest, 1, 9).await.unwrap();
+    store.end_backtest(backtest, "done", None, noon().0).await.unwrap();
+    (rollout.to_string(), backtest.to_string())
 }
 
 async fn furnish(desk: &Desk, tenant: &str) -> Things {
@@ -89,7 +140,10 @@ async fn furnish(desk: &Desk, tenant: &str) -> Things {
     desk.world.store.add_image(tenant, &image, 1).await.unwrap();
     let deliveries = desk.get(&format!("/v1/tenants/{tenant}/deliveries")).await;
     let decisions = desk.get(&format!("/v1/tenants/{tenant}/decisions")).await;
+    let (rollout, backtest) = try_out(desk, tenant).await;
     Things {
+        rollout,
+        backtest,
         decision: decisions["decisions"][0]["id"].to_string(),
         broadcast: id,
         event: format!("evt_{video}"),
@@ -116,6 +170,8 @@ fn routes(document: &OpenApi, tenant: &str, things: &Things) -> Vec<(Method, Str
             .replace("{task}", &things.task)
             .replace("{image}", &things.image)
             .replace("{decision}", &things.decision)
+            .replace("{rollout}", &things.rollout)
+            .replace("{backtest}", &things.backtest)
             .replace("{plugin}", "p1")
             .replace("{version}", "1")
             .replace("{digest}", &things.digest)
