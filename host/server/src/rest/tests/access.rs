@@ -225,7 +225,8 @@ async fn a_token_opens_its_own_tenants_paths_and_no_others() {
         match (admin_only, &method) {
             (true, _) => assert_eq!(own, 403, "{what}"),
             (false, &Method::GET) => assert_eq!(own, 200, "{what}"),
-            (false, _) => assert!(matches!(own, 200..=204 | 400), "{what}: {own}"),
+            // What has ended already cannot be ended again.
+            (false, _) => assert!(matches!(own, 200..=204 | 400 | 409), "{what}: {own}"),
         }
         if method == Method::GET {
             assert_eq!(status(ADMIN).await, 200, "{what}");
@@ -254,7 +255,9 @@ async fn nothing_of_another_tenant_is_reached_through_ones_own_path() {
         };
         let answered = desk.as_token(&token_of("umbrella"), method.clone(), &path, &body).await;
         let names_a_thing = template.matches('{').count() > 1 || template.ends_with("/redeliver");
-        let upload = (template.ends_with("/plugins/{plugin}") && method == Method::POST)
+        // With an empty body it is the body that is refused.
+        let upload = (template.ends_with("/backtests") && method == Method::POST)
+            || (template.ends_with("/plugins/{plugin}") && method == Method::POST)
             || (["/images", "/components/{digest}", "/signing-keys/{key}"].iter().any(|end| template.ends_with(end))
                 && method == Method::PUT);
         match (names_a_thing, upload) {
