@@ -25,22 +25,23 @@ fn text(text: &str) -> String {
 }
 
 pub(crate) fn all() -> Vec<Specimen> {
-    const TRAP: &[FailureKind] = &[Trap];
+    // What cannot be read.
+    const UNREADABLE: &[FailureKind] = &[BadAnswer, Trap];
     const LARGE: &[FailureKind] = &[TooLarge];
     const BAD: &[FailureKind] = &[BadAnswer];
     // template-group: 4 which, 8 and 12 the group; 16 whether there is a reason, 20 and 24 it. An error: 4 and 8.
     let group = |at: u32, length: u32| answer(&[(4, 1), (8, at), (12, length)]);
     let groups = [
-        ("an answer out of bounds", Guest::new("(i32.const 0x7fffff00)"), TRAP),
-        ("an answer at an odd address", Guest::new("(i32.const 1025)"), TRAP),
-        ("an answer across the end of memory", Guest::new("(i32.const 131068)"), TRAP),
-        ("neither good nor bad", answer(&[(0, 77)]), TRAP),
-        ("an answer of no kind", answer(&[(4, 9)]), TRAP),
-        ("a reason of no kind", answer(&[(16, 9)]), TRAP),
-        ("a group of four gigabytes", group(4096, u32::MAX), TRAP),
-        ("a group across the end of memory", group(131_000, 200), TRAP),
+        ("an answer out of bounds", Guest::new("(i32.const 0x7fffff00)"), UNREADABLE),
+        ("an answer at an odd address", Guest::new("(i32.const 1025)"), UNREADABLE),
+        ("an answer across the end of memory", Guest::new("(i32.const 131068)"), UNREADABLE),
+        ("neither good nor bad", answer(&[(0, 77)]), UNREADABLE),
+        ("an answer of no kind", answer(&[(4, 9)]), UNREADABLE),
+        ("a reason of no kind", answer(&[(16, 9)]), UNREADABLE),
+        ("a group of four gigabytes", group(4096, u32::MAX), UNREADABLE),
+        ("a group across the end of memory", group(131_000, 200), UNREADABLE),
         ("a group of fifteen megabytes", group(65_536, 15 << 20).memory("250"), LARGE),
-        ("a group that is no UTF-8", group(4096, 4).fields(text("\\ff\\fe\\fd\\fc")), TRAP),
+        ("a group that is no UTF-8", group(4096, 4).fields(text("\\ff\\fe\\fd\\fc")), UNREADABLE),
         ("a group that does not exist", group(4096, 4).fields(text("evil")), BAD),
         ("a group of nothing", group(4096, 0), BAD),
         ("a group of control characters", group(4096, 5).fields(text("\\1b[31m")), BAD),
@@ -51,14 +52,14 @@ pub(crate) fn all() -> Vec<Specimen> {
             &[Refused],
         ),
         ("a reason of fifteen megabytes", answer(&[(16, 1), (20, 65_536), (24, 15 << 20)]).memory("250"), LARGE),
-        ("a reason out of bounds", answer(&[(16, 1), (20, 0x7fff_ff00), (24, 16)]), TRAP),
+        ("a reason out of bounds", answer(&[(16, 1), (20, 0x7fff_ff00), (24, 16)]), UNREADABLE),
     ];
     // compose-rules: 8 which, 16 and 20 the ranges, 24 gaps, 40 title, 52 group. A range: 0 part, 8 from, 16 to.
     let ranges = |at: u32, count: u32| answer(&[(8, 2), (16, at), (20, count)]);
     let composes = [
         ("no ranges", ranges(4096, 0), BAD),
-        ("a million ranges that are not there", ranges(4096, 1_000_000), TRAP),
-        ("four billion ranges", ranges(4096, u32::MAX), TRAP),
+        ("a million ranges that are not there", ranges(4096, 1_000_000), UNREADABLE),
+        ("four billion ranges", ranges(4096, u32::MAX), UNREADABLE),
         ("four hundred thousand ranges", ranges(65_536, 400_000).memory("250"), LARGE),
         ("twelve thousand ranges", ranges(65_536, 12_000).memory("250"), BAD),
         ("the whole ten thousand times", ranges(65_536, 10_000).memory("250"), BAD),
@@ -88,7 +89,7 @@ pub(crate) fn all() -> Vec<Specimen> {
             )),
             BAD,
         ),
-        ("gaps of no kind", answer(&[(8, 2), (16, 4096), (20, 1), (24, 9)]), TRAP),
+        ("gaps of no kind", answer(&[(8, 2), (16, 4096), (20, 1), (24, 9)]), UNREADABLE),
     ];
     // callback: 4 which, 8 and 12 the body, 16 and 20 the headers. A header: name and value.
     let body = |at: u32, length: u32| answer(&[(4, 2), (8, at), (12, length)]);

@@ -1,11 +1,12 @@
 //! Calls of what a policy may call, without end, with lies, and for what is not there.
 
-use reprise_lifecycle::decision::FailureKind::{self, Deadline, Fuel, TooLarge, Trap};
+use reprise_lifecycle::decision::FailureKind::{self, BadAnswer, Deadline, Fuel, TooLarge, Trap};
 
 use crate::guest::Guest;
 use crate::{Fate, Specimen, specimen};
 
-const TRAP: Fate = Fate::Fails(&[Trap]);
+/// What the host cannot read, or cannot write to.
+const UNREADABLE: Fate = Fate::Fails(&[BadAnswer, Trap]);
 
 pub(crate) fn all() -> Vec<Specimen> {
     const SPENT: &[FailureKind] = &[Fuel, Deadline, TooLarge];
@@ -25,13 +26,13 @@ pub(crate) fn all() -> Vec<Specimen> {
             endless("(call $log (i32.const 2) (i32.const 65536) (i32.const 8388608))").memory("200"),
             Fate::Fails(SPENT),
         ),
-        ("a line of no kind", Guest::doing("(call $log (i32.const 77) (i32.const 0) (i32.const 0))"), TRAP),
-        ("a line out of bounds", Guest::doing("(call $log (i32.const 0) (i32.const 0x7fffff00) (i32.const 64))"), TRAP),
+        ("a line of no kind", Guest::doing("(call $log (i32.const 77) (i32.const 0) (i32.const 0))"), UNREADABLE),
+        ("a line out of bounds", Guest::doing("(call $log (i32.const 0) (i32.const 0x7fffff00) (i32.const 64))"), UNREADABLE),
         (
             "a line that is no UTF-8",
             Guest::doing("(call $log (i32.const 0) (i32.const 4096) (i32.const 4))")
                 .fields("(data (i32.const 4096) \"\\ff\\fe\\fd\\fc\")"),
-            TRAP,
+            UNREADABLE,
         ),
         ("writes without end", forgetful("(call $set (i32.const 4096) (i32.const 3) (i32.const 4096) (i32.const 3) (i32.const 1024))").fields(data), Fate::Fails(SPENT)),
         (
@@ -46,9 +47,9 @@ pub(crate) fn all() -> Vec<Specimen> {
             Fate::Fails(SPENT),
         ),
         ("a value of eight megabytes", endless("(call $set (i32.const 4096) (i32.const 3) (i32.const 65536) (i32.const 8388608) (i32.const 1024)) (global.set $top (i32.const 9000000))").fields(data).memory("200"), Fate::Fails(SPENT)),
-        ("a key out of bounds", Guest::doing("(call $set (i32.const -4) (i32.const 64) (i32.const 0) (i32.const 0) (i32.const 1024))"), TRAP),
-        ("an answer out of bounds asked for", Guest::doing("(call $get (i32.const 4096) (i32.const 3) (i32.const -4))").fields(data), TRAP),
-        ("an answer at an odd address asked for", Guest::doing("(call $get (i32.const 4096) (i32.const 3) (i32.const 1025))").fields(data), TRAP),
+        ("a key out of bounds", Guest::doing("(call $set (i32.const -4) (i32.const 64) (i32.const 0) (i32.const 0) (i32.const 1024))"), UNREADABLE),
+        ("an answer out of bounds asked for", Guest::doing("(call $get (i32.const 4096) (i32.const 3) (i32.const -4))").fields(data), UNREADABLE),
+        ("an answer at an odd address asked for", Guest::doing("(call $get (i32.const 4096) (i32.const 3) (i32.const 1025))").fields(data), UNREADABLE),
         ("reads without end", forgetful("(call $get (i32.const 4096) (i32.const 3) (i32.const 1024))").fields(data), Fate::Fails(SPENT)),
         ("keys without end", forgetful("(call $keys (i32.const 4096) (i32.const 0) (i32.const 1024))").fields(data), Fate::Fails(SPENT)),
         ("deletes without end", forgetful("(call $delete (i32.const 4096) (i32.const 3) (i32.const 1024))").fields(data), Fate::Fails(SPENT)),

@@ -1,12 +1,14 @@
 //! What takes memory, or reaches beyond its own.
 
-use reprise_lifecycle::decision::FailureKind::{Deadline, Fuel, Memory, Trap};
+use reprise_lifecycle::decision::FailureKind::{BadAnswer, Deadline, Fuel, Memory, Trap};
 
 use crate::guest::{Guest, around_text};
 use crate::{Fate, Specimen, specimen};
 
 pub(crate) fn all() -> Vec<Specimen> {
     let trap = Fate::Fails(&[Trap]);
+    // The host cannot put the question where it is told to.
+    let unreadable = Fate::Fails(&[BadAnswer, Trap]);
     let grow = "(loop (br_if 0 (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) (unreachable)";
     let guests = [
         ("memory, page by page", Guest::new(grow), Fate::Fails(&[Memory])),
@@ -58,9 +60,9 @@ pub(crate) fn all() -> Vec<Specimen> {
             ),
             trap,
         ),
-        ("the question put out of bounds", Guest::doing("").realloc("(i32.const 0x7fffff00)"), trap),
-        ("the question put at an odd address", Guest::doing("").realloc("(i32.const 65537)"), trap),
-        ("the question put at the end of memory", Guest::doing("").realloc("(i32.const -8)"), trap),
+        ("the question put out of bounds", Guest::doing("").realloc("(i32.const 0x7fffff00)"), unreadable),
+        ("the question put at an odd address", Guest::doing("").realloc("(i32.const 65537)"), unreadable),
+        ("the question put at the end of memory", Guest::doing("").realloc("(i32.const -8)"), unreadable),
         ("a segment out of bounds", Guest::doing("").fields("(data (i32.const 0x7fffffff) \"x\")"), Fate::Refused),
         ("an element out of bounds", Guest::doing("").fields("(table 1 funcref) (elem (i32.const 5) $g) (func $g)"), Fate::Refused),
     ];
