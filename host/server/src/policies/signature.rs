@@ -140,21 +140,24 @@ mod tests {
         let other = key("other", STANDARD.encode(other.verifying_key().as_bytes()));
         let revoked = SigningKey { revoked_at: Some(1), ..key("old", public.clone()) };
         let keys = [key("ci", public.clone()), other.clone()];
-        let unreadable = Err(BadSignature::Unreadable);
-        let table: [(&[SigningKey], Option<&str>, &[u8], &str, Result<&str, BadSignature>); 9] = [
-            (&keys, Some("ci"), COMPONENT, BY_OPENSSL, Ok("ci")),
-            (&keys, Some("ci"), b"the bytes of a different one", BY_OPENSSL, Err(BadSignature::Wrong)),
-            (&keys, None, b"", BY_OPENSSL, Err(BadSignature::Wrong)),
-            (&keys, Some("other"), COMPONENT, BY_OPENSSL, Err(BadSignature::Wrong)),
-            (&keys, Some("nobody"), COMPONENT, BY_OPENSSL, Err(BadSignature::NoKey("nobody".to_owned()))),
-            (&[revoked.clone()], Some("old"), COMPONENT, BY_OPENSSL, Err(BadSignature::NoKey("old".to_owned()))),
-            (&[revoked], None, COMPONENT, BY_OPENSSL, Err(BadSignature::Wrong)),
-            (&keys, Some("ci"), COMPONENT, &BY_OPENSSL[..84], unreadable.clone()),
-            (&keys, Some("ci"), COMPONENT, "***", unreadable),
-        ];
-        for (keys, name, component, signature, expected) in table {
-            assert_eq!(signer(keys, name, component, signature).map(|key| key.name.as_str()), expected, "{name:?}");
+        let check = |keys: &[SigningKey], name: Option<&str>, component: &[u8], signature: &str| {
+            signer(keys, name, component, signature).map(|key| key.name.clone())
+        };
+        assert_eq!(check(&keys, Some("ci"), COMPONENT, BY_OPENSSL).as_deref(), Ok("ci"));
+        let (unreadable, no_key) = (BadSignature::Unreadable, |name: &str| BadSignature::NoKey(name.to_owned()));
+        for (name, component, signature, expected) in [
+            (Some("ci"), b"the bytes of a different one".as_slice(), BY_OPENSSL, BadSignature::Wrong),
+            (None, b"", BY_OPENSSL, BadSignature::Wrong),
+            (Some("other"), COMPONENT, BY_OPENSSL, BadSignature::Wrong),
+            (Some("nobody"), COMPONENT, BY_OPENSSL, no_key("nobody")),
+            (Some("ci"), COMPONENT, &BY_OPENSSL[..84], unreadable.clone()),
+            (Some("ci"), COMPONENT, "***", unreadable),
+        ] {
+            assert_eq!(check(&keys, name, component, signature), Err(expected), "{name:?} {signature}");
         }
+        let revoked = [revoked];
+        assert_eq!(check(&revoked, Some("old"), COMPONENT, BY_OPENSSL), Err(no_key("old")));
+        assert_eq!(check(&revoked, None, COMPONENT, BY_OPENSSL), Err(BadSignature::Wrong));
         // The signature with the group's order added to its second half verifies for lax verifiers.
         let mut bytes = STANDARD.decode(BY_OPENSSL).unwrap();
         let order = hex::decode("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010").unwrap();
