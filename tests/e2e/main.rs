@@ -17,7 +17,9 @@ mod recovery_compose;
 mod rollouts;
 mod sdk;
 mod sports;
+mod swap;
 mod transcoding;
+mod zoo;
 
 /// A runtime for one test.
 fn run(test: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {

@@ -10,6 +10,7 @@ pub mod moment;
 pub mod receiver;
 pub mod server;
 pub mod stage;
+pub mod swapping;
 
 use std::time::{Duration, Instant};
 

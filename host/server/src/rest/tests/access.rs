@@ -256,10 +256,12 @@ async fn nothing_of_another_tenant_is_reached_through_ones_own_path() {
         let answered = desk.as_token(&token_of("umbrella"), method.clone(), &path, &body).await;
         let names_a_thing = template.matches('{').count() > 1 || template.ends_with("/redeliver");
         // With an empty body it is the body that is refused.
-        let upload = (template.ends_with("/backtests") && method == Method::POST)
-            || (template.ends_with("/plugins/{plugin}") && method == Method::POST)
-            || (["/images", "/components/{digest}", "/signing-keys/{key}"].iter().any(|end| template.ends_with(end))
-                && method == Method::PUT);
+        let taken_by = |ends: &[&str]| ends.iter().any(|end| template.ends_with(end));
+        let upload = match method {
+            Method::POST => taken_by(&["/backtests", "/plugins/{plugin}"]),
+            Method::PUT => taken_by(&["/images", "/components/{digest}", "/signing-keys/{key}"]),
+            _ => false,
+        };
         match (names_a_thing, upload) {
             (_, true) => assert_eq!(answered.status.as_u16(), 400, "{method} {template}"),
             _ if template.ends_with("/limits") && method == Method::PUT => {
