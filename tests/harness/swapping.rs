@@ -92,7 +92,7 @@ async fn swap(stage: &Stage, number: u32) -> anyhow::Result<()> {
     let plugin = format!("/v1/tenants/{}/plugins/groups", stage.name);
     if number.is_multiple_of(2) {
         // The first settings are revision 1.
-        let body = json!({"settings": settings(number / 2 + 2)});
+        let body = settings(number / 2 + 2);
         stage.admin.call(Method::PUT, &format!("{plugin}/settings"), Some(&body)).await?;
     } else {
         let body = json!({"version": 1 + number / 2 % 2});

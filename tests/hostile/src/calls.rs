@@ -40,7 +40,7 @@ pub(crate) fn all() -> Vec<Specimen> {
             Guest::new(
                 "(local i32) (loop (i32.store (i32.const 4096) (i32.add (i32.const 0x20202020) (i32.and (local.get 1) (i32.const 0x0f0f0f0f))))
                  (local.set 1 (i32.add (local.get 1) (i32.const 1)))
-                 (call $set (i32.const 4096) (i32.const 4) (i32.const 65536) (i32.const 4096) (i32.const 1024))
+                 (call $set (i32.const 4096) (i32.const 4) (i32.const 8192) (i32.const 4096) (i32.const 1024))
                  (global.set $top (i32.const 65536)) (br 0)) (unreachable)",
             )
             .memory("4"),
