@@ -9,15 +9,25 @@ SECONDS ?= 40
 FLOW ?= 1
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: demo test lint fmt setup build plugins bench help
+# Installs what a recipe found missing, or says what to type.
+define INSTALL
+if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ]; then sudo=""; else sudo="sudo"; fi; \
+		echo "installing:$$missing"; \
+		$$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing \
+			|| { echo "please install:$$missing"; exit 1; }; \
+	fi
+endef
+
+.PHONY: demo test lint fmt setup setup-languages build plugins bench bench-policies bench-engines help
 
 help: ## List the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 demo: setup build plugins ## Record a live stream and watch what becomes of it (SECONDS=40 FLOW=1..4)
 	target/debug/reprise demo --flow $(FLOW) --seconds $(SECONDS) --plugin $(PLUGIN) $(DEMO)
 
-test: setup lint build ## Run every check and every test
+test: setup setup-languages lint build ## Run every check and every test
 	$(CARGO) test --workspace --exclude reprise-test-guests --no-fail-fast
 
 lint: setup $(DENY) ## Format, lints, licences and bans
@@ -32,8 +42,9 @@ lint: setup $(DENY) ## Format, lints, licences and bans
 fmt: ## Format everything
 	$(CARGO) fmt --all
 
+# One set of features with the tests, so that dependencies are built once.
 build:
-	$(CARGO) build
+	$(CARGO) build --workspace --exclude reprise-test-guests --bin reprise
 
 plugins: build
 	@mkdir -p target/plugins
@@ -48,6 +59,13 @@ bench: setup ## Print the figures that README quotes
 	$(CARGO) run --release -p reprise-tests --bin bench ladder 60 300 900
 	$(CARGO) run --release -p reprise-tests --bin bench-compose
 
+bench-policies: setup ## Swaps, hostile components and 5,000 tenants: minutes each
+	$(CARGO) build --release --workspace --exclude reprise-test-guests --bins
+	target/release/bench-policies
+
+bench-engines: setup ## The same decision in other engines; builds them first
+	cd tests/engines && $(CARGO) run --release
+
 # Whatever a fresh Debian or Ubuntu with rustup lacks.
 setup:
 	@command -v cargo > /dev/null || { echo "Rust is missing: install rustup, see https://rustup.rs"; exit 1; }
@@ -57,15 +75,15 @@ setup:
 	@missing=""; \
 	command -v cc > /dev/null || missing="$$missing build-essential"; \
 	command -v ffmpeg > /dev/null && command -v ffprobe > /dev/null || missing="$$missing ffmpeg"; \
+	python3 -c 'import venv, ensurepip' > /dev/null 2>&1 || missing="$$missing python3-venv"; \
+	$(INSTALL)
+
+# What the tests need beside that: the tools of the other languages that policies are written in.
+setup-languages:
+	@missing=""; \
 	command -v node > /dev/null && command -v npm > /dev/null || missing="$$missing nodejs npm"; \
 	command -v clang > /dev/null && command -v wasm-ld > /dev/null || missing="$$missing clang lld"; \
-	python3 -c 'import venv, ensurepip' > /dev/null 2>&1 || missing="$$missing python3-venv"; \
-	if [ -n "$$missing" ]; then \
-		if [ "$$(id -u)" = 0 ]; then sudo=""; else sudo="sudo"; fi; \
-		echo "installing:$$missing"; \
-		$$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing \
-			|| { echo "please install:$$missing"; exit 1; }; \
-	fi
+	$(INSTALL)
 
 $(DENY):
 	$(CARGO) install --quiet --debug --locked --root target/tools cargo-deny@0.20.2

@@ -13,8 +13,8 @@ use reprise_lifecycle::question::{
 };
 use reprise_lifecycle::time::Timestamp;
 use reprise_policy::{
-    AdmissionLimits, CallLimits, CompileLimits, CompilerCommand, Engine, EngineOptions, Evaluator, Loaded,
-    PLUGIN_CARGO_ARGS, compile, encode_component, inspect,
+    AdmissionLimits, Call, CallLimits, CompileLimits, CompilerCommand, Engine, EngineOptions, Evaluator, Loaded, NoAssets,
+    PLUGIN_CARGO_ARGS, StateSnapshot, compile, encode_component, inspect,
 };
 use serde_json::json;
 
@@ -32,13 +32,18 @@ pub(crate) fn case() -> anyhow::Result<Case> {
         .collect();
     let settings = json!({"rules": rules}).to_string();
     let question = question();
-    let evaluator = Evaluator::new(engine, CallLimits::default());
+    let (evaluator, limits) = (Evaluator::new(engine), CallLimits::standard());
+    let (state, assets) = (StateSnapshot::default(), NoAssets::shared());
     Ok(Case {
         name: "Reprise",
         limits: "fuel, time, memory, stack, answer, log",
-        fresh: Box::new(move || match evaluator.evaluate(&loaded, &question, &settings).verdict {
-            Verdict::Answered(Answer::TemplateGroup(TemplateGroupAnswer::Group(group))) => group,
-            other => format!("{other:?}"),
+        fresh: Box::new(move || {
+            let call =
+                Call { question: &question, settings: &settings, state: &state, assets: &assets, limits: &limits };
+            match evaluator.evaluate(&loaded, &call).verdict {
+                Verdict::Answered(Answer::TemplateGroup(TemplateGroupAnswer::Group(group))) => group,
+                other => format!("{other:?}"),
+            }
         }),
         reused: None,
     })

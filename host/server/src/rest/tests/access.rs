@@ -14,7 +14,7 @@ use crate::store::backtests::Backtest;
 use crate::store::bindings::Binding;
 use crate::store::images::ImageRow;
 use crate::store::plugins::PluginVersion;
-use crate::store::rollouts::Rollout;
+use crate::store::rollouts::{Ending, Rollout};
 use crate::store::signing::SigningKey;
 use crate::testkit::noon;
 
@@ -76,7 +76,10 @@ async fn try_out(desk: &Desk, tenant: &str) -> (String, String) {
         started_by: "admin".to_owned(),
         ended_at: Some(noon().0),
     };
-    let rollout = store.start_rollouts(&[rollout]).await.unwrap()[0];
+    let id = store.start_rollouts(std::slice::from_ref(&rollout)).await.unwrap()[0];
+    let rollout = Rollout { id, ..rollout };
+    let ending = Ending { state: "stopped", reason: "it is over", actor: "admin", at: noon().0 };
+    store.end_rollout(&rollout, None, ending).await.unwrap();
     let backtest = Backtest {
         id: 0,
         tenant: tenant.to_owned(),
@@ -94,7 +97,7 @@ async fn try_out(desk: &Desk, tenant: &str) -> (String, String) {
     };
     let backtest = store.begin_backtest(&backtest, 1, 9).await.unwrap();
     store.end_backtest(backtest, "done", None, noon().0).await.unwrap();
-    (rollout.to_string(), backtest.to_string())
+    (id.to_string(), backtest.to_string())
 }
 
 async fn furnish(desk: &Desk, tenant: &str) -> Things {
@@ -251,6 +254,7 @@ async fn nothing_of_another_tenant_is_reached_through_ones_own_path() {
             "/v1/tenants/{tenant}/redeliver" => format!("{{\"event_id\":\"{}\"}}", acme.event),
             "/v1/tenants/{tenant}/streams/kick" => r#"{"app":"studio","name":"cam-b-acme"}"#.to_owned(),
             path if path.ends_with("/{stream}") => r#"{"retention_days":1,"gaps":"cut","analyse":false}"#.to_owned(),
+            path if path.ends_with("/canary") || path.ends_with("/shadow") => r#"{"version":1}"#.to_owned(),
             _ => "{}".to_owned(),
         };
         let answered = desk.as_token(&token_of("umbrella"), method.clone(), &path, &body).await;

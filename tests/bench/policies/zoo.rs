@@ -1,0 +1,81 @@
+//! A good tenant beside hostile ones.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::Method;
+use reprise::client::Rest;
+use reprise::client::rest::push_plugin;
+use reprise::lab::sample;
+use reprise_lifecycle::question::Hook;
+use reprise_tests::guests;
+use reprise_tests::server::Server;
+use reprise_tests::stage::Stage;
+use serde_json::json;
+
+use crate::{percentile, ratio};
+
+/// Calls of the good tenant while nobody else is there.
+const ALONE: usize = 2_000;
+
+const QUOTAS: &str = "[policies.quotas]\nplugins = 1000\nuploads_per_hour = 10000\ncomponent_mib = 4096\n";
+
+pub(crate) async fn run() -> anyhow::Result<()> {
+    let mut server = Server::start(QUOTAS).await?;
+    let mob = Stage::new(&server, "mob").await?;
+    let good = Stage::new(&server, "good").await?;
+    good.plugin("groups", &guests::component("template-by-stream")?, &json!({"rules": []}), "*").await?;
+    let mut alone = Vec::with_capacity(ALONE);
+    for _ in 0..ALONE {
+        alone.push(ask(&good.admin, "good", "groups", Hook::TemplateGroup).await?);
+    }
+    let over = Arc::new(AtomicBool::new(false));
+    let asking = {
+        let (api, over) = (server.admin()?, Arc::clone(&over));
+        tokio::spawn(async move {
+            let mut beside = Vec::new();
+            while !over.load(Ordering::Relaxed) {
+                beside.push(ask(&api, "good", "groups", Hook::TemplateGroup).await?);
+            }
+            anyhow::Ok(beside)
+        })
+    };
+    let zoo = reprise_hostile::zoo();
+    let mut accepted = 0;
+    for (number, specimen) in zoo.iter().enumerate() {
+        let name = format!("zoo-{number}");
+        if push_plugin(&mob.admin, &mob.name, &name, &specimen.bytes, "{}").await.is_ok() {
+            accepted += 1;
+            for _ in 0..10 {
+                ask(&mob.admin, &mob.name, &name, specimen.hook).await?;
+            }
+        }
+    }
+    over.store(true, Ordering::Relaxed);
+    let mut beside = asking.await??;
+    alone.sort_unstable();
+    beside.sort_unstable();
+    println!(
+        "{} hostile components, {accepted} accepted and asked 10 times each, the server {}",
+        zoo.len(),
+        if server.alive() { "alive" } else { "DEAD" }
+    );
+    for (name, times) in [("left alone", &alone), ("beside them", &beside)] {
+        println!(
+            "  good tenant {name:<12} {:>6} calls, p50 {} µs, p99 {} µs",
+            times.len(),
+            percentile(times, 50),
+            percentile(times, 99)
+        );
+    }
+    println!("  ratio p99 {:.2}", ratio(percentile(&beside, 99), percentile(&alone, 99)));
+    Ok(())
+}
+
+/// One call; gives the time it took in the server.
+async fn ask(api: &Rest, tenant: &str, plugin: &str, hook: Hook) -> anyhow::Result<u64> {
+    let path = format!("/v1/tenants/{tenant}/plugins/{plugin}/ask");
+    let said =
+        api.call(Method::POST, &path, Some(&json!({"hook": hook.name(), "question": sample::question(hook)}))).await?;
+    Ok(said["elapsed_us"].as_u64().unwrap_or(0))
+}
