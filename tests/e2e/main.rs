@@ -11,6 +11,7 @@ mod editing;
 mod flows;
 mod hostile;
 mod managing;
+mod newcomer;
 mod recording;
 mod recovery;
 mod recovery_compose;

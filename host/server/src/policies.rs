@@ -33,8 +33,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt};
 use reprise_lifecycle::question::{Hook, StreamKey};
 use reprise_policy::{
-    AdmissionLimits, CallLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluator, LoadedPolicies,
-    SealKey,
+    AdmissionLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluator, LoadedPolicies, SealKey,
 };
 use tokio::sync::{Mutex, Notify, Semaphore};
 
@@ -73,8 +72,6 @@ pub struct Policies {
     store: Store,
     files: Arc<Files>,
     evaluator: Evaluator,
-    /// What one call may use up, as configured.
-    limits: CallLimits,
     engine: Engine,
     loaded: LoadedPolicies,
     code: CodeCache,
@@ -143,7 +140,6 @@ impl Policies {
             store,
             files,
             evaluator: Evaluator::new(engine.clone()),
-            limits: defaults.standard.clone(),
             engine,
             loaded: LoadedPolicies::new(config.loaded, mib(config.loaded_mib)),
             code,

@@ -1,11 +1,12 @@
 //! Pushes: a component is inspected, compiled in a limited child process, started once and shown its settings before it
 //! has a version number. A version that fails any of it never exists.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
 use reprise_policy::{
-    CallLimits, Class, CompileError, CompileLimits, Inspection, LoadError, Refused, SettingsError, inspect, schema,
+    Assets, CompileError, CompileLimits, Inspection, LoadError, Refused, SettingsError, inspect, schema,
 };
 
 use super::Policies;
@@ -91,13 +92,9 @@ pub enum PushError {
 }
 
 impl Policies {
-    /// What a tenant may have of plugins.
-    ///
-    /// # Errors
-    /// When the catalogue cannot be read.
-    #[expect(clippy::unused_async, reason = "what the operator sets for one tenant is read from the catalogue")]
-    pub async fn quota(&self, _tenant: &str) -> store::Result<Quotas> {
-        Ok(self.quotas)
+    /// What every tenant may have of plugins.
+    pub fn quotas(&self) -> Quotas {
+        self.quotas
     }
 
     /// Accepts a component with its settings as a new version of a tenant's plugin.
@@ -109,7 +106,7 @@ impl Policies {
         if push.plugin.is_empty() || push.plugin.len() > NAME_BYTES || !push.plugin.bytes().all(plain) {
             return Err(PushError::Name);
         }
-        let quotas = self.quota(tenant).await?;
+        let quotas = self.quotas;
         self.store.count_upload(tenant, &quotas, clock::now()).await?;
         let component = Arc::new(self.bytes_of(tenant, push.component).await?);
         let signer = self.signer(tenant, push.signature.clone(), &component).await?;
@@ -198,20 +195,21 @@ impl Policies {
     fn admit(&self, component: &[u8], settings: &str) -> Result<Inspection, PushError> {
         let inspection = inspect(component, &self.admission)?;
         let loaded = self.load_fresh(component, &inspection)?;
-        let limits = match inspection.class {
-            Class::Standard => self.limits.clone(),
-            Class::Scripted => CallLimits::scripted(),
-        };
-        self.evaluator.trial(&loaded, &limits)?;
+        let limits = self.defaults.of(&loaded);
+        self.evaluator.trial(&loaded, limits)?;
         if let Some(schema) = &inspection.schema {
             schema::check(schema, settings, &self.compiler, &CompileLimits::settings())?;
         }
-        self.evaluator.check_settings(&loaded, settings, &limits)?;
+        // Settings may name an asset, so the check sees what the component carries.
+        let carried = inspection.assets.iter();
+        let carried = carried.filter_map(|(path, place)| Some((path.clone(), component.get(place.clone())?.to_vec())));
+        let carried: BTreeMap<String, Vec<u8>> = carried.collect();
+        let assets: Arc<dyn Assets> = Arc::new(carried.clone());
+        self.evaluator.check_settings_beside(&loaded, settings, &assets, limits)?;
         self.files.keep_component(&inspection.digest, component)?;
         self.loaded.insert(loaded);
-        let carried = inspection.assets.iter();
-        let carried = carried.filter_map(|(path, place)| Some((path.as_str(), component.get(place.clone())?)));
-        self.files.unpack_assets(&inspection.digest, &carried.collect::<Vec<_>>())?;
+        let files = carried.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
+        self.files.unpack_assets(&inspection.digest, &files.collect::<Vec<_>>())?;
         Ok(inspection)
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use reprise_policy::{CompileLimits, schema};
+use reprise_policy::{Assets, CompileLimits, Loaded, NoAssets, schema};
 use sha2::{Digest, Sha256};
 
-use super::Policies;
 use super::activate::ActivateError;
+use super::{Policies, assets};
 use crate::store::plugins::PluginVersion;
 
 /// Pairs of a version and settings that are known to go together. A component and a text never change, so what was found
@@ -52,6 +52,14 @@ impl Policies {
         ready.await.unwrap_or_else(|_| Err(stopping()))
     }
 
+    /// The files that a component came with, if it can read them.
+    pub(super) fn assets_of(&self, loaded: &Loaded) -> Arc<dyn Assets> {
+        match loaded.uses_assets() {
+            true => assets::of(self.files.plugins(), loaded.digest()),
+            false => NoAssets::shared(),
+        }
+    }
+
     fn check(&self, version: &PluginVersion, settings: &str) -> Result<(), ActivateError> {
         let (loaded, _) = self.ready(&version.digest).map_err(ActivateError::NotReady)?;
         let pair = pair(&version.digest, settings);
@@ -65,7 +73,8 @@ impl Policies {
             let checked = schema::check(schema, settings, &self.compiler, &CompileLimits::settings());
             checked.map_err(|error| refused(error.to_string()))?;
         }
-        self.evaluator.check_settings(&loaded, settings, limits).map_err(|error| refused(error.to_string()))?;
+        let checked = self.evaluator.check_settings_beside(&loaded, settings, &self.assets_of(&loaded), limits);
+        checked.map_err(|error| refused(error.to_string()))?;
         self.accepted.add(pair);
         Ok(())
     }

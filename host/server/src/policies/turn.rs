@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use reprise_lifecycle::decision::{CodeSource, FailureKind};
 use reprise_lifecycle::question::Question;
-use reprise_policy::{Call, CallLimits, Class, Evaluation, Loaded, NoAssets, StateSnapshot};
+use reprise_policy::{Call, CallLimits, Class, Evaluation, Loaded, StateSnapshot};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ask::Called;
 use super::guard::{Entry, Paces, Refused, Whom};
-use super::{Policies, assets, limits};
+use super::{Policies, limits};
 use crate::store::bindings::Bound;
 use crate::store::limits::PolicyLimits;
 
@@ -137,10 +137,7 @@ impl Policies {
         let run = move || {
             // The turns are held for as long as the thread is, even if nobody waits for the answer any more.
             let _permits = permits;
-            let assets = match call.loaded.uses_assets() {
-                true => assets::of(policies.files.plugins(), call.loaded.digest()),
-                false => NoAssets::shared(),
-            };
+            let assets = policies.assets_of(&call.loaded);
             let Prepared { loaded, question, settings, state, limits } = &call;
             policies.evaluator.evaluate(loaded, &Call { question, settings, state, assets: &assets, limits })
         };

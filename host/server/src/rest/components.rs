@@ -100,7 +100,7 @@ pub(super) async fn put(
     // The body is read only when there is a place for it, here and on the disk.
     shared.disk.check().map_err(|_| Error::Busy)?;
     let _place = shared.uploads.try_acquire().map_err(|_| Error::Busy)?;
-    let quotas = shared.policies.quota(&tenant.name).await?;
+    let quotas = shared.policies.quotas();
     shared.store.count_upload(&tenant.name, &quotas, clock::now()).await?;
     let incoming = receive(&shared, request.into_body()).await?;
     if incoming.digest() != digest {

@@ -108,7 +108,7 @@ pub(super) async fn put(
     }
     let public_key = public_key(&body.public_key).map_err(|error| Error::Invalid(error.to_string()))?;
     let key = SigningKey { name, public_key, created_at: clock::now().0, created_by: actor, revoked_at: None };
-    let quotas = shared.policies.quota(&tenant.name).await?;
+    let quotas = shared.policies.quotas();
     let is_new = shared.store.add_signing_key(&tenant.name, &key, admin.is_ok(), &quotas).await?;
     let shown = find(&shared, &tenant.name, &key.name).await?;
     Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, shown))

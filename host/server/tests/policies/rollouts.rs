@@ -146,6 +146,14 @@ async fn a_canary_of_a_failing_guest_rolls_itself_back_and_others_never_see_it()
     }
     let ended = until(&stage, rollout.id, |rollout| rollout.state != "running").await;
     assert_eq!((ended.state.as_str(), failed), ("rolled_back", 2), "{:?}", ended.reason);
+    // The catalogue says it first, and a moment later so does memory.
+    let inside = (asked..).map(|number| format!("cam{number}")).find(|stream| is_inside(stream)).unwrap();
+    let swapped = async {
+        while made_by(&ask(&stage.policies, asked, &inside).await.decision) != (1, None) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), swapped).await.expect("memory follows the catalogue");
     for number in asked..asked + 50 {
         assert_eq!(made_by(&ask(&stage.policies, number, &format!("cam{number}")).await.decision), (1, None));
     }

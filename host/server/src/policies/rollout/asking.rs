@@ -1,10 +1,10 @@
 //! How policies put questions again: with the limits of the plugin, on the thread of whoever asks.
 
 use reprise_lifecycle::decision::FailureKind;
-use reprise_policy::{Call, CallLimits, Evaluation, NoAssets};
+use reprise_policy::{Call, CallLimits, Evaluation};
 
 use super::again::{Again, Fuel, Request};
-use crate::policies::{Policies, assets, limits};
+use crate::policies::{Policies, limits};
 
 /// Nobody waits for these answers, and their threads give way to those of live calls; so what a call may take by the
 /// clock on the wall is this many times what a live one may.
@@ -19,10 +19,7 @@ impl Again for Policies {
         let policies = self.of(request.tenant);
         let (own, plugin) = policies.limits(&request.subject.plugin);
         let limits = patient(limits::call(self.defaults.of(&loaded), own, plugin), request.fuel);
-        let assets = match loaded.uses_assets() {
-            true => assets::of(self.files.plugins(), loaded.digest()),
-            false => NoAssets::shared(),
-        };
+        let assets = self.assets_of(&loaded);
         let call = Call {
             question: request.question,
             settings: &request.subject.settings,
