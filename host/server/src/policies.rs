@@ -16,6 +16,7 @@ pub mod follower;
 mod guard;
 mod limits;
 mod meters;
+mod publishing;
 mod push;
 mod ready;
 pub mod rollout;
@@ -73,6 +74,8 @@ pub struct Policies {
     files: Arc<Files>,
     evaluator: Evaluator,
     engine: Engine,
+    /// Held by whoever compiles: one for each class of components.
+    compiling: [std::sync::Mutex<()>; 2],
     loaded: LoadedPolicies,
     code: CodeCache,
     /// Which components are taken.
@@ -141,6 +144,7 @@ impl Policies {
             files,
             evaluator: Evaluator::new(engine.clone()),
             engine,
+            compiling: Default::default(),
             loaded: LoadedPolicies::new(config.loaded, mib(config.loaded_mib)),
             code,
             admission: if config.scripted { AdmissionLimits::default() } else { AdmissionLimits::standard() },

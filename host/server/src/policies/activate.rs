@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::Policies;
+use super::publishing::Publishing;
 use crate::clock;
 use crate::store;
 use crate::store::bindings::{Binding, Bound};
@@ -107,8 +108,10 @@ impl Policies {
             // What was made ready must still be what is meant: another activation may have come between.
             let again = self.plan(tenant, plugin, &name, &activation, actor).await?;
             if is_same(&plan.binding, &again.binding) {
+                let publishing = Publishing::new(self, tenant);
                 self.store.bind_plugin(tenant, &again.binding).await?;
                 self.swap(tenant, plugin).await?;
+                publishing.done();
                 drop(turn);
                 announce(tenant, &again.binding, &again.version.digest);
                 return Ok(again.binding);
@@ -121,10 +124,18 @@ impl Policies {
     ///
     /// # Errors
     /// When the catalogue failed.
-    pub async fn deactivate(&self, tenant: &str, plugin: &str, name: Option<&str>, actor: &str) -> store::Result<u64> {
+    pub async fn deactivate(
+        self: &Arc<Self>,
+        tenant: &str,
+        plugin: &str,
+        name: Option<&str>,
+        actor: &str,
+    ) -> store::Result<u64> {
         let _turn = self.changing(tenant).await;
+        let publishing = Publishing::new(self, tenant);
         let gone = self.store.unbind_plugin(tenant, plugin, name, actor, clock::now().0).await?;
         self.swap(tenant, plugin).await?;
+        publishing.done();
         Ok(gone)
     }
 
@@ -147,8 +158,10 @@ impl Policies {
             let turn = self.changing(tenant).await;
             let again = self.plan_back(tenant, plugin, name, to, actor).await?;
             if is_same(&plan.binding, &again.binding) {
+                let publishing = Publishing::new(self, tenant);
                 self.store.bind_plugin_by(tenant, &again.binding, "roll-back").await?;
                 self.swap(tenant, plugin).await?;
+                publishing.done();
                 drop(turn);
                 announce(tenant, &again.binding, &again.version.digest);
                 return Ok(again.binding);

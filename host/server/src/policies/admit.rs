@@ -1,15 +1,21 @@
 //! Admitted components made ready to be asked.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use reprise_lifecycle::decision::CodeSource;
-use reprise_policy::{AdmissionLimits, CompileLimits, Inspection, Loaded, compile, inspect};
+use reprise_policy::{AdmissionLimits, Class, CompileLimits, Inspection, Loaded, compile, inspect};
 
 use super::Policies;
 use super::push::PushError;
 
 impl Policies {
     pub(super) fn load_fresh(&self, component: &[u8], inspection: &Inspection) -> Result<Loaded, PushError> {
+        // However many need code at once, one compiler for each class runs: each takes hundreds of megabytes.
+        let compiling = match inspection.class {
+            Class::Standard => &self.compiling[0],
+            Class::Scripted => &self.compiling[1],
+        };
+        let _turn = compiling.lock().unwrap_or_else(PoisonError::into_inner);
         let artefact = compile(component, inspection, &self.compiler, &CompileLimits::of(inspection.class))?;
         let loaded = self.engine.load(&artefact)?;
         self.code.keep(&artefact, &self.engine);

@@ -6,6 +6,7 @@ use reprise_lifecycle::question::{Hook, StreamKey};
 use tokio::sync::MutexGuard;
 
 use super::activate::ActivateError;
+use super::publishing::Publishing;
 use super::tenant::TenantPolicies;
 use super::{EffectiveLimits, Policies, limits};
 use crate::clock;
@@ -47,6 +48,8 @@ impl Policies {
             return Err(ActivateError::Invalid("settings must be JSON"));
         }
         let newest = self.store.plugin_version(tenant, plugin, None).await?.ok_or(ActivateError::NotFound)?;
+        // Revisions are kept for ever, and each may cost a call of every bound version.
+        self.store.count_upload(tenant, &self.quotas, clock::now()).await?;
         let bound = self.store.bindings(tenant).await?.into_iter().filter(|bound| bound.binding.plugin == plugin);
         let mut versions: Vec<_> = bound.map(|bound| bound.version).collect();
         if versions.is_empty() {
@@ -60,8 +63,10 @@ impl Policies {
         let checked: Vec<i64> = versions.iter().map(|version| version.version).collect();
         let _turn = self.changing(tenant).await;
         let at = clock::now().0;
+        let publishing = Publishing::new(self, tenant);
         let moved = self.store.put_plugin_settings(tenant, plugin, settings, &checked, actor, at).await?;
         self.swap(tenant, plugin).await?;
+        publishing.done();
         tracing::info!(tenant.id = tenant, plugin, settings_revision = moved.revision, "a plugin has other settings");
         Ok(moved)
     }
@@ -113,6 +118,7 @@ impl Policies {
         let _turn = self.changing(tenant).await;
         self.guard.forget(tenant);
         self.snapshots_mut().remove(tenant);
+        self.forget_rollouts(tenant).await;
     }
 
     /// The turn to change what decides for a tenant: one at a time, so that what is published last is what was written

@@ -184,17 +184,9 @@ impl Said {
     }
 
     fn shown(&self, with_log: bool) -> Value {
-        let verdict = serde_json::to_value(&self.verdict).unwrap_or_default();
-        let text = verdict.to_string();
-        let verdict = if text.len() <= SHOWN_BYTES {
-            verdict
-        } else {
-            let begins: String = text.chars().take(BEGINNING_CHARS).collect();
-            json!({"bytes": text.len(), "sha256": hex::encode(Sha256::digest(&text)), "begins": begins})
-        };
-        let mut shown = json!({"verdict": verdict, "reason": self.reason, "fuel": self.fuel});
+        let mut shown = json!({"verdict": brief(serde_json::to_value(&self.verdict).unwrap_or_default()), "reason": self.reason, "fuel": self.fuel});
         if !self.writes.is_empty() {
-            shown["writes"] = serde_json::to_value(&self.writes).unwrap_or_default();
+            shown["writes"] = brief(serde_json::to_value(&self.writes).unwrap_or_default());
         }
         if with_log {
             shown["log"] = json!(self.log);
@@ -216,6 +208,16 @@ impl Difference {
         digest.update(whole.to_string());
         digest.update(b"\n");
     }
+}
+
+/// A value as it is, or its beginning: many differences are kept.
+fn brief(value: Value) -> Value {
+    let text = value.to_string();
+    if text.len() <= SHOWN_BYTES {
+        return value;
+    }
+    let begins: String = text.chars().take(BEGINNING_CHARS).collect();
+    json!({"bytes": text.len(), "sha256": hex::encode(Sha256::digest(&text)), "begins": begins})
 }
 
 #[cfg(test)]

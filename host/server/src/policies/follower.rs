@@ -150,6 +150,10 @@ impl Follower {
             return Ok(false);
         }
         if self.store.step_rollout(rollout.id, &taken.step).await? {
+            // Where calls come all the time no look finds nothing new, so what is due is seen to here as well.
+            if !full && !taken.cut_short {
+                self.settle(&rollout, &taken.followed, base).await?;
+            }
             self.known().insert(rollout.id, taken.followed);
         }
         Ok(full || taken.cut_short)
@@ -168,7 +172,7 @@ impl Follower {
             return self.end(rollout, None, "stopped", &why).await;
         }
         let age_ms = u64::try_from(clock::now().0.saturating_sub(rollout.started_at)).unwrap_or(0);
-        let calls = followed.report.candidate.fuel.count();
+        let calls = followed.report.candidate.asked();
         if rollout.kind == "canary" && followed.rules.is_due(Duration::from_millis(age_ms), calls) {
             let reason = format!("no rule was broken in {} s and {calls} calls", age_ms / 1000);
             let promoted = self.policies.promote_rollout(&rollout.tenant, rollout.id, &reason, ACTOR).await;
@@ -181,8 +185,7 @@ impl Follower {
 
     async fn end(&self, rollout: &Rollout, step: Option<&Step>, state: &'static str, why: &str) -> store::Result<()> {
         let ending = Ending { state, reason: why, actor: ACTOR, at: clock::now().0 };
-        let touched = self.store.end_rollout(rollout, step, ending).await?;
-        self.policies.refresh_rollouts_of(&touched).await
+        self.policies.end_rollout_at(rollout, step, ending).await.map(drop)
     }
 
     /// What a rollout is followed with; or why it cannot be.

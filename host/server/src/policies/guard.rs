@@ -46,8 +46,16 @@ pub(super) struct Whom<'a> {
     pub(super) tenant: &'a str,
     pub(super) plugin: &'a str,
     pub(super) version: i64,
+    pub(super) settings: i64,
     /// Whether the breaker is asked and told: not for a trial that nothing depends on.
     pub(super) watched: bool,
+}
+
+impl Whom<'_> {
+    /// What a breaker stands for: a version with its settings.
+    fn asked(&self) -> (i64, i64) {
+        (self.version, self.settings)
+    }
 }
 
 /// Why a call is not made.
@@ -78,8 +86,9 @@ struct Tenant {
 struct Plugin {
     bucket: Bucket,
     turns: Turns,
-    /// By version; a version that works has none.
-    breakers: BTreeMap<i64, Breaker>,
+    /// By version and settings revision, so that a candidate which is only other settings rests alone. What works has
+    /// none.
+    breakers: BTreeMap<(i64, i64), Breaker>,
 }
 
 impl Plugin {
@@ -114,7 +123,7 @@ pub(super) struct Entry {
     guard: Arc<Guard>,
     tenant: String,
     plugin: String,
-    version: i64,
+    asked: (i64, i64),
     watched: bool,
     trial: bool,
     settled: bool,
@@ -145,7 +154,7 @@ impl Guard {
         }
         let wait = tenant.pace(whom.plugin, paces, now, self.patience)?;
         let trial = matches!(way, Way::Trial);
-        if trial && let Some(breaker) = tenant.breaker(whom.plugin, whom.version) {
+        if trial && let Some(breaker) = tenant.breaker(whom.plugin, whom.asked()) {
             breaker.begin_trial();
         }
         let mut turns = vec![tenant.turns.of(paces.tenant.concurrent)];
@@ -158,7 +167,7 @@ impl Guard {
             guard: Arc::clone(self),
             tenant: whom.tenant.to_owned(),
             plugin: whom.plugin.to_owned(),
-            version: whom.version,
+            asked: whom.asked(),
             watched: whom.watched,
             trial,
             settled: false,
@@ -184,9 +193,9 @@ impl Guard {
     }
 
     /// How a version's breaker stands.
-    pub(super) fn health(&self, tenant: &str, plugin: &str, version: i64, now: Instant) -> Health {
+    pub(super) fn health(&self, whom: Whom<'_>, now: Instant) -> Health {
         let mut tenants = self.lock();
-        let breaker = tenants.get_mut(tenant).and_then(|tenant| tenant.breaker(plugin, version));
+        let breaker = tenants.get_mut(whom.tenant).and_then(|tenant| tenant.breaker(whom.plugin, whom.asked()));
         breaker.map_or_else(Health::default, |breaker| breaker.health(now))
     }
 
@@ -207,25 +216,25 @@ impl Guard {
         let Some(tenant) = tenants.get_mut(&entry.tenant) else { return };
         if outcome == Outcome::Failed {
             let plugin = tenant.plugins.entry(entry.plugin.clone()).or_default();
-            plugin.breakers.entry(entry.version).or_default().told(&self.rule, outcome, entry.trial, now);
+            plugin.breakers.entry(entry.asked).or_default().told(&self.rule, outcome, entry.trial, now);
         } else if let Some(plugin) = tenant.plugins.get_mut(&entry.plugin)
-            && let Some(breaker) = plugin.breakers.get_mut(&entry.version)
+            && let Some(breaker) = plugin.breakers.get_mut(&entry.asked)
         {
             breaker.told(&self.rule, outcome, entry.trial, now);
             if breaker.is_idle() {
-                plugin.breakers.remove(&entry.version);
+                plugin.breakers.remove(&entry.asked);
             }
         }
     }
 }
 
 impl Tenant {
-    fn breaker(&mut self, plugin: &str, version: i64) -> Option<&mut Breaker> {
-        self.plugins.get_mut(plugin)?.breakers.get_mut(&version)
+    fn breaker(&mut self, plugin: &str, asked: (i64, i64)) -> Option<&mut Breaker> {
+        self.plugins.get_mut(plugin)?.breakers.get_mut(&asked)
     }
 
     fn way(&mut self, whom: Whom<'_>, now: Instant) -> Way {
-        self.breaker(whom.plugin, whom.version).map_or(Way::Free, |breaker| breaker.way(now))
+        self.breaker(whom.plugin, whom.asked()).map_or(Way::Free, |breaker| breaker.way(now))
     }
 
     /// Takes a place in both buckets or in none, and says how long it is until then.

@@ -9,6 +9,7 @@ use reprise_policy::Evaluation;
 
 use super::Policies;
 use super::activate::ActivateError;
+use super::guard::Whom;
 use crate::clock;
 use crate::store::bindings::{Binding, Bound};
 
@@ -88,8 +89,14 @@ impl Policies {
     }
 
     /// How a version's breaker stands: failures in a row, and how long it is not asked for yet.
-    pub fn breaker(&self, tenant: &str, plugin: &str, version: i64) -> (u32, Option<std::time::Duration>) {
-        let health = self.guard.health(tenant, plugin, version, std::time::Instant::now());
+    pub fn breaker(
+        &self,
+        tenant: &str,
+        plugin: &str,
+        (version, settings): (i64, i64),
+    ) -> (u32, Option<std::time::Duration>) {
+        let whom = Whom { tenant, plugin, version, settings, watched: false };
+        let health = self.guard.health(whom, std::time::Instant::now());
         (health.failures, health.open_for)
     }
 }

@@ -50,7 +50,13 @@ impl Turns {
 
 impl Policies {
     pub(super) fn enter(&self, tenant: &str, bound: &Bound, paces: Paces, watched: bool) -> Result<Entry, Refused> {
-        let whom = Whom { tenant, plugin: &bound.binding.plugin, version: bound.version.version, watched };
+        let whom = Whom {
+            tenant,
+            plugin: &bound.binding.plugin,
+            version: bound.version.version,
+            settings: bound.binding.settings_revision,
+            watched,
+        };
         self.guard.enter(whom, paces, Instant::now())
     }
 
@@ -114,7 +120,9 @@ impl Policies {
             let _turn = turn;
             policies.ready(&digest)
         });
-        load.await.unwrap_or_else(|_| Err("loading its code did not end".to_owned())).map(Some)
+        // The load goes on without whoever waited; the next call finds the code.
+        let Ok(loaded) = tokio::time::timeout_at(deadline, load).await else { return Ok(None) };
+        loaded.unwrap_or_else(|_| Err("loading its code did not end".to_owned())).map(Some)
     }
 
     /// The state that a call sees, if it can see any.

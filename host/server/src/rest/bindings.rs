@@ -159,7 +159,8 @@ pub(super) async fn list(
     let policies = shared.policies.of(&tenant.name);
     let own = policies.bindings().iter().filter(|bound| bound.binding.plugin == name);
     let bindings = own.map(|bound| {
-        let (failures, open_for) = shared.policies.breaker(&tenant.name, &name, bound.binding.version);
+        let (failures, open_for) =
+            shared.policies.breaker(&tenant.name, &name, (bound.binding.version, bound.binding.settings_revision));
         BindingHealth {
             binding: bound.binding.clone().into(),
             failures,

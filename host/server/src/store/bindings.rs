@@ -225,6 +225,29 @@ pub(super) async fn bind(
     Ok(())
 }
 
+/// Refuses a version without a valid signature where the tenant requires one.
+pub(super) async fn check_signed(
+    transaction: &mut Transaction<'_, Sqlite>,
+    tenant: &str,
+    plugin: &str,
+    version: i64,
+) -> Result<()> {
+    let unsigned: Option<bool> = sqlx::query_scalar(
+        "SELECT t.require_signature AND NOT EXISTS (SELECT 1 FROM plugin_versions v JOIN signing_keys k \
+         ON k.tenant = v.tenant AND k.name = v.signed_by AND k.revoked_at IS NULL \
+         WHERE v.tenant = ?1 AND v.plugin = ?2 AND v.version = ?3) FROM tenants t WHERE t.name = ?1",
+    )
+    .bind(tenant)
+    .bind(plugin)
+    .bind(version)
+    .fetch_optional(&mut **transaction)
+    .await?;
+    match unsigned {
+        Some(true) => Err(Error::Conflict("the tenant requires signatures, and this version has no valid one")),
+        Some(false) | None => Ok(()),
+    }
+}
+
 async fn check_room(transaction: &mut Transaction<'_, Sqlite>, tenant: &str, binding: &Binding) -> Result<()> {
     let (version, others): (bool, i64) = sqlx::query_as(
         "SELECT EXISTS (SELECT 1 FROM plugin_versions WHERE tenant = ?1 AND plugin = ?2 AND version = ?3), \
@@ -242,7 +265,7 @@ async fn check_room(transaction: &mut Transaction<'_, Sqlite>, tenant: &str, bin
     if others >= MAX_BINDINGS {
         return Err(Error::Conflict("the tenant has 200 bindings already; deactivate one first"));
     }
-    Ok(())
+    check_signed(transaction, tenant, &binding.plugin, binding.version).await
 }
 
 /// Keeps what the binding is now for a later roll-back, unless it was just that before.

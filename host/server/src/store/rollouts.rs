@@ -113,6 +113,12 @@ pub struct DifferenceRow {
     pub at: Option<i64>,
 }
 
+/// Running rollouts of one tenant: each asks recorded questions again, and others' wait for their turn.
+const MAX_RUNNING: i64 = 8;
+
+/// Rollouts of one tenant that are kept with their differences.
+const KEPT: i64 = 50;
+
 const COLUMNS: &str = "id, tenant, plugin, binding, kind, fleet, version, settings_revision, base_version, \
                        base_settings_revision, share_permille, app, stream, rules, state, reason, cursor, report, \
                        started_at, started_by, ended_at";
@@ -123,6 +129,10 @@ impl Store {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         let mut ids = Vec::with_capacity(new.len());
         for rollout in new {
+            if rollout.kind == "canary" {
+                bindings::check_signed(&mut transaction, &rollout.tenant, &rollout.plugin, rollout.version).await?;
+            }
+            make_room(&mut transaction, &rollout.tenant).await?;
             let id: i64 = sqlx::query_scalar(
                 "INSERT INTO rollouts (tenant, plugin, binding, kind, fleet, version, settings_revision, base_version, \
                  base_settings_revision, share_permille, app, stream, rules, state, cursor, report, started_at, \
@@ -352,6 +362,24 @@ fn taken(error: sqlx::Error) -> Error {
         }
         _ => error.into(),
     }
+}
+
+/// Refuses more running rollouts of a tenant than are followed in good time, and removes its oldest ended ones.
+async fn make_room(transaction: &mut Transaction<'_, Sqlite>, tenant: &str) -> Result<()> {
+    let running = "SELECT count(*) FROM rollouts WHERE tenant = ? AND state = 'running'";
+    let running: i64 = sqlx::query_scalar(running).bind(tenant).fetch_one(&mut **transaction).await?;
+    if running >= MAX_RUNNING {
+        return Err(Error::Conflict("8 rollouts of the tenant run already; stop or promote one first"));
+    }
+    sqlx::query(
+        "DELETE FROM rollouts WHERE tenant = ?1 AND state <> 'running' AND id <= \
+         (SELECT id FROM rollouts WHERE tenant = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+    )
+    .bind(tenant)
+    .bind(KEPT)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
 }
 
 #[cfg(test)]

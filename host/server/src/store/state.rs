@@ -24,8 +24,9 @@ pub struct PluginState {
 }
 
 /// Keys of all times, each looked up by the one before it, and the newest value of each that is not past a revision. The
-/// revision travels with them, so that both are of one moment.
-const SNAPSHOT: &str = "WITH RECURSIVE \
+/// revision travels with them, so that both are of one moment. Keys that are gone are left out; a last row without a key
+/// carries the revision where there are none.
+const SNAPSHOT: &str = "SELECT revision, key, value FROM (WITH RECURSIVE \
      state(revision) AS (SELECT coalesce(?3, state_revision) FROM plugins WHERE tenant = ?1 AND name = ?2), \
      keys(key) AS ( \
          SELECT min(key) FROM plugin_state WHERE tenant = ?1 AND plugin = ?2 \
@@ -34,7 +35,7 @@ const SNAPSHOT: &str = "WITH RECURSIVE \
          FROM keys WHERE keys.key IS NOT NULL) \
      SELECT state.revision, keys.key, (SELECT s.value FROM plugin_state s WHERE s.tenant = ?1 AND s.plugin = ?2 \
          AND s.key = keys.key AND s.revision <= state.revision ORDER BY s.revision DESC LIMIT 1) AS value \
-     FROM state, keys";
+     FROM state, keys) WHERE value IS NOT NULL OR key IS NULL";
 
 #[derive(FromRow)]
 struct Entry {

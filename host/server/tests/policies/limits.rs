@@ -28,7 +28,7 @@ async fn a_version_that_keeps_failing_is_left_alone_until_another_is_activated()
     }
     let (trapped, open) = (Some(FailureKind::Trap), Some(FailureKind::BreakerOpen));
     assert_eq!(seen, [trapped, trapped, trapped, open, open]);
-    let (count, open_for) = stage.policies.breaker("acme", "p", 1);
+    let (count, open_for) = stage.policies.breaker("acme", "p", (1, 1));
     assert!(count == 3 && open_for.is_some());
     stage.activate("acme", "p", Activation { version: Some(2), ..Activation::default() }).await;
     assert_eq!(failures(&stage.event("acme", "cam1").await), [None]);

@@ -16,7 +16,7 @@ fn wide() -> Paces {
 }
 
 fn whom<'a>(tenant: &'a str, plugin: &'a str, version: i64) -> Whom<'a> {
-    Whom { tenant, plugin, version, watched: true }
+    Whom { tenant, plugin, version, settings: 1, watched: true }
 }
 
 fn worked() -> Verdict {
@@ -130,7 +130,7 @@ fn one_trial_at_a_time_and_a_trial_that_nobody_waited_for_is_none() {
     }
     drop(trial);
     guard.enter(whom("acme", "p", 1), wide(), later).unwrap().settle(&worked(), later);
-    assert_eq!((guard.open(), guard.health("acme", "p", 1, later)), (0, Health::default()));
+    assert_eq!((guard.open(), guard.health(whom("acme", "p", 1), later)), (0, Health::default()));
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn an_activation_closes_the_breaker_and_a_trial_run_leaves_it_alone() {
     let unwatched = Whom { watched: false, ..whom("acme", "p", 1) };
     assert_eq!(play(&guard, unwatched, start, &[(0, &trap); 5]), vec![None; 5]);
     play(&guard, whom("acme", "p", 1), start, &[(0, &trap); 3]);
-    let health = guard.health("acme", "p", 1, start);
+    let health = guard.health(whom("acme", "p", 1), start);
     assert_eq!((health.failures, health.open_for), (3, Some(Duration::from_secs(30))));
     assert_eq!(play(&guard, unwatched, start, &[(0, &trap)]), [None], "an author can still look");
     guard.close("acme", "p");

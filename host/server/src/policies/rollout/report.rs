@@ -55,6 +55,15 @@ pub struct Cost {
     pub elapsed_us: Spread,
 }
 
+impl Cost {
+    /// Calls that were made: not those that found no turn, came too often, or met an open breaker.
+    pub fn asked(&self) -> u64 {
+        let never = ["overloaded", "rate_limited", "breaker_open"];
+        let never: u64 = never.iter().filter_map(|kind| self.failures.get(*kind)).sum();
+        self.fuel.count().saturating_sub(never)
+    }
+}
+
 impl Agreement {
     /// Takes in a comparison, and gives the difference if there is one.
     pub fn add(&mut self, comparison: Comparison) -> Option<Box<Difference>> {
@@ -122,8 +131,8 @@ impl Report {
     }
 }
 
-/// Whether a failure is held against the candidate. It is not asked at all when it has no slot, is asked too often or is
-/// given a rest.
+/// Whether a failure is held against the candidate. It is not its own doing when it has no slot or is asked too often; a
+/// rest that its breaker gives it is, or one that always fails would not be found out once it is asked no more.
 pub fn is_own(kind: FailureKind) -> bool {
-    !matches!(kind, FailureKind::Overloaded | FailureKind::RateLimited | FailureKind::BreakerOpen)
+    !matches!(kind, FailureKind::Overloaded | FailureKind::RateLimited)
 }

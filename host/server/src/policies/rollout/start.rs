@@ -11,10 +11,11 @@ use super::report::Report;
 use super::rules::{Rules, Window};
 use super::share::{ALL, Share};
 use crate::clock;
+use crate::policies::publishing::Publishing;
 use crate::policies::{ActivateError, Policies};
 use crate::store::bindings::Bound;
 use crate::store::plugins::PluginVersion;
-use crate::store::rollouts::{Ending, Rollout};
+use crate::store::rollouts::{Ending, Rollout, Step};
 use crate::store::{self, Store};
 
 /// Longest pattern.
@@ -161,6 +162,12 @@ impl Policies {
         Ok(())
     }
 
+    /// Forgets the canaries of a tenant that is no more.
+    pub(in crate::policies) async fn forget_rollouts(&self, tenant: &str) {
+        let _turn = self.canaries.reading.lock().await;
+        self.canaries.set(tenant, Vec::new());
+    }
+
     /// Starts a rollout for one tenant, or one for each of several under one fleet id. All or none.
     ///
     /// # Errors
@@ -270,7 +277,7 @@ impl Policies {
     /// # Errors
     /// Why not.
     pub async fn share_rollout(
-        &self,
+        self: &Arc<Self>,
         tenant: &str,
         id: i64,
         permille: u16,
@@ -280,10 +287,12 @@ impl Policies {
             return Err(RolloutError::Invalid("share_permille must be 0 to 1000".to_owned()));
         }
         let rollout = self.store.rollout(tenant, id).await?.ok_or(RolloutError::NotFound("rollout"))?;
+        let publishing = Publishing::new(self, tenant);
         if !self.store.share_rollout(&rollout, permille.into(), actor, clock::now().0).await? {
             return Err(RolloutError::Conflict("only a running canary has a share that can be changed".to_owned()));
         }
         self.refresh_rollouts_of(&[tenant.to_owned()]).await?;
+        publishing.done();
         self.store.rollout(tenant, id).await?.ok_or(RolloutError::NotFound("rollout"))
     }
 
@@ -291,7 +300,7 @@ impl Policies {
     ///
     /// # Errors
     /// Why not.
-    pub async fn stop_rollout(&self, tenant: &str, id: i64, actor: &str) -> Result<Rollout, RolloutError> {
+    pub async fn stop_rollout(self: &Arc<Self>, tenant: &str, id: i64, actor: &str) -> Result<Rollout, RolloutError> {
         let rollout = self.store.rollout(tenant, id).await?.ok_or(RolloutError::NotFound("rollout"))?;
         let ending = Ending { state: "stopped", reason: "stopped", actor, at: clock::now().0 };
         if !self.end_rollout(&rollout, ending).await? {
@@ -322,6 +331,7 @@ impl Policies {
         self.make_ready(&version, &settings.settings).await?;
         let ending = Ending { state: "promoted", reason, actor, at: clock::now().0 };
         let turn = self.changing(tenant).await;
+        let publishing = Publishing::new(self, tenant);
         if !self.store.promote_rollout(&rollout, ending).await? {
             return Err(RolloutError::Conflict(
                 "the binding or the rollout was changed in the meantime; look at both again".to_owned(),
@@ -332,6 +342,7 @@ impl Policies {
         self.swap(tenant, &rollout.plugin).await?;
         drop(turn);
         self.refresh_rollouts_of(&[tenant.to_owned()]).await?;
+        publishing.done();
         tracing::info!(
             tenant.id = tenant,
             plugin = rollout.plugin,
@@ -343,10 +354,25 @@ impl Policies {
     }
 
     /// Ends a rollout in the catalogue and in memory. Says whether it ran.
-    pub(in crate::policies) async fn end_rollout(&self, rollout: &Rollout, ending: Ending<'_>) -> store::Result<bool> {
-        let touched = self.store.end_rollout(rollout, None, ending).await?;
+    async fn end_rollout(self: &Arc<Self>, rollout: &Rollout, ending: Ending<'_>) -> store::Result<bool> {
+        Ok(!self.end_rollout_at(rollout, None, ending).await?.is_empty())
+    }
+
+    /// The same with the last step along the log. Gives the tenants it was about: all of a fleet.
+    pub(in crate::policies) async fn end_rollout_at(
+        self: &Arc<Self>,
+        rollout: &Rollout,
+        step: Option<&Step>,
+        ending: Ending<'_>,
+    ) -> store::Result<Vec<String>> {
+        let publishing = Publishing::new(self, &rollout.tenant);
+        let touched = self.store.end_rollout(rollout, step, ending).await?;
+        let others = touched.iter().filter(|tenant| **tenant != rollout.tenant);
+        let others: Vec<Publishing> = others.map(|tenant| Publishing::new(self, tenant)).collect();
         self.refresh_rollouts_of(&touched).await?;
-        Ok(!touched.is_empty())
+        publishing.done();
+        others.into_iter().for_each(Publishing::done);
+        Ok(touched)
     }
 }
 

@@ -120,7 +120,10 @@ async fn read_by_all(transaction: &mut Transaction<'_, Sqlite>, tenant: &str) ->
     if sqlx::query_scalar(tests).bind(tenant).fetch_one(&mut **transaction).await? {
         return Ok(None);
     }
-    let followers = "SELECT min(cursor) FROM rollouts WHERE tenant = ? AND state = 'running'";
+    // What a follower has not read begins with the next decision of its own plugin.
+    let followers = "SELECT min((SELECT min(d.id) - 1 FROM decisions d INDEXED BY decisions_by_plugin \
+                     WHERE d.tenant = r.tenant AND d.plugin = r.plugin AND d.id > r.cursor)) \
+                     FROM rollouts r WHERE r.tenant = ? AND r.state = 'running'";
     let least: Option<i64> = sqlx::query_scalar(followers).bind(tenant).fetch_one(&mut **transaction).await?;
     Ok(Some(least.unwrap_or(i64::MAX)))
 }
