@@ -8,7 +8,7 @@ use reprise_tests::{encoder, swapping};
 #[test]
 fn swaps_under_live_broadcasts_drop_and_mix_nothing() -> anyhow::Result<()> {
     crate::run(async {
-        let server = Server::start(swapping::CONFIG).await?;
+        let server = Server::start("").await?;
         let clip = server.scratch().join("clip.mp4");
         encoder::clip(&clip, "160x90", 12).await?;
         let outcome = swapping::run(&server, "swap", &clip, 3, 10, Some(Duration::from_millis(50))).await?;

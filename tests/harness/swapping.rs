@@ -14,9 +14,6 @@ use crate::server::Server;
 use crate::stage::Stage;
 use crate::{encoder, guests};
 
-/// As many changes of settings as swaps need: they count as uploads.
-pub const CONFIG: &str = "[policies.quotas]\nuploads_per_hour = 100000\n";
-
 /// What the log says.
 #[derive(Clone, Debug)]
 pub struct Outcome {

@@ -38,7 +38,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn swap() -> anyhow::Result<()> {
-    let server = Server::start(swapping::CONFIG).await?;
+    let server = Server::start("").await?;
     let clip = server.scratch().join("clip.mp4");
     encoder::clip(&clip, "160x90", SWAP_SECONDS).await?;
     let alone = swapping::run(&server, "alone", &clip, 4, SWAP_SECONDS, None).await?;

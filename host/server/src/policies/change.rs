@@ -48,8 +48,6 @@ impl Policies {
             return Err(ActivateError::Invalid("settings must be JSON"));
         }
         let newest = self.store.plugin_version(tenant, plugin, None).await?.ok_or(ActivateError::NotFound)?;
-        // Revisions are kept for ever, and each may cost a call of every bound version.
-        self.store.count_upload(tenant, &self.quotas, clock::now()).await?;
         let bound = self.store.bindings(tenant).await?.into_iter().filter(|bound| bound.binding.plugin == plugin);
         let mut versions: Vec<_> = bound.map(|bound| bound.version).collect();
         if versions.is_empty() {

@@ -106,6 +106,10 @@ impl Store {
     }
 }
 
+/// Revisions of a plugin that are kept beside those in use. Each has at most 64 KiB, and anybody with a token can make
+/// many; a decision by older ones is told to be so by whoever asks it again.
+const KEPT: i64 = 1_000;
+
 /// The revision that has this text: the newest if it is the same, else a new one.
 async fn revision_of(
     transaction: &mut Transaction<'_, Sqlite>,
@@ -139,5 +143,11 @@ async fn revision_of(
     .bind(actor)
     .execute(&mut **transaction)
     .await?;
+    let past = "DELETE FROM plugin_settings WHERE tenant = ?1 AND plugin = ?2 AND revision <= ?3 AND revision NOT IN ( \
+            SELECT settings_revision FROM bindings WHERE tenant = ?1 AND plugin = ?2 \
+            UNION SELECT revision FROM plugin_versions WHERE tenant = ?1 AND plugin = ?2 \
+            UNION SELECT settings_revision FROM rollouts WHERE tenant = ?1 AND plugin = ?2 AND state = 'running' \
+            UNION SELECT base_settings_revision FROM rollouts WHERE tenant = ?1 AND plugin = ?2 AND state = 'running')";
+    sqlx::query(past).bind(tenant).bind(plugin).bind(revision - KEPT).execute(&mut **transaction).await?;
     Ok(revision)
 }
