@@ -31,7 +31,7 @@ pub(crate) async fn run(count: usize) -> anyhow::Result<()> {
         let own = [component.as_slice(), &[0, 10, 1, b'n'], text.as_bytes()].concat();
         push_plugin(&api, &name, "groups", &own, r#"{"rules":[]}"#).await?;
         api.call(Method::POST, &format!("/v1/tenants/{name}/plugins/groups/activate"), Some(&json!({}))).await?;
-        if number % 500 == 499 {
+        if number % 100 == 99 {
             eprintln!("  {} tenants after {} s", number + 1, began.elapsed().as_secs());
         }
     }
