@@ -13,8 +13,8 @@ use reprise_lifecycle::question::{
 };
 use reprise_lifecycle::time::Timestamp;
 use reprise_policy::{
-    AdmissionLimits, Call, CallLimits, CompileLimits, CompilerCommand, Engine, EngineOptions, Evaluator, Loaded, NoAssets,
-    PLUGIN_CARGO_ARGS, StateSnapshot, compile, encode_component, inspect,
+    AdmissionLimits, Call, CallLimits, CompileLimits, CompilerCommand, Engine, EngineOptions, Evaluator, Loaded,
+    NoAssets, PLUGIN_CARGO_ARGS, StateSnapshot, compile, encode_component, inspect,
 };
 use serde_json::json;
 
