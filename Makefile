@@ -5,9 +5,12 @@ CARGO ?= cargo
 TARGET := wasm32-unknown-unknown
 PLUGIN := target/plugins/template-by-stream.wasm
 DENY := target/tools/bin/cargo-deny
+NODE := target/tools/node
 SECONDS ?= 40
 FLOW ?= 1
 export CARGO_TERM_COLOR ?= auto
+# Where the system's Node.js is too old, setup-languages puts another one here.
+export PATH := $(CURDIR)/$(NODE)/node_modules/node/bin:$(PATH)
 
 # Installs what a recipe found missing, or says what to type.
 define INSTALL
@@ -19,7 +22,7 @@ if [ -n "$$missing" ]; then \
 	fi
 endef
 
-.PHONY: demo test lint fmt setup setup-languages build plugins bench bench-policies bench-engines help
+.PHONY: demo test lint fmt setup setup-languages build plugins bench bench-policies bench-languages bench-engines help
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -59,9 +62,19 @@ bench: setup ## Print the figures that README quotes
 	$(CARGO) run --release -p reprise-tests --bin bench ladder 60 300 900
 	$(CARGO) run --release -p reprise-tests --bin bench-compose
 
-bench-policies: setup ## Swaps, hostile components and 5,000 tenants: minutes each
+bench-policies: setup ## Swaps, hostile components, backtests and 5,000 tenants: minutes each
 	$(CARGO) build --release --workspace --exclude reprise-test-guests --bins
 	target/release/bench-policies
+
+bench-languages: setup setup-languages ## One policy in three languages: its size, and what a call costs
+	$(CARGO) build --release --workspace --exclude reprise-test-guests --bins
+	@mkdir -p target/plugins
+	@for folder in plugins/template-by-stream tests/guests-js tests/guests-python; do \
+		product=target/plugins/bench-$$(basename $$folder).wasm; \
+		target/release/reprise plugin build $$folder --profile plugin --output $$product > /dev/null || exit 1; \
+		echo "$$folder: $$(stat -c %s $$product) bytes"; \
+		target/release/reprise plugin bench $$product --cases tests/fixtures/languages/cases.json --seconds 10 || exit 1; \
+	done
 
 bench-engines: setup ## The same decision in other engines; builds them first
 	cd tests/engines && $(CARGO) run --release
@@ -84,6 +97,9 @@ setup-languages:
 	command -v node > /dev/null && command -v npm > /dev/null || missing="$$missing nodejs npm"; \
 	command -v clang > /dev/null && command -v wasm-ld > /dev/null || missing="$$missing clang lld"; \
 	$(INSTALL)
+	@node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' || { \
+		echo "Node.js $$(node --version) is too old for componentize-js: node@22 goes to $(NODE)"; \
+		npm install --no-audit --no-fund --loglevel=error --prefix $(NODE) node@22; }
 
 $(DENY):
 	$(CARGO) install --quiet --debug --locked --root target/tools cargo-deny@0.20.2

@@ -3,18 +3,28 @@
 use std::path::Path;
 use std::process::Command;
 
+use anyhow::bail;
+
 use super::WORLD;
-use super::tool::{Product, absolute, run, step};
+use super::tool::{Product, absolute, run, said, step};
 
 const CLI: &str = "node_modules/@bytecodealliance/componentize-js/src/cli.js";
 
 /// All that would ask the host for more than a policy gets: without them the component imports nothing of WASI.
 const DISABLED: [&str; 5] = ["stdio", "random", "clocks", "http", "fetch-event"];
 
-const NODE: &str = "install Node.js 20 or later with npm, on Debian: apt-get install nodejs npm";
+/// The oldest Node.js that componentize-js 0.23 runs on: npm leaves out the parser's native part for an older one.
+const OLDEST: (u32, u32) = (20, 19);
+
+const NODE: &str = "install Node.js 20.19 or later with npm; where the system's own is older, \
+    `npm install --global node@22` brings one";
 
 pub(super) fn component(folder: &Path) -> anyhow::Result<Vec<u8>> {
     let folder = absolute(folder)?;
+    let version = said("node", "--version", NODE)?;
+    if parsed(&version).is_some_and(|version| version < OLDEST) {
+        bail!("Node.js {version} is too old for componentize-js; {NODE}");
+    }
     if !folder.join(CLI).is_file() {
         // With a lock file exactly what it says, otherwise what package.json asks for.
         let action = if folder.join("package-lock.json").is_file() { "ci" } else { "install" };
@@ -28,4 +38,23 @@ pub(super) fn component(folder: &Path) -> anyhow::Result<Vec<u8>> {
     node.arg("--disable").args(DISABLED);
     run(&mut node, &folder, NODE)?;
     product.read()
+}
+
+/// `v20.19.1` as 20 and 19; none of what is no version.
+fn parsed(version: &str) -> Option<(u32, u32)> {
+    let mut numbers = version.strip_prefix('v')?.split('.').map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_node_are_told_apart() {
+        for (version, old) in [("v18.20.4", true), ("v20.18.3", true), ("v20.19.0", false), ("v22.1.0", false)] {
+            assert_eq!(parsed(version).unwrap() < OLDEST, old, "{version}");
+        }
+        assert_eq!(parsed("not a version"), None);
+    }
 }

@@ -23,6 +23,22 @@ pub(super) fn run(command: &mut Command, folder: &Path, missing: &str) -> anyhow
     Ok(())
 }
 
+/// What a program prints when it is asked for something about itself.
+///
+/// # Errors
+///
+/// When it is not there, with `missing` as what to do then, or does not end well.
+pub(super) fn said(program: &str, asked: &str, missing: &str) -> anyhow::Result<String> {
+    let output = match Command::new(program).arg(asked).stdin(Stdio::null()).output() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!("{program} is not installed; {missing}"),
+        output => output.with_context(|| format!("cannot run {program}"))?,
+    };
+    if !output.status.success() {
+        bail!("{program} {asked} failed: {}", output.status);
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
 /// Says what takes a while.
 pub(super) fn step(what: &str) {
     eprintln!("{what}");

@@ -106,7 +106,7 @@ const fn words(language: Language) -> Words {
             written_in: "written in JavaScript, and carries a JavaScript engine (about 12 MB): a policy of the class `scripted`",
             files: "| `policy.js` | the policy |\n| `package.json` | componentize-js, which makes the component |\n| `wit/world.wit` | which hooks it exports |",
             wit: "wit/deps/reprise-policy/policy.wit",
-            needs: "; needs Node.js 20 or later",
+            needs: "; needs Node.js 20.19 or later",
             more: "",
         },
         Language::Python => Words {
