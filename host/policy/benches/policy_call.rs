@@ -17,8 +17,8 @@ use reprise_policy::{
     AdmissionLimits, Call, CallLimits, CompileLimits, CompilerCommand, Engine, EngineOptions, Evaluator, Loaded,
     NoAssets, PLUGIN_CARGO_ARGS, StateSnapshot, compile, compile_child_main, encode_component, inspect,
 };
+use wasmtime::Store;
 use wasmtime::component::{Component, Linker};
-use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
 #[path = "support/questions.rs"]
 mod questions;
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     let empty = Linker::<()>::new(&store_only).instantiate_pre(&empty).expect("it needs nothing");
     let floor = measure(|| {
         let mut store = Store::new(&store_only, ());
-        black_box(empty.instantiate(&mut store).expect("it starts"));
+        empty.instantiate(&mut store).expect("it starts");
     });
 
     println!("{:<44} {:>10} {:>9} {:>9}", "", "µs/call", "× native", "× raw");
@@ -71,9 +71,7 @@ fn table(name: &str, component: &[u8], settings: &str, evaluator: &Evaluator, en
     let call = Call { question, settings, state: &state, assets: &assets, limits: &limits };
     let answer = evaluator.evaluate(&loaded, &call);
     assert!(matches!(answer.verdict, Verdict::Answered(_)), "{answer:?}");
-    let ours = measure(|| {
-        black_box(evaluator.evaluate(&loaded, &call));
-    });
+    let ours = measure(|| evaluator.evaluate(&loaded, &call));
 
     println!("{name}: fuel {}, component {} KiB", answer.fuel, component.len() >> 10);
     row("  native", native, None, None);
@@ -91,12 +89,12 @@ fn row(name: &str, time: Duration, native: Option<Duration>, raw: Option<Duratio
 }
 
 /// Processor time of one call.
-fn measure(mut call: impl FnMut()) -> Duration {
+fn measure<T>(mut call: impl FnMut() -> T) -> Duration {
     let now = || Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("there is such a clock"));
     let mut batches: Vec<Duration> = (0..BATCHES)
         .map(|_| {
             let before = now();
-            (0..CALLS).for_each(|_| call());
+            (0..CALLS).for_each(|_| drop(black_box(call())));
             (now() - before) / CALLS
         })
         .collect();
@@ -134,11 +132,3 @@ fn load(engine: &Engine, component: &[u8]) -> Loaded {
 
 /// The bytes of `(component)`.
 const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
-
-/// The bare engine: pooled, and that is all.
-fn pooled() -> InstanceAllocationStrategy {
-    let mut pool = PoolingAllocationConfig::new();
-    pool.total_memories(16).total_tables(32).total_core_instances(64).total_component_instances(16);
-    pool.max_memory_size(16 << 20).max_tables_per_module(4);
-    InstanceAllocationStrategy::Pooling(pool)
-}

@@ -1,9 +1,11 @@
 //! Figures of policies in many hands, of the built server from outside: `swap` (calls while a policy is swapped twenty
 //! times a second, beside calls left alone), `zoo` (a good tenant's calls while hostile components are pushed and asked,
-//! beside calls left alone), `tenants N` (as many tenants with a component each: start, memory, first and later calls).
+//! beside calls left alone), `backtest N` (recorded decisions put again), `tenants N` (as many tenants with a component
+//! each: start, memory, first and later calls).
 //!
-//! `make bench-policies` runs all three against the release build. Nothing here fails on a figure.
+//! `make bench-policies` runs all four against the release build. Nothing here fails on a figure.
 
+mod backtest;
 mod tenants;
 mod zoo;
 
@@ -15,8 +17,9 @@ use reprise_tests::{encoder, swapping};
 /// How long each half of `swap` takes.
 const SWAP_SECONDS: u32 = 60;
 
-/// Tenants, if nothing else is said.
+/// Tenants and recorded decisions, if nothing else is said.
 const TENANTS: usize = 5_000;
+const DECISIONS: u32 = 10_000;
 
 fn main() -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
@@ -25,14 +28,17 @@ fn main() -> anyhow::Result<()> {
         match arguments[..] {
             ["swap"] => swap().await,
             ["zoo"] => zoo::run().await,
+            ["backtest"] => backtest::run(DECISIONS).await,
+            ["backtest", count] => backtest::run(count.parse()?).await,
             ["tenants"] => tenants::run(TENANTS).await,
             ["tenants", count] => tenants::run(count.parse()?).await,
             [] => {
                 swap().await?;
                 zoo::run().await?;
+                backtest::run(DECISIONS).await?;
                 tenants::run(TENANTS).await
             }
-            _ => anyhow::bail!("there is: swap, zoo, tenants [N]"),
+            _ => anyhow::bail!("there is: swap, zoo, backtest [N], tenants [N]"),
         }
     })
 }

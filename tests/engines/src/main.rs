@@ -2,14 +2,16 @@
 //!
 //! Two ways for each: *fresh*, where nothing of one call can be seen by the next (what a host of strangers' code needs),
 //! and *reused*, where the interpreter or instance is kept. The program is parsed or compiled before; question and rules
-//! are handed over at each call, in the form the engine likes best. Times are processor time of the calling thread, the
-//! median of many batches. Which limits each engine can enforce is said in the last column.
+//! are handed over at each call, in the form the engine likes best. What is below ours, the bare engine and the native
+//! policy, is in the same table. Times are processor time of the calling thread, the median of many batches. Which limits
+//! each engine can enforce is said in the last column.
 
 mod cel;
 mod extism;
 mod lua;
 mod ours;
 mod quickjs;
+mod raw;
 mod rego;
 mod rhai;
 mod sample;
@@ -46,8 +48,18 @@ fn main() -> ExitCode {
 }
 
 fn run() -> anyhow::Result<()> {
-    let cases =
-        [ours::case()?, extism::case()?, rhai::case()?, lua::case()?, quickjs::case()?, cel::case()?, rego::case()?];
+    let [bare, native] = raw::cases()?;
+    let cases = [
+        ours::case()?,
+        bare,
+        native,
+        extism::case()?,
+        rhai::case()?,
+        lua::case()?,
+        quickjs::case()?,
+        cel::case()?,
+        rego::case()?,
+    ];
     println!("| engine | fresh, µs | × ours | reused, µs | limits |");
     println!("|---|---|---|---|---|");
     let mut base = None;

@@ -1,6 +1,6 @@
 //! Reprise: a component of our own interface, through the evaluator that judges it in production: a fresh instance for
 //! each call with all limits on, typed questions, the answer checked. The reused instance is what the host never does; it
-//! is measured by the bench of `reprise-policy`.
+//! is measured on the bare engine, in `raw`.
 
 use std::path::Path;
 use std::process::Command;
@@ -26,12 +26,7 @@ pub(crate) const CHILD: &str = "compile-policy";
 pub(crate) fn case() -> anyhow::Result<Case> {
     let engine = Engine::new(EngineOptions::default())?;
     let loaded = load(&engine, &component()?)?;
-    let rules: Vec<_> = sample::rules()
-        .iter()
-        .map(|rule| json!({"stream": format!("{}*", rule.prefix), "min_height": rule.min_height, "group": rule.group}))
-        .collect();
-    let settings = json!({"rules": rules}).to_string();
-    let question = question();
+    let (settings, question) = (settings(), question());
     let (evaluator, limits) = (Evaluator::new(engine), CallLimits::standard());
     let (state, assets) = (StateSnapshot::default(), NoAssets::shared());
     Ok(Case {
@@ -49,7 +44,16 @@ pub(crate) fn case() -> anyhow::Result<Case> {
     })
 }
 
-fn component() -> anyhow::Result<Vec<u8>> {
+/// The rules as the policy reads them.
+pub(crate) fn settings() -> String {
+    let rules: Vec<_> = sample::rules()
+        .iter()
+        .map(|rule| json!({"stream": format!("{}*", rule.prefix), "min_height": rule.min_height, "group": rule.group}))
+        .collect();
+    json!({"rules": rules}).to_string()
+}
+
+pub(crate) fn component() -> anyhow::Result<Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let built = Command::new("cargo")
         .args(PLUGIN_CARGO_ARGS)
@@ -69,7 +73,7 @@ fn load(engine: &Engine, component: &[u8]) -> anyhow::Result<Loaded> {
     Ok(engine.load(&artefact)?)
 }
 
-fn question() -> Question {
+pub(crate) fn question() -> Question {
     Question::TemplateGroup(TemplateGroupQuestion {
         origin: Origin {
             tenant: "acme".into(),

@@ -7,7 +7,7 @@ use reprise_lifecycle::question::Question;
 use reprise_plugin::private::decide;
 use template_by_stream::TemplateByStream;
 use wasmtime::component::{Component, InstancePre, Linker};
-use wasmtime::{Config, Store};
+use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
 use bindings::exports::reprise::policy::{callback, template_group};
 use bindings::reprise::policy::types;
@@ -24,22 +24,40 @@ pub(crate) enum Guest {
 }
 
 impl Guest {
-    /// The call without any boundary.
-    pub(crate) fn native(&self, settings: &str) {
-        match self {
-            Self::Decide(question, _) => drop(black_box(decide::<TemplateByStream, _>(black_box(question), settings))),
-            Self::Transform(question, _) => drop(black_box(decide::<CallbackFields, _>(black_box(question), settings))),
-        }
+    /// The call without any boundary; gives the group, where one is chosen.
+    pub(crate) fn native(&self, settings: &str) -> Option<String> {
+        let group = match self {
+            Self::Decide(question, _) => {
+                let said = black_box(decide::<TemplateByStream, _>(black_box(question), settings));
+                match said.expect("an answer").answer {
+                    reprise_plugin::TemplateGroupAnswer::Group(group) => Some(group),
+                    _ => None,
+                }
+            }
+            Self::Transform(question, _) => {
+                drop(black_box(decide::<CallbackFields, _>(black_box(question), settings)));
+                None
+            }
+        };
         // Lines are dropped after the call, as the bare engine drops them.
         black_box(reprise_plugin::testing::take_log());
+        group
     }
 }
 
 /// An engine that interrupts nothing and counts nothing.
 pub(crate) fn engine() -> wasmtime::Engine {
     let mut config = Config::new();
-    config.allocation_strategy(super::pooled());
+    config.allocation_strategy(pooled());
     wasmtime::Engine::new(&config).expect("the bare engine starts")
+}
+
+/// Pooled, and that is all.
+fn pooled() -> InstanceAllocationStrategy {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_memories(16).total_tables(32).total_core_instances(64).total_component_instances(16);
+    pool.max_memory_size(16 << 20).max_tables_per_module(4);
+    InstanceAllocationStrategy::Pooling(pool)
 }
 
 /// A policy on the bare engine.
@@ -95,33 +113,37 @@ impl Policy {
     }
 
     /// Asks the kept instance, or the next one.
-    pub(crate) fn again(&self, kept: &mut Kept, guest: &Guest, settings: &str) {
+    pub(crate) fn again(&self, kept: &mut Kept, guest: &Guest, settings: &str) -> Option<String> {
         if kept.calls == CALLS_KEPT {
             *kept = self.keep();
         }
         kept.calls += 1;
-        kept.call(guest, settings);
+        kept.call(guest, settings)
     }
 
-    pub(crate) fn fresh(&self, guest: &Guest, settings: &str) {
-        self.keep().call(guest, settings);
+    pub(crate) fn fresh(&self, guest: &Guest, settings: &str) -> Option<String> {
+        self.keep().call(guest, settings)
     }
 }
 
 impl Kept {
-    pub(crate) fn call(&mut self, guest: &Guest, settings: &str) {
+    /// The group, where one is chosen.
+    pub(crate) fn call(&mut self, guest: &Guest, settings: &str) -> Option<String> {
         match guest {
             Guest::Decide(_, question) => {
                 let policy = self.template_group.as_ref().expect("it has the hook");
-                black_box(
-                    policy.call_decide(&mut self.store, question, settings).expect("no trap").expect("an answer"),
-                );
+                let said = policy.call_decide(&mut self.store, question, settings).expect("no trap");
+                match black_box(said.expect("an answer")).answer {
+                    types::TemplateGroupAnswer::Group(group) => Some(group),
+                    _ => None,
+                }
             }
             Guest::Transform(_, question) => {
                 let policy = self.callback.as_ref().expect("it has the hook");
                 black_box(
                     policy.call_decide(&mut self.store, question, settings).expect("no trap").expect("an answer"),
                 );
+                None
             }
         }
     }
