@@ -9,6 +9,7 @@ mod backtest;
 mod tenants;
 mod zoo;
 
+use std::path::Path;
 use std::time::Duration;
 
 use reprise_tests::server::Server;
@@ -30,15 +31,16 @@ fn main() -> anyhow::Result<()> {
             ["zoo"] => zoo::run().await,
             ["backtest"] => backtest::run(DECISIONS).await,
             ["backtest", count] => backtest::run(count.parse()?).await,
-            ["tenants"] => tenants::run(TENANTS).await,
-            ["tenants", count] => tenants::run(count.parse()?).await,
+            ["tenants"] => tenants::run(TENANTS, None).await,
+            ["tenants", count] => tenants::run(count.parse()?, None).await,
+            ["tenants", count, folder] => tenants::run(count.parse()?, Some(Path::new(folder))).await,
             [] => {
                 swap().await?;
                 zoo::run().await?;
                 backtest::run(DECISIONS).await?;
-                tenants::run(TENANTS).await
+                tenants::run(TENANTS, None).await
             }
-            _ => anyhow::bail!("there is: swap, zoo, backtest [N], tenants [N]"),
+            _ => anyhow::bail!("there is: swap, zoo, backtest [N], tenants [N [FOLDER]]"),
         }
     })
 }

@@ -1,5 +1,7 @@
 //! Thousands of tenants with a component each on one node.
 
+use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -14,29 +16,30 @@ use serde_json::json;
 
 use crate::percentile;
 
+/// The policy that every tenant has.
+const PLUGIN: &str = "template-by-stream";
+
 /// Later calls of each tenant.
 const LATER: usize = 3;
 
-pub(crate) async fn run(count: usize) -> anyhow::Result<()> {
+/// Measures; what was made is kept in a folder if one is given, and taken from there the next time, because making it is
+/// a compile for each tenant.
+pub(crate) async fn run(count: usize, kept: Option<&Path>) -> anyhow::Result<()> {
     let mut server = Server::start("").await?;
-    let api = server.admin()?;
-    let component = guests::component("template-by-stream")?;
-    let began = Instant::now();
-    for number in 0..count {
-        let name = format!("t{number}");
-        let domains = json!({"name": name, "push_domain": format!("push.{name}.example"), "play_domain": format!("play.{name}.example")});
-        api.call(Method::POST, "/v1/tenants", Some(&domains)).await?;
-        // A custom section of its own makes it a component of its own.
-        let text = format!("{number:08}");
-        let own = [component.as_slice(), &[0, 10, 1, b'n'], text.as_bytes()].concat();
-        push_plugin(&api, &name, "groups", &own, r#"{"rules":[]}"#).await?;
-        api.call(Method::POST, &format!("/v1/tenants/{name}/plugins/groups/activate"), Some(&json!({}))).await?;
-        if number % 100 == 99 {
-            eprintln!("  {} tenants after {} s", number + 1, began.elapsed().as_secs());
+    match kept.filter(|kept| kept.exists()) {
+        Some(kept) => {
+            server.terminate().await?;
+            std::fs::remove_dir_all(server.data())?;
+            copy(kept, &server.data())?;
+        }
+        None => {
+            make(&server.admin()?, count).await?;
+            server.terminate().await?;
+            if let Some(kept) = kept {
+                copy(&server.data(), kept)?;
+            }
         }
     }
-    let made = began.elapsed();
-    server.terminate().await?;
     let began = Instant::now();
     server.launch().await?;
     let started = began.elapsed();
@@ -54,7 +57,7 @@ pub(crate) async fn run(count: usize) -> anyhow::Result<()> {
     for times in [&mut first, &mut first_wall, &mut later, &mut later_wall] {
         times.sort_unstable();
     }
-    println!("{count} tenants, a component each ({} KiB), made in {} s", component.len() >> 10, made.as_secs());
+    println!("{count} tenants, a component each ({} KiB)", guests::component(PLUGIN)?.len() >> 10);
     println!(
         "  start until ready {} ms; resident {idle} MiB idle, {warm} MiB after all were asked, {} MiB at the end",
         started.as_millis(),
@@ -69,6 +72,31 @@ pub(crate) async fn run(count: usize) -> anyhow::Result<()> {
             percentile(outside, 99)
         );
     }
+    Ok(())
+}
+
+async fn make(api: &Rest, count: usize) -> anyhow::Result<()> {
+    let component = guests::component(PLUGIN)?;
+    let began = Instant::now();
+    for number in 0..count {
+        let name = format!("t{number}");
+        let domains = json!({"name": name, "push_domain": format!("push.{name}.example"), "play_domain": format!("play.{name}.example")});
+        api.call(Method::POST, "/v1/tenants", Some(&domains)).await?;
+        // A custom section of its own makes it a component of its own.
+        let text = format!("{number:08}");
+        let own = [component.as_slice(), &[0, 10, 1, b'n'], text.as_bytes()].concat();
+        push_plugin(api, &name, "groups", &own, r#"{"rules":[]}"#).await?;
+        api.call(Method::POST, &format!("/v1/tenants/{name}/plugins/groups/activate"), Some(&json!({}))).await?;
+        if number % 100 == 99 {
+            eprintln!("  {} tenants after {} s", number + 1, began.elapsed().as_secs());
+        }
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().context("cannot run cp")?;
+    anyhow::ensure!(copied.success(), "{} cannot be copied to {}", from.display(), to.display());
     Ok(())
 }
 
