@@ -13,6 +13,7 @@ use futures_util::StreamExt;
 use reprise_lifecycle::decision::Decision;
 use reprise_policy::StateSnapshot;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use self::turn::{Entry, Followed, Turn};
 use super::Policies;
@@ -46,6 +47,9 @@ pub struct Follower {
     again: Arc<dyn Again>,
     /// What is known of the running rollouts; the catalogue has it all.
     known: Mutex<BTreeMap<i64, Followed>>,
+    /// Promotions under way, one of each tenant: making a version ready may take minutes, and the rollouts of others are
+    /// followed meanwhile. A promotion is one transaction, so it may be cut off with the follower.
+    promotions: Mutex<BTreeMap<String, AbortOnDropHandle<()>>>,
 }
 
 impl std::fmt::Debug for Follower {
@@ -57,7 +61,7 @@ impl std::fmt::Debug for Follower {
 impl Follower {
     /// Follows for these policies, and asks with `again`.
     pub fn new(store: Store, policies: Arc<Policies>, again: Arc<dyn Again>) -> Self {
-        Self { store, policies, again, known: Mutex::default() }
+        Self { store, policies, again, known: Mutex::default(), promotions: Mutex::default() }
     }
 
     /// Works until told to stop.
@@ -175,12 +179,25 @@ impl Follower {
         let calls = followed.report.candidate.asked();
         if rollout.kind == "canary" && followed.rules.is_due(Duration::from_millis(age_ms), calls) {
             let reason = format!("no rule was broken in {} s and {calls} calls", age_ms / 1000);
-            let promoted = self.policies.promote_rollout(&rollout.tenant, rollout.id, &reason, ACTOR).await;
-            if let Err(error) = promoted {
-                tracing::error!(rollout = rollout.id, error = %error, "a canary that is due could not be promoted");
-            }
+            self.promote(rollout, reason);
         }
         Ok(())
+    }
+
+    /// Begins to promote what is due, unless the tenant has another promotion under way; a later look comes back to it.
+    fn promote(&self, rollout: &Rollout, reason: String) {
+        let mut promotions = self.promotions.lock().unwrap_or_else(PoisonError::into_inner);
+        promotions.retain(|_, promotion| !promotion.is_finished());
+        if promotions.contains_key(&rollout.tenant) {
+            return;
+        }
+        let (policies, tenant, id) = (Arc::clone(&self.policies), rollout.tenant.clone(), rollout.id);
+        let promotion = tokio::spawn(async move {
+            if let Err(error) = policies.promote_rollout(&tenant, id, &reason, ACTOR).await {
+                tracing::error!(rollout = id, error = %error, "a canary that is due could not be promoted");
+            }
+        });
+        promotions.insert(rollout.tenant.clone(), AbortOnDropHandle::new(promotion));
     }
 
     async fn end(&self, rollout: &Rollout, step: Option<&Step>, state: &'static str, why: &str) -> store::Result<()> {

@@ -307,3 +307,36 @@ async fn one_of_a_kind_runs_on_a_binding_and_its_share_can_grow() {
     assert!(scene.policies.stop_rollout("acme", id, "admin").await.is_err());
     assert!(scene.policies.share_rollout("acme", id, 10, "admin").await.is_err());
 }
+
+#[tokio::test]
+async fn a_promotion_that_waits_for_its_turn_keeps_nobody_from_being_followed() {
+    let scene = Scene::new().await;
+    // Somebody else's version is being made ready, and it takes its time.
+    let soon = || tokio::time::Instant::now() + Duration::from_secs(60);
+    let readying = scene.policies.turns.readying.named("standard");
+    let turn = readying.acquire("other", soon()).await.unwrap();
+    let rules = Rules { promote_after_seconds: Some(0), min_calls: 2, ..Rules::default() };
+    let canary = scene.start(&["acme"], "canary", 2, rules, None).await[0];
+    let shadow = scene.start(&["acme"], "shadow", 2, Rules::default(), None).await[0];
+    scene.decide(1..4, 2, Some(canary)).await;
+    let versions = Arc::new(Versions::default());
+    let follower = scene.follower(&versions);
+    let followed = async {
+        to_the_end(&follower).await;
+        while readying.inside("acme") < 1 {
+            tokio::task::yield_now().await;
+        }
+        // It is due at every look and begun once.
+        scene.decide(10..40, 1, None).await;
+        to_the_end(&follower).await;
+        to_the_end(&follower).await;
+    };
+    tokio::time::timeout(Duration::from_secs(20), followed).await.expect("a look waited for the promotion");
+    assert_eq!(readying.inside("acme"), 1);
+    assert_eq!(scene.rollout("acme", shadow).await.1.active.fuel.count(), 30);
+    assert_eq!(scene.rollout("acme", canary).await.0.state, "running");
+    drop(turn);
+    let promotion = follower.promotions.lock().unwrap().remove("acme").unwrap();
+    promotion.await.unwrap();
+    assert_eq!(readying.inside("acme"), 0, "it had its turn");
+}
