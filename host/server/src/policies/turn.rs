@@ -16,7 +16,6 @@ use super::guard::{Entry, INSIDE, Paces, Refused, Whom};
 use super::{Policies, limits};
 use crate::store::bindings::Bound;
 use crate::store::limits::PolicyLimits;
-use crate::store::plugins::PluginVersion;
 
 /// Calls of scripts at once: each takes some hundred milliseconds of a core and up to a hundred mebibytes. How many of a
 /// tenant wait, the guard bounds.
@@ -118,7 +117,8 @@ impl Policies {
         };
         let deadline = tokio::time::Instant::now() + self.wait;
         let Some(permits) = within(deadline, &entry.turns).await else { return overloaded() };
-        let (loaded, code) = match self.loaded_for(tenant, &bound.version, deadline).await {
+        let (loaded, code) = match self.loaded_for(tenant, &bound.version.digest, &bound.version.class, deadline).await
+        {
             Ok(Some(loaded)) => loaded,
             Ok(None) => return overloaded(),
             Err(why) => return Called::never(Evaluation::failed(FailureKind::Unavailable, &why)),
@@ -143,13 +143,13 @@ impl Policies {
     }
 
     /// The code, and where it came from; none if its turn did not come in time.
-    async fn loaded_for(
+    pub(super) async fn loaded_for(
         self: &Arc<Self>,
         tenant: &str,
-        version: &PluginVersion,
+        digest: &str,
+        class: &str,
         deadline: tokio::time::Instant,
     ) -> Result<Option<(Arc<Loaded>, CodeSource)>, String> {
-        let digest = &version.digest;
         let known = || self.loaded.get(digest).map(|loaded| (loaded, CodeSource::Memory));
         if let Some(known) = known() {
             return Ok(Some(known));
@@ -159,10 +159,10 @@ impl Policies {
         if let Some(known) = known() {
             return Ok(Some(known));
         }
-        let Ok(turn) = self.turns.loading.named(&version.class).acquire(tenant, deadline).await else {
+        let Ok(turn) = self.turns.loading.named(class).acquire(tenant, deadline).await else {
             return Ok(None);
         };
-        let (policies, digest) = (Arc::clone(self), digest.clone());
+        let (policies, digest) = (Arc::clone(self), digest.to_owned());
         let load = tokio::task::spawn_blocking(move || {
             let _turns = (turn, same);
             policies.ready(&digest)
@@ -173,7 +173,7 @@ impl Policies {
     }
 
     /// The turn among the tenant's callers that want the same code.
-    async fn alone(&self, tenant: &str, digest: &str, deadline: tokio::time::Instant) -> Option<OwnTurn> {
+    pub(super) async fn alone(&self, tenant: &str, digest: &str, deadline: tokio::time::Instant) -> Option<OwnTurn> {
         let key = format!("{tenant} {digest}");
         tokio::time::timeout_at(deadline, self.turns.same.acquire(&key)).await.ok()?.ok()
     }

@@ -16,11 +16,9 @@ async fn policies(world: &World) -> Arc<Policies> {
 
 /// Asks for code that is nowhere: whoever has the turns for it is told so.
 fn load(policies: &Arc<Policies>, tenant: &'static str, digest: &str, class: Class) -> Loads {
-    let policies = Arc::clone(policies);
-    let version =
-        PluginVersion { digest: digest.to_owned(), class: class.name().to_owned(), ..PluginVersion::default() };
+    let (policies, digest) = (Arc::clone(policies), digest.to_owned());
     let deadline = Instant::now() + Duration::from_secs(60);
-    tokio::spawn(async move { policies.loaded_for(tenant, &version, deadline).await })
+    tokio::spawn(async move { policies.loaded_for(tenant, &digest, class.name(), deadline).await })
 }
 
 async fn until_inside(inside: impl Fn() -> usize, count: usize) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Method;
+use axum::response::IntoResponse;
 use bytes::Bytes;
 use futures_util::stream;
 use serde_json::json;
@@ -12,6 +13,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Desk, code, token_of};
+use crate::policies::fair::NoTurn;
+use crate::policies::{ActivateError, PushError};
+use crate::rest::error::Error;
 use crate::testkit::{Answered, ask};
 
 const BYTES: &[u8] = b"no component, but bytes with a digest";
@@ -117,5 +121,14 @@ async fn an_upload_counts_before_its_body_is_read() {
         assert!(held.await.unwrap_err().is_cancelled());
         let third = send(&desk, "acme", Method::PUT, &component(), Body::from(BYTES)).await;
         assert_eq!((third.status.as_u16(), code(&third)), (429, "quota".to_owned()), "{method} {path}");
+    }
+}
+
+#[test]
+fn whose_doing_it_is_that_there_is_no_turn_is_told() {
+    let answered = |error: Error| error.into_response().status().as_u16();
+    for (why, status) in [(NoTurn::Crowded(9), 429), (NoTurn::Late, 503)] {
+        assert_eq!(answered(PushError::Busy(why).into()), status);
+        assert_eq!(answered(ActivateError::Busy(why).into()), status);
     }
 }
