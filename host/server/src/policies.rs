@@ -12,6 +12,7 @@ mod change;
 mod code_cache;
 pub mod compare;
 pub mod decide;
+pub mod fair;
 pub mod follower;
 mod guard;
 mod limits;
@@ -36,7 +37,7 @@ use reprise_lifecycle::question::{Hook, StreamKey};
 use reprise_policy::{
     AdmissionLimits, CompilerCommand, Engine, EngineError, EngineOptions, Evaluator, LoadedPolicies, SealKey,
 };
-use tokio::sync::{Mutex, Notify, Semaphore};
+use tokio::sync::{Mutex, Notify};
 
 pub use self::activate::{ActivateError, Activation};
 pub use self::ask::Asked;
@@ -54,13 +55,6 @@ use crate::driver::Shapes;
 use crate::files::Files;
 use crate::store::quotas::Quotas;
 use crate::store::{self, Store};
-
-/// Calls of scripts that the engine has room for: those in turn, one more for a push, and one to spare. Each may use up to
-/// 64 MiB.
-const SCRIPTED_CALLS: u32 = 4;
-
-/// Components that are inspected and compiled at once; each compiler is a process with up to 768 MiB.
-const COMPILERS: usize = 1;
 
 /// Turns to change what decides, shared by all tenants: many more than changes that happen at once.
 const CHANGES: usize = 64;
@@ -81,7 +75,6 @@ pub struct Policies {
     /// Which components are taken.
     admission: AdmissionLimits,
     compiler: CompilerCommand,
-    compilers: Semaphore,
     /// The configured limits, under those that are set for tenants and plugins.
     defaults: limits::Defaults,
     turns: turn::Turns,
@@ -122,11 +115,8 @@ impl Policies {
         let aside = follower::AT_ONCE.saturating_add(backtest::threads(config.backtest_threads));
         let aside = u32::try_from(aside).unwrap_or(u32::MAX);
         let engine = Engine::new(EngineOptions {
-            max_concurrent_calls: calls
-                .saturating_add(COMPILERS as u32)
-                .saturating_add(turn::READYING_TURNS as u32)
-                .saturating_add(aside),
-            scripted_concurrent_calls: SCRIPTED_CALLS.saturating_add(aside),
+            max_concurrent_calls: calls.saturating_add(turn::TRIALS).saturating_add(aside),
+            scripted_concurrent_calls: (turn::SCRIPTED.turns as u32).saturating_add(turn::TRIALS).saturating_add(aside),
         })?;
         let defaults = limits::Defaults::new(config);
         let wait = Duration::from_millis(config.wait_ms);
@@ -149,7 +139,6 @@ impl Policies {
             code,
             admission: if config.scripted { AdmissionLimits::default() } else { AdmissionLimits::standard() },
             compiler: CompilerCommand { program: PathBuf::from("/proc/self/exe"), args: vec!["compile-policy".into()] },
-            compilers: Semaphore::new(COMPILERS),
             turns: turn::Turns::new(config.concurrent),
             guard: Arc::new(Guard::new(rule, wait)),
             defaults,

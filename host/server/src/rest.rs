@@ -44,11 +44,13 @@ mod videos;
 mod why;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::{Router, middleware};
 use secrecy::SecretString;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use self::error::Error;
 use crate::api::urls::MediaUrls;
@@ -59,14 +61,18 @@ use crate::ingest::control::Control;
 use crate::jobs::progress::Progress;
 use crate::policies::Policies;
 use crate::policies::backtest::Backtests;
+use crate::policies::fair::{Fair, Size, Turn};
 use crate::store::Store;
 use crate::watermark::Watermarks;
 
 /// Bodies of all requests but uploads: the largest is a few short fields.
 const BODY_BYTES: usize = 64 * 1024;
 
-/// Uploads in work at once; each holds its body, the component and a compiler's wait.
-const UPLOADS: usize = 4;
+/// Uploads in work at once; each holds its body, 16 MiB at most. Who waits holds a connection.
+const UPLOADS: Size = Size { turns: 8, each: 2, waiting: 8 };
+
+/// How long an upload may wait for its place, before anything of its body is read.
+const PLACE_WITHIN: Duration = Duration::from_secs(10);
 
 /// What the API works with.
 pub struct State {
@@ -119,7 +125,21 @@ struct Shared {
     progress: Progress,
     disk: Arc<Disk>,
     tails: Tails,
-    uploads: Semaphore,
+    uploads: Fair,
+}
+
+impl Shared {
+    /// Whether there is room on the disk for uploads.
+    fn check_disk(&self) -> Result<(), Error> {
+        let full = "the server's disk is nearly full; try again when its operator has made room";
+        self.disk.check().map_err(|_| Error::Busy(full.to_owned()))
+    }
+
+    /// A tenant's place for an upload, in its turn.
+    async fn upload_place(&self, tenant: &str) -> Result<Turn, Error> {
+        let place = self.uploads.acquire(tenant, Instant::now() + PLACE_WITHIN).await;
+        place.map_err(|why| Error::no_turn(why, &format_args!("the upload cannot be taken now: {why}")))
+    }
 }
 
 /// All routes under `/v1`, to be merged at the root.
@@ -138,7 +158,7 @@ pub fn router(state: State) -> Router {
         progress: state.progress,
         disk: state.disk,
         tails: state.tails,
-        uploads: Semaphore::new(UPLOADS),
+        uploads: Fair::new(UPLOADS),
     });
     let (routes, _) = document::routes().split_for_parts();
     routes

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::Policies;
+use super::fair::NoTurn;
 use super::publishing::Publishing;
 use crate::clock;
 use crate::store;
@@ -75,6 +76,9 @@ pub enum ActivateError {
         /// Why not.
         why: String,
     },
+    /// Too many versions are being made ready.
+    #[error("the version cannot be made ready now: {0}")]
+    Busy(#[from] NoTurn),
     /// The catalogue failed.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -103,7 +107,7 @@ impl Policies {
         let name = activation.name.clone().unwrap_or_else(|| DEFAULT_BINDING.to_owned());
         for _ in 0..ATTEMPTS {
             let plan = self.plan(tenant, plugin, &name, &activation, actor).await?;
-            self.make_ready(&plan.version, &plan.settings).await?;
+            self.make_ready(tenant, &plan.version, &plan.settings).await?;
             let turn = self.changing(tenant).await;
             // What was made ready must still be what is meant: another activation may have come between.
             let again = self.plan(tenant, plugin, &name, &activation, actor).await?;
@@ -154,7 +158,7 @@ impl Policies {
         let name = name.unwrap_or(DEFAULT_BINDING);
         for _ in 0..ATTEMPTS {
             let plan = self.plan_back(tenant, plugin, name, to, actor).await?;
-            self.make_ready(&plan.version, &plan.settings).await?;
+            self.make_ready(tenant, &plan.version, &plan.settings).await?;
             let turn = self.changing(tenant).await;
             let again = self.plan_back(tenant, plugin, name, to, actor).await?;
             if is_same(&plan.binding, &again.binding) {

@@ -6,13 +6,14 @@
 mod turn;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use reprise_lifecycle::decision::Decision;
 use reprise_policy::StateSnapshot;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use self::turn::{Entry, Followed, Turn};
 use super::Policies;
@@ -20,15 +21,24 @@ use super::rollout::again::{Again, Subject};
 use super::rollout::rules::Rules;
 use crate::clock;
 use crate::store::backtests::RecordedDecision;
+use crate::store::plugins::PluginVersion;
 use crate::store::rollouts::{Ending, Rollout, Step};
 use crate::store::{self, Store};
 
-/// Rollouts that are followed at once. Each asks on one thread; the engine has this many slots for them beside those of
-/// live calls.
+/// Tenants whose rollouts are followed at once. Each asks on one thread; the engine has this many slots for them beside
+/// those of live calls.
 pub const AT_ONCE: usize = 2;
 
 /// Decisions read at once for one rollout. After each page it is another one's turn.
 const PAGE: i64 = 64;
+
+/// How long one tenant's rollouts may take in one look. What is left of them comes first in the next: however many one has,
+/// the canaries of others are judged within seconds.
+const EACH: Duration = Duration::from_millis(500);
+
+/// How long a look waits for code that is not in memory. What has to be compiled again takes up to minutes: it goes on
+/// aside, and a later look finds it.
+const LOADED_WITHIN: Duration = Duration::from_millis(250);
 
 /// A look without a wake-up: for promotions, and in case a wake-up was missed.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -46,6 +56,13 @@ pub struct Follower {
     again: Arc<dyn Again>,
     /// What is known of the running rollouts; the catalogue has it all.
     known: Mutex<BTreeMap<i64, Followed>>,
+    /// Of tenants some of whose rollouts wait for the next look: the last that had its turn, and whether those until then
+    /// have more to read.
+    last: Mutex<BTreeMap<String, (i64, bool)>>,
+    each: Duration,
+    /// Promotions under way, one of each tenant: making a version ready may take minutes, and the rollouts of others are
+    /// followed meanwhile. A promotion is one transaction, so it may be cut off with the follower.
+    promotions: Mutex<BTreeMap<String, AbortOnDropHandle<()>>>,
 }
 
 impl std::fmt::Debug for Follower {
@@ -57,7 +74,15 @@ impl std::fmt::Debug for Follower {
 impl Follower {
     /// Follows for these policies, and asks with `again`.
     pub fn new(store: Store, policies: Arc<Policies>, again: Arc<dyn Again>) -> Self {
-        Self { store, policies, again, known: Mutex::default() }
+        Self {
+            store,
+            policies,
+            again,
+            known: Mutex::default(),
+            last: Mutex::default(),
+            each: EACH,
+            promotions: Mutex::default(),
+        }
     }
 
     /// Works until told to stop.
@@ -86,17 +111,23 @@ impl Follower {
         }
     }
 
-    /// One turn for every running rollout, canaries first. Says whether there is more to read at once.
+    /// One turn for every running rollout, as far as its tenant's time goes. Says whether there is more to read at once.
     ///
     /// # Errors
     /// When the catalogue failed; what was committed stands.
     pub async fn look(&self) -> store::Result<bool> {
         let running = self.store.running_rollouts().await?;
         self.known().retain(|id, _| running.iter().any(|rollout| rollout.id == *id));
-        let mut turns = futures_util::stream::iter(running).map(|rollout| self.turn(rollout)).buffer_unordered(AT_ONCE);
+        let mut tenants: BTreeMap<String, Vec<Rollout>> = BTreeMap::new();
+        for rollout in running {
+            tenants.entry(rollout.tenant.clone()).or_default().push(rollout);
+        }
+        lock(&self.last).retain(|tenant, _| tenants.contains_key(tenant));
+        let looks = futures_util::stream::iter(tenants).map(|(tenant, own)| self.look_at(tenant, own));
+        let mut looks = looks.buffer_unordered(AT_ONCE);
         let (mut more, mut failed) = (false, None);
-        while let Some(turn) = turns.next().await {
-            match turn {
+        while let Some(look) = looks.next().await {
+            match look {
                 Ok(full) => more |= full,
                 // The others have their turn all the same.
                 Err(error) => failed = Some(error),
@@ -105,8 +136,33 @@ impl Follower {
         failed.map_or(Ok(more), Err)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<i64, Followed>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The turns of one tenant's rollouts, canaries first, until its time is up; the next look takes the others.
+    async fn look_at(&self, tenant: String, mut own: Vec<Rollout>) -> store::Result<bool> {
+        let last = lock(&self.last).remove(&tenant);
+        let (last, mut more) = last.map_or((None, false), |(last, more)| (Some(last), more));
+        if let Some(at) = own.iter().position(|rollout| Some(rollout.id) == last) {
+            own.drain(..=at);
+        }
+        let began = Instant::now();
+        let (mut failed, mut had) = (None, None);
+        for rollout in own {
+            if let Some(had) = had
+                && began.elapsed() >= self.each
+            {
+                lock(&self.last).insert(tenant, (had, more));
+                return failed.map_or(Ok(true), Err);
+            }
+            had = Some(rollout.id);
+            match self.turn(rollout).await {
+                Ok(full) => more |= full,
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(more), Err)
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<i64, Followed>> {
+        lock(&self.known)
     }
 
     /// One rollout's turn. Says whether there is more to read at once.
@@ -123,6 +179,10 @@ impl Follower {
         let rows = self.store.decisions_after(&rollout.tenant, &rollout.plugin, rollout.cursor, PAGE).await?;
         if rows.is_empty() {
             self.settle(&rollout, &followed, base).await?;
+            self.known().insert(rollout.id, followed);
+            return Ok(false);
+        }
+        if !self.is_at_hand(&rollout, &followed).await {
             self.known().insert(rollout.id, followed);
             return Ok(false);
         }
@@ -159,6 +219,14 @@ impl Follower {
         Ok(full || taken.cut_short)
     }
 
+    /// Whether who is asked again can be asked now. What cannot be loaded is asked, to say why.
+    async fn is_at_hand(&self, rollout: &Rollout, followed: &Followed) -> bool {
+        let deadline = tokio::time::Instant::now() + LOADED_WITHIN;
+        let digest = &followed.asked(rollout).digest;
+        let loaded = self.policies.loaded_for(&rollout.tenant, digest, &followed.class, deadline).await;
+        !matches!(loaded, Ok(None))
+    }
+
     /// What is to be done about a rollout that has seen all decisions.
     async fn settle(&self, rollout: &Rollout, followed: &Followed, base: Option<(i64, i64)>) -> store::Result<()> {
         let beside = (rollout.base_version, rollout.base_settings_revision);
@@ -175,12 +243,25 @@ impl Follower {
         let calls = followed.report.candidate.asked();
         if rollout.kind == "canary" && followed.rules.is_due(Duration::from_millis(age_ms), calls) {
             let reason = format!("no rule was broken in {} s and {calls} calls", age_ms / 1000);
-            let promoted = self.policies.promote_rollout(&rollout.tenant, rollout.id, &reason, ACTOR).await;
-            if let Err(error) = promoted {
-                tracing::error!(rollout = rollout.id, error = %error, "a canary that is due could not be promoted");
-            }
+            self.promote(rollout, reason);
         }
         Ok(())
+    }
+
+    /// Begins to promote what is due, unless the tenant has another promotion under way; a later look comes back to it.
+    fn promote(&self, rollout: &Rollout, reason: String) {
+        let mut promotions = lock(&self.promotions);
+        promotions.retain(|_, promotion| !promotion.is_finished());
+        if promotions.contains_key(&rollout.tenant) {
+            return;
+        }
+        let (policies, tenant, id) = (Arc::clone(&self.policies), rollout.tenant.clone(), rollout.id);
+        let promotion = tokio::spawn(async move {
+            if let Err(error) = policies.promote_rollout(&tenant, id, &reason, ACTOR).await {
+                tracing::error!(rollout = id, error = %error, "a canary that is due could not be promoted");
+            }
+        });
+        promotions.insert(rollout.tenant.clone(), AbortOnDropHandle::new(promotion));
     }
 
     async fn end(&self, rollout: &Rollout, step: Option<&Step>, state: &'static str, why: &str) -> store::Result<()> {
@@ -192,24 +273,29 @@ impl Follower {
     async fn followed(&self, rollout: &Rollout) -> store::Result<Result<Followed, String>> {
         let candidate = self.subject(rollout, rollout.version, rollout.settings_revision).await?;
         let active = self.subject(rollout, rollout.base_version, rollout.base_settings_revision).await?;
-        let (Some(candidate), Some(active)) = (candidate, active) else {
+        let (Some((candidate, of_candidate)), Some((active, of_active))) = (candidate, active) else {
             return Ok(Err("one of its versions or settings was deleted".to_owned()));
         };
         let (rules, report) = (serde_json::from_str::<Rules>(&rollout.rules), serde_json::from_str(&rollout.report));
         let (Ok(rules), Ok(report)) = (rules, report) else {
             return Ok(Err("its rules or its report cannot be read".to_owned()));
         };
-        Ok(Ok(Followed { cursor: rollout.cursor, candidate, active, rules, report }))
+        let class = if rollout.kind == "canary" { of_active } else { of_candidate };
+        Ok(Ok(Followed { cursor: rollout.cursor, candidate, active, class, rules, report }))
     }
 
-    async fn subject(&self, rollout: &Rollout, version: i64, settings: i64) -> store::Result<Option<Subject>> {
+    /// One of the two, and its class.
+    async fn subject(
+        &self,
+        rollout: &Rollout,
+        version: i64,
+        settings: i64,
+    ) -> store::Result<Option<(Subject, String)>> {
         let version = self.store.plugin_version(&rollout.tenant, &rollout.plugin, Some(version)).await?;
         let settings = self.store.plugin_settings(&rollout.tenant, &rollout.plugin, Some(settings)).await?;
-        Ok(version.zip(settings).map(|(version, settings)| Subject {
-            plugin: rollout.plugin.clone(),
-            digest: version.digest,
-            hooks: version.hooks,
-            settings: settings.settings,
+        Ok(version.zip(settings).map(|(version, settings)| {
+            let PluginVersion { digest, hooks, class, .. } = version;
+            (Subject { plugin: rollout.plugin.clone(), digest, hooks, settings: settings.settings }, class)
         }))
     }
 
@@ -230,6 +316,11 @@ impl Follower {
         }
         Ok(entries)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Held for single look-ups and insertions, which leave nothing half done.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

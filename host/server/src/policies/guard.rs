@@ -21,7 +21,7 @@ pub(super) use self::bucket::Rate;
 
 /// Calls of one tenant that run or wait. Each holds its question, at most some megabytes; a tenant whose two hundred
 /// broadcasts end at once has fewer.
-const INSIDE: usize = 1024;
+pub(super) const INSIDE: usize = 1024;
 
 /// How often and how many at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

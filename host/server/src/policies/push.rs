@@ -4,12 +4,16 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use reprise_policy::{
-    Assets, CompileError, CompileLimits, Inspection, LoadError, Refused, SettingsError, inspect, schema,
+    AdmissionLimits, Assets, Class, CompileError, CompileLimits, Inspection, LoadError, Refused, SettingsError,
+    inspect, schema,
 };
+use tokio::time::Instant;
 
 use super::Policies;
+use super::fair::NoTurn;
 use super::signature::{BadSignature, signer};
 use crate::clock;
 use crate::store;
@@ -19,6 +23,9 @@ use crate::store::signing::SigningKey;
 
 /// Longest plugin name.
 const NAME_BYTES: usize = 64;
+
+/// How long a push may wait for its turn: a few tenants' large components, each of which takes a compiler half a minute.
+const PUSH_WITHIN: Duration = Duration::from_secs(120);
 
 /// What is pushed.
 #[derive(Clone, Debug)]
@@ -53,7 +60,8 @@ pub struct Signed {
     pub key: Option<String>,
 }
 
-/// Why a component was not accepted. The last three are for the operator, the others for its author.
+/// Why a component was not accepted. The last three are for the operator, the one before them passes, the others are for
+/// its author.
 #[derive(Debug, thiserror::Error)]
 pub enum PushError {
     /// The name cannot be one.
@@ -80,6 +88,9 @@ pub enum PushError {
     /// It does not accept its settings.
     #[error("the settings are not accepted: {0}")]
     Settings(#[from] SettingsError),
+    /// Too many are pushed at once.
+    #[error("the component cannot be looked at now: {0}")]
+    Busy(#[from] NoTurn),
     /// The catalogue failed, or a quota is used up.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -97,27 +108,40 @@ impl Policies {
         self.quotas
     }
 
+    /// Counts an upload or a push of a tenant. Whoever takes one does so before its body is read, so that those which are
+    /// refused, or never end, count too.
+    ///
+    /// # Errors
+    /// When there were too many in the last hour, or the catalogue failed.
+    pub async fn count_upload(&self, tenant: &str) -> store::Result<()> {
+        self.store.count_upload(tenant, &self.quotas, clock::now()).await
+    }
+
     /// Accepts a component with its settings as a new version of a tenant's plugin.
     ///
     /// # Errors
-    /// Why not; nothing is kept then, but that it was tried.
+    /// Why not; nothing is kept then.
     pub async fn push(self: &Arc<Self>, tenant: &str, push: Push) -> Result<PluginVersion, PushError> {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if push.plugin.is_empty() || push.plugin.len() > NAME_BYTES || !push.plugin.bytes().all(plain) {
             return Err(PushError::Name);
         }
-        let quotas = self.quotas;
-        self.store.count_upload(tenant, &quotas, clock::now()).await?;
-        let component = Arc::new(self.bytes_of(tenant, push.component).await?);
+        let turn = self.turns.pushing.of(self.class_of(tenant, &push.component).await?);
+        let turn = turn.acquire(tenant, Instant::now() + PUSH_WITHIN).await?;
+        // From the disk only now, so that who waits holds none of it.
+        let component = Arc::new(self.bytes_of(push.component).await?);
         let signer = self.signer(tenant, push.signature.clone(), &component).await?;
         let newest = self.store.newest_settings(tenant, &push.plugin).await?;
         let settings_given = push.settings.is_some();
         let settings = push.settings.or(newest).unwrap_or_else(|| NO_SETTINGS.to_owned());
 
-        let turn = self.compilers.acquire().await.map_err(|_| PushError::Stopping)?;
         let (policies, bytes, given) = (Arc::clone(self), Arc::clone(&component), settings.clone());
-        let inspection = blocking(move || policies.admit(&bytes, &given)).await?;
-        drop(turn);
+        let admitted = blocking(move || {
+            // Held for as long as the thread is, even if nobody waits for the answer any more.
+            let _turn = turn;
+            policies.admit(&bytes, &given)
+        });
+        let inspection = admitted.await?;
 
         let uses =
             [(inspection.uses_state, "state"), (inspection.uses_assets, "assets"), (inspection.uses_wasi, "wasi")];
@@ -140,7 +164,7 @@ impl Policies {
             ..PluginVersion::default()
         };
         let public_key = signer.as_ref().map(|key| key.public_key.as_str());
-        let new = NewVersion { version: &version, settings_given, public_key, quotas: &quotas };
+        let new = NewVersion { version: &version, settings_given, public_key, quotas: &self.quotas };
         let version = self.store.add_version(tenant, new).await?;
         tracing::info!(
             tenant.id = tenant,
@@ -153,12 +177,25 @@ impl Policies {
         Ok(version)
     }
 
-    async fn bytes_of(self: &Arc<Self>, tenant: &str, component: Pushed) -> Result<Vec<u8>, PushError> {
+    /// In which queue a component waits: that of scripts if it is as large as they are. One that only has large assets
+    /// waits there too.
+    async fn class_of(&self, tenant: &str, component: &Pushed) -> Result<Class, PushError> {
+        let bytes = match component {
+            Pushed::Bytes(bytes) => bytes.len(),
+            Pushed::Digest(digest) => {
+                let uploaded = self.store.component(tenant, digest).await?.ok_or(PushError::NotUploaded)?;
+                usize::try_from(uploaded.bytes).unwrap_or(usize::MAX)
+            }
+        };
+        let is_large = bytes > AdmissionLimits::standard().size_bytes;
+        Ok(if is_large { Class::Scripted } else { Class::Standard })
+    }
+
+    async fn bytes_of(self: &Arc<Self>, component: Pushed) -> Result<Vec<u8>, PushError> {
         let digest = match component {
             Pushed::Bytes(bytes) => return Ok(bytes),
             Pushed::Digest(digest) => digest,
         };
-        self.store.component(tenant, &digest).await?.ok_or(PushError::NotUploaded)?;
         let files = Arc::clone(&self.files);
         match blocking(move || Ok(files.read_component(&digest))).await? {
             // Its file went or was damaged: the upload that follows mends it.

@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use reprise_policy::{Assets, CompileLimits, Loaded, NoAssets, schema};
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
 use super::activate::ActivateError;
 use super::{Policies, assets};
@@ -13,6 +15,9 @@ use crate::store::plugins::PluginVersion;
 /// Pairs of a version and settings that are known to go together. A component and a text never change, so what was found
 /// out once holds; beyond this number it is found out again.
 const KNOWN: usize = 4096;
+
+/// How long a version may wait for its turn to be made ready: another's that is compiled again takes as long.
+const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// Which components accepted which settings since the server was started.
 #[derive(Debug, Default)]
@@ -35,15 +40,21 @@ impl Accepted {
 }
 
 impl Policies {
-    /// Makes a version ready to be asked with these settings: its code is in memory, it was started once, its schema
-    /// allows them, and it has no objection itself.
+    /// Makes a tenant's version ready to be asked with these settings: its code is in memory, it was started once, its
+    /// schema allows them, and it has no objection itself.
     pub(super) async fn make_ready(
         self: &Arc<Self>,
+        tenant: &str,
         version: &PluginVersion,
         settings: &str,
     ) -> Result<(), ActivateError> {
+        // What is ready waits for nobody: a roll-back is in a hurry.
+        if self.accepted.has(&pair(&version.digest, settings)) && self.loaded.get(&version.digest).is_some() {
+            return Ok(());
+        }
         let stopping = || ActivateError::NotReady("the server is stopping".to_owned());
-        let turn = Arc::clone(&self.turns.readying).acquire_owned().await.map_err(|_| stopping())?;
+        let queue = self.turns.readying.named(&version.class);
+        let turn = queue.acquire(tenant, Instant::now() + READY_WITHIN).await?;
         let (policies, version, settings) = (Arc::clone(self), version.clone(), settings.to_owned());
         let ready = tokio::task::spawn_blocking(move || {
             let _turn = turn;

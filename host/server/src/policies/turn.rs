@@ -1,6 +1,6 @@
 //! A call's turn: in which order it waits for what, and the blocking thread it then has. A tenant's callers wait for that
 //! tenant's turns first, so that no more of them than it has turns ever stand in the queue of all tenants; and what is
-//! slow (loading code, scripts) has queues of its own.
+//! slow (loading code, scripts, making versions ready) has queues of its own, of which no tenant can have all turns.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,39 +11,79 @@ use reprise_policy::{Call, CallLimits, Class, Evaluation, Loaded, StateSnapshot}
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ask::Called;
-use super::guard::{Entry, Paces, Refused, Whom};
+use super::fair::{Fair, Lanes, OwnTurn, Size, Turn};
+use super::guard::{Entry, INSIDE, Paces, Refused, Whom};
 use super::{Policies, limits};
 use crate::store::bindings::Bound;
 use crate::store::limits::PolicyLimits;
 
-/// Calls of scripts at once: each takes some hundred milliseconds of a core and up to a hundred mebibytes.
-pub(super) const SCRIPTED_TURNS: usize = 2;
+/// Calls of scripts at once: each takes some hundred milliseconds of a core and up to a hundred mebibytes. How many of a
+/// tenant wait, the guard bounds.
+pub(super) const SCRIPTED: Size = Size { turns: 2, each: 1, waiting: INSIDE };
 
 /// Components whose code is brought into memory at once: from disk in milliseconds, or by a compiler.
-pub(super) const LOADING_TURNS: usize = 4;
+const LOADING: Size = Size { turns: 4, each: 2, waiting: INSIDE };
 
-/// Versions that are made ready at once, beside the calls: each is started and shown its settings.
-pub(super) const READYING_TURNS: usize = 1;
+/// The same of scripts, which keep a compiler busy for a minute where their code is not on the disk.
+const LOADING_SCRIPTED: Size = Size { turns: 2, each: 1, waiting: INSIDE };
+
+/// Versions of each class that are made ready at once, beside the calls: each is started and shown its settings. Who waits
+/// holds its settings, 64 KiB at most.
+const READYING: Size = Size { turns: 1, each: 1, waiting: 16 };
+
+/// Pushes that are inspected and compiled at once, of large components and of others: a compiler is a process with up to
+/// 768 MiB. Who waits holds at most what came with its request.
+const PUSHING: Size = Size { turns: 1, each: 1, waiting: 8 };
+
+/// Components that run outside of calls, for which the engine has room in each class: a version made ready, and a push in
+/// each of its two queues, which go by the size of what was not looked at yet.
+pub(super) const TRIALS: u32 = 3;
 
 /// The queues of all tenants.
 #[derive(Debug)]
 pub(super) struct Turns {
-    standard: Arc<Semaphore>,
-    scripted: Arc<Semaphore>,
-    loading: Arc<Semaphore>,
-    pub(super) readying: Arc<Semaphore>,
+    calling: ByClass<Fair>,
+    loading: ByClass<Fair>,
+    /// Those that wait for the same code, by tenant and digest: it is loaded once.
+    same: Lanes,
+    pub(super) readying: ByClass<Fair>,
+    pub(super) pushing: ByClass<Fair>,
+}
+
+/// One for each class of components, so that a compiled policy never waits for a script.
+#[derive(Debug)]
+pub(super) struct ByClass<T> {
+    standard: T,
+    scripted: T,
+}
+
+impl<T> ByClass<T> {
+    pub(super) fn of(&self, class: Class) -> &T {
+        match class {
+            Class::Standard => &self.standard,
+            Class::Scripted => &self.scripted,
+        }
+    }
+
+    /// By the class's name in the catalogue.
+    pub(super) fn named(&self, class: &str) -> &T {
+        self.of(if class == Class::Scripted.name() { Class::Scripted } else { Class::Standard })
+    }
 }
 
 type Permits = Vec<OwnedSemaphorePermit>;
 
 impl Turns {
     pub(super) fn new(standard: usize) -> Self {
-        let turns = |count| Arc::new(Semaphore::new(count));
+        let queues = |standard, scripted| ByClass { standard: Fair::new(standard), scripted: Fair::new(scripted) };
+        // Of compiled policies a tenant has as many turns as its own limits say, which the guard sees to.
+        let standard = Size { turns: standard, each: standard, waiting: INSIDE };
         Self {
-            standard: turns(standard),
-            scripted: turns(SCRIPTED_TURNS),
-            loading: turns(LOADING_TURNS),
-            readying: turns(READYING_TURNS),
+            calling: queues(standard, SCRIPTED),
+            loading: queues(LOADING, LOADING_SCRIPTED),
+            same: Lanes::new(1, INSIDE),
+            readying: queues(READYING, READYING),
+            pushing: queues(PUSHING, PUSHING),
         }
     }
 }
@@ -76,20 +116,17 @@ impl Policies {
             Called::never(Evaluation::failed(FailureKind::Overloaded, message))
         };
         let deadline = tokio::time::Instant::now() + self.wait;
-        let Some(mut permits) = within(deadline, &entry.turns).await else { return overloaded() };
-        let (loaded, code) = match self.loaded_for(&bound.version.digest, deadline).await {
+        let Some(permits) = within(deadline, &entry.turns).await else { return overloaded() };
+        let (loaded, code) = match self.loaded_for(tenant, &bound.version.digest, &bound.version.class, deadline).await
+        {
             Ok(Some(loaded)) => loaded,
             Ok(None) => return overloaded(),
             Err(why) => return Called::never(Evaluation::failed(FailureKind::Unavailable, &why)),
         };
         self.meters.code(code);
-        let queue = match loaded.class() {
-            Class::Standard => &self.turns.standard,
-            Class::Scripted => &self.turns.scripted,
-        };
         let base = self.defaults.of(&loaded);
-        let Some(all) = within(deadline, std::slice::from_ref(queue)).await else { return overloaded() };
-        permits.extend(all);
+        let queue = self.turns.calling.of(loaded.class());
+        let Ok(turn) = queue.acquire(tenant, deadline).await else { return overloaded() };
         self.meters.waited(began.elapsed());
         let (state, state_revision) = match self.state_for(tenant, bound, &loaded).await {
             Ok(state) => state,
@@ -102,27 +139,43 @@ impl Policies {
             state,
             limits: limits::call(base, own, plugin),
         };
-        Called { evaluation: self.run(permits, call).await, code: Some(code), state_revision }
+        Called { evaluation: self.run((permits, turn), call).await, code: Some(code), state_revision }
     }
 
     /// The code, and where it came from; none if its turn did not come in time.
-    async fn loaded_for(
+    pub(super) async fn loaded_for(
         self: &Arc<Self>,
+        tenant: &str,
         digest: &str,
+        class: &str,
         deadline: tokio::time::Instant,
     ) -> Result<Option<(Arc<Loaded>, CodeSource)>, String> {
-        if let Some(loaded) = self.loaded.get(digest) {
-            return Ok(Some((loaded, CodeSource::Memory)));
+        let known = || self.loaded.get(digest).map(|loaded| (loaded, CodeSource::Memory));
+        if let Some(known) = known() {
+            return Ok(Some(known));
         }
-        let Some(turn) = within(deadline, std::slice::from_ref(&self.turns.loading)).await else { return Ok(None) };
+        // Those who want the same wait for each other first: however many they are, they take one turn.
+        let Some(same) = self.alone(tenant, digest, deadline).await else { return Ok(None) };
+        if let Some(known) = known() {
+            return Ok(Some(known));
+        }
+        let Ok(turn) = self.turns.loading.named(class).acquire(tenant, deadline).await else {
+            return Ok(None);
+        };
         let (policies, digest) = (Arc::clone(self), digest.to_owned());
         let load = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
+            let _turns = (turn, same);
             policies.ready(&digest)
         });
         // The load goes on without whoever waited; the next call finds the code.
         let Ok(loaded) = tokio::time::timeout_at(deadline, load).await else { return Ok(None) };
         loaded.unwrap_or_else(|_| Err("loading its code did not end".to_owned())).map(Some)
+    }
+
+    /// The turn among the tenant's callers that want the same code.
+    pub(super) async fn alone(&self, tenant: &str, digest: &str, deadline: tokio::time::Instant) -> Option<OwnTurn> {
+        let key = format!("{tenant} {digest}");
+        tokio::time::timeout_at(deadline, self.turns.same.acquire(&key)).await.ok()?.ok()
     }
 
     /// The state that a call sees, if it can see any.
@@ -140,11 +193,11 @@ impl Policies {
         Ok((StateSnapshot::from(state.entries), Some(state.revision)))
     }
 
-    async fn run(self: &Arc<Self>, permits: Permits, call: Prepared) -> Evaluation {
+    async fn run(self: &Arc<Self>, turns: (Permits, Turn), call: Prepared) -> Evaluation {
         let policies = Arc::clone(self);
         let run = move || {
             // The turns are held for as long as the thread is, even if nobody waits for the answer any more.
-            let _permits = permits;
+            let _turns = turns;
             let assets = policies.assets_of(&call.loaded);
             let Prepared { loaded, question, settings, state, limits } = &call;
             policies.evaluator.evaluate(loaded, &Call { question, settings, state, assets: &assets, limits })
@@ -166,7 +219,7 @@ struct Prepared {
 /// One permit of each, in this order, or none if they do not come in time.
 async fn within(deadline: tokio::time::Instant, turns: &[Arc<Semaphore>]) -> Option<Permits> {
     let all = async {
-        let mut permits = Vec::with_capacity(turns.len() + 1);
+        let mut permits = Vec::with_capacity(turns.len());
         for turn in turns {
             permits.push(Arc::clone(turn).acquire_owned().await.ok()?);
         }
@@ -174,3 +227,6 @@ async fn within(deadline: tokio::time::Instant, turns: &[Arc<Semaphore>]) -> Opt
     };
     tokio::time::timeout_at(deadline, all).await.ok().flatten()
 }
+
+#[cfg(test)]
+mod tests;

@@ -260,6 +260,7 @@ impl From<ActivateError> for Error {
             ActivateError::Conflict(why) => Self::Conflict(why.to_owned()),
             ActivateError::Settings { .. } => Self::Refused(error.to_string()),
             ActivateError::NotReady(_) => Self::Internal(error.to_string()),
+            ActivateError::Busy(why) => Self::no_turn(why, &error),
             ActivateError::Store(error) => error.into(),
         }
     }

@@ -10,6 +10,7 @@ use axum::http::{StatusCode, header};
 use futures_util::StreamExt;
 use serde::Serialize;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 
 use super::Shared;
@@ -98,10 +99,9 @@ pub(super) async fn put(
         return Err(Error::TooLarge);
     }
     // The body is read only when there is a place for it, here and on the disk.
-    shared.disk.check().map_err(|_| Error::Busy)?;
-    let _place = shared.uploads.try_acquire().map_err(|_| Error::Busy)?;
-    let quotas = shared.policies.quotas();
-    shared.store.count_upload(&tenant.name, &quotas, clock::now()).await?;
+    shared.check_disk()?;
+    let _place = shared.upload_place(&tenant.name).await?;
+    shared.policies.count_upload(&tenant.name).await?;
     let incoming = receive(&shared, request.into_body()).await?;
     if incoming.digest() != digest {
         let why = format!("the body's SHA-256 is {}, not what the path says; nothing was kept", incoming.digest());
@@ -116,7 +116,7 @@ pub(super) async fn put(
     // The file first: a row without its file would be an upload that cannot be pushed; a file without one is swept.
     let files = Arc::clone(&shared.files);
     off_thread(move || files.place_component(&incoming)).await?;
-    let is_new = shared.store.add_component(&tenant.name, &component, &quotas).await?;
+    let is_new = shared.store.add_component(&tenant.name, &component, &shared.policies.quotas()).await?;
     let kept = shared.store.component(&tenant.name, &component.digest).await?.unwrap_or(component);
     Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(kept.into())))
 }
@@ -133,22 +133,24 @@ async fn receive(shared: &Arc<Shared>, body: Body) -> Result<Incoming, Error> {
         }
         Ok(incoming)
     });
-    let sent = tokio::time::timeout(UPLOAD_WITHIN, send(body, pieces)).await.unwrap_or(Err(Error::Slow));
+    let sent = send(body, pieces, UPLOAD_WITHIN, STILL_WITHIN).await;
     let written: std::io::Result<Incoming> = writer.await.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
     // A disk that refuses closes the channel, so that its own word comes first.
     let incoming = written.map_err(|error| Error::Internal(format!("a component could not be written: {error}")))?;
     sent.map(|()| incoming)
 }
 
-async fn send(body: Body, pieces: mpsc::Sender<Bytes>) -> Result<(), Error> {
+/// Hands a body on piece by piece, until it ends, stands still or takes too long.
+async fn send(body: Body, pieces: mpsc::Sender<Bytes>, within: Duration, still: Duration) -> Result<(), Error> {
     let (mut body, mut bytes) = (body.into_data_stream(), 0_u64);
-    while let Some(piece) = tokio::time::timeout(STILL_WITHIN, body.next()).await.map_err(|_| Error::Slow)? {
+    let end = Instant::now() + within;
+    while let Some(piece) = timeout_at(end.min(Instant::now() + still), body.next()).await.map_err(|_| Error::Slow)? {
         let piece = piece.map_err(|_| Error::Invalid("the body ended early".to_owned()))?;
         bytes = bytes.saturating_add(piece.len() as u64);
         if bytes > COMPONENT_BYTES {
             return Err(Error::TooLarge);
         }
-        if pieces.send(piece).await.is_err() {
+        if timeout_at(end, pieces.send(piece)).await.map_err(|_| Error::Slow)?.is_err() {
             return Ok(());
         }
     }
@@ -170,6 +172,42 @@ impl From<Component> for ComponentView {
             bytes: component.bytes,
             uploaded_at: when(component.uploaded_at),
             uploaded_by: component.uploaded_by,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_trickles_or_stands_still_is_cut_off() {
+        let (long, short) = (Duration::from_secs(60), Duration::from_millis(20));
+        let trickle = stream::unfold((), async |()| {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            Some((Ok::<_, std::io::Error>(Bytes::from_static(b"x")), ()))
+        });
+        let still = stream::pending::<Result<Bytes, std::io::Error>>();
+        for (name, body, within, stands) in [
+            ("trickles", Body::from_stream(trickle), short, long),
+            ("stands still", Body::from_stream(still), long, short),
+            (
+                "is not taken",
+                Body::from_stream(stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(b"x")))),
+                short,
+                long,
+            ),
+        ] {
+            let (pieces, mut taken) = mpsc::channel(PIECES);
+            let reader = async move {
+                while name != "is not taken" && taken.recv().await.is_some() {}
+                taken
+            };
+            let both = async { tokio::join!(send(body, pieces, within, stands), reader).0 };
+            let ended = tokio::time::timeout(Duration::from_secs(10), both).await;
+            assert!(matches!(ended, Ok(Err(Error::Slow))), "{name}: {ended:?}");
         }
     }
 }

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::policies::fair::NoTurn;
 use crate::store;
 use crate::store::quotas::OverQuota;
 
@@ -49,8 +50,8 @@ pub(super) enum Error {
     #[error("{0}")]
     Refused(String),
     /// Too much of this is going on; it will pass.
-    #[error("too many uploads at once; try again")]
-    Busy,
+    #[error("{0}")]
+    Busy(String),
     /// There is room for a few of these, and all of it is taken.
     #[error("{0}")]
     Crowded(String),
@@ -76,6 +77,14 @@ struct ErrorDetail {
 }
 
 impl Error {
+    /// What all tenants share was not to be had, in the words of `error`: the tenant's own doing, or that of others.
+    pub(super) fn no_turn(why: NoTurn, error: &impl std::fmt::Display) -> Self {
+        match why {
+            NoTurn::Crowded(_) => Self::Crowded(error.to_string()),
+            NoTurn::Late => Self::Busy(error.to_string()),
+        }
+    }
+
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
@@ -91,7 +100,7 @@ impl Error {
             Self::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::Refused(_) => (StatusCode::UNPROCESSABLE_ENTITY, "refused"),
             Self::Crowded(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many"),
-            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Self::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
@@ -121,7 +130,7 @@ impl IntoResponse for Error {
         let extra = match self {
             Self::Unauthenticated => Some((header::WWW_AUTHENTICATE, "Bearer")),
             Self::Quota(over) if over.passes() => Some((header::RETRY_AFTER, "600")),
-            Self::Busy | Self::Crowded(_) => Some((header::RETRY_AFTER, "5")),
+            Self::Busy(_) | Self::Crowded(_) => Some((header::RETRY_AFTER, "5")),
             _ => None,
         };
         if let Some((name, value)) = extra {

@@ -96,8 +96,8 @@ pub(super) async fn put(
     request: Request,
 ) -> Result<(StatusCode, Json<ImageView>), Error> {
     // The body is read only when there is a place for it, here and on the disk.
-    shared.disk.check().map_err(|_| Error::Busy)?;
-    let _place = shared.uploads.try_acquire().map_err(|_| Error::Busy)?;
+    shared.check_disk()?;
+    let _place = shared.upload_place(&tenant.name).await?;
     let bytes: Bytes = raw(request, &()).await?;
     let header = header(&bytes).map_err(|error| Error::Invalid(error.to_string()))?;
     let row = ImageRow {

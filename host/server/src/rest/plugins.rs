@@ -119,8 +119,9 @@ pub(super) async fn push(
     Id(name): Id<String>,
     request: Request,
 ) -> Result<(StatusCode, Json<VersionView>), Error> {
-    // The body is read only when there is a place for it.
-    let _place = shared.uploads.try_acquire().map_err(|_| Error::Busy)?;
+    // The body is read only when there is a place for it, and was counted then, however it ends.
+    let place = shared.upload_place(&tenant.name).await?;
+    shared.policies.count_upload(&tenant.name).await?;
     let Body(upload) = Body::<Upload>::from_request(request, &()).await?;
     if upload.settings.as_ref().is_some_and(|settings| settings.len() > SETTINGS_BYTES) {
         return Err(Error::TooLarge);
@@ -137,6 +138,8 @@ pub(super) async fn push(
         (None, Some(_)) => return Err(Error::Invalid("a key is given, but no signature by it".to_owned())),
         (signature, key) => signature.map(|signature| Signed { signature, key }),
     };
+    // The place stands for what is held, and one that names a component holds nothing while it waits to be compiled.
+    let _place = matches!(component, Pushed::Bytes(_)).then_some(place);
     let push = Push { plugin: name, component, settings: upload.settings, signature, actor };
     let version = shared.policies.push(&tenant.name, push).await?;
     Ok((StatusCode::CREATED, Json(version.into())))
@@ -195,6 +198,7 @@ impl From<PushError> for Error {
             | PushError::Compile(_)
             | PushError::Load(_)
             | PushError::Settings(_) => Self::Refused(error.to_string()),
+            PushError::Busy(why) => Self::no_turn(why, &error),
             PushError::Store(error) => error.into(),
             PushError::Files(_) | PushError::Stopping => Self::Internal(error.to_string()),
         }

@@ -11,6 +11,7 @@ mod record_configs;
 mod resources;
 mod tails;
 mod tasks;
+mod uploads;
 mod why;
 
 use std::sync::Arc;

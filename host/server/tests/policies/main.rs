@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests: what cannot be prepared fails the test")]
 
 mod chain;
+mod fair;
 mod guests;
 mod limits;
 mod rollouts;

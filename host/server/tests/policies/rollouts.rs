@@ -199,6 +199,35 @@ async fn a_candidate_is_checked_tried_and_promoted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_canary_that_is_due_becomes_the_active_version_by_itself() {
+    let stage = Stage::new(PATIENT).await;
+    stage.push("acme", "p", keeps(), "{}").await;
+    stage.push("acme", "p", sifts(), "{}").await;
+    stage.activate("acme", "p", number(1)).await;
+    let policies = Arc::<Policies>::clone(&stage.policies);
+    let stop = CancellationToken::new();
+    let follower = Follower::new(stage.store.clone(), Arc::clone(&stage.policies), policies);
+    let following = tokio::spawn(follower.run(stop.clone()));
+    let rules = Rules { promote_after_seconds: Some(0), min_calls: 2, ..Rules::default() };
+    let rollout = start(&stage, &NewRollout { rules, ..canary(2, 1000) }).await;
+    for number in 0..2 {
+        let stream = format!("cam{number}");
+        let logged = ask(&stage.policies, number, &stream).await;
+        record(&stage, &stream, vec![logged]).await;
+    }
+    let ended = until(&stage, rollout.id, |rollout| rollout.state != "running").await;
+    assert_eq!((ended.state.as_str(), ended.reason.unwrap().contains("no rule was broken")), ("promoted", true));
+    let promoted = async {
+        while made_by(&ask(&stage.policies, 2, "cam2").await.decision) != (2, None) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), promoted).await.expect("memory follows the catalogue");
+    stop.cancel();
+    following.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_recorded_questions_are_put_to_another_version_and_to_their_own() {
     const COUNT: u32 = 10_000;
     let stage = Stage::new(PATIENT).await;

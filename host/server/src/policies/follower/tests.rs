@@ -1,5 +1,5 @@
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{RwLock, mpsc};
 
 use reprise_lifecycle::decision::{Failure, FailureKind, Verdict};
 use reprise_lifecycle::question::Hook;
@@ -22,6 +22,8 @@ struct Versions {
     calls: AtomicU64,
     /// The call with this number waits here until the test lets it go, or is gone.
     gate: Option<(u64, Mutex<mpsc::Receiver<()>>)>,
+    /// All calls of this tenant wait until the test lets them go.
+    stuck: Option<(&'static str, Arc<RwLock<()>>)>,
 }
 
 fn says(version: i64, number: u32) -> Verdict {
@@ -41,6 +43,11 @@ impl Again for Versions {
             && *at == call
         {
             let _ = gate.lock().unwrap().recv();
+        }
+        if let Some((tenant, gate)) = &self.stuck
+            && *tenant == request.tenant
+        {
+            drop(gate.read().unwrap());
         }
         let version = i64::from_str_radix(&request.subject.digest, 16).unwrap();
         assert_eq!(request.subject.digest, digest(version));
@@ -306,4 +313,115 @@ async fn one_of_a_kind_runs_on_a_binding_and_its_share_can_grow() {
     assert_eq!(inside(), 0);
     assert!(scene.policies.stop_rollout("acme", id, "admin").await.is_err());
     assert!(scene.policies.share_rollout("acme", id, 10, "admin").await.is_err());
+}
+
+#[tokio::test]
+async fn a_promotion_that_waits_for_its_turn_keeps_nobody_from_being_followed() {
+    let scene = Scene::new().await;
+    // Somebody else's version is being made ready, and it takes its time.
+    let soon = || tokio::time::Instant::now() + Duration::from_secs(60);
+    let readying = scene.policies.turns.readying.named("standard");
+    let turn = readying.acquire("other", soon()).await.unwrap();
+    let rules = Rules { promote_after_seconds: Some(0), min_calls: 2, ..Rules::default() };
+    let canary = scene.start(&["acme"], "canary", 2, rules, None).await[0];
+    let shadow = scene.start(&["acme"], "shadow", 2, Rules::default(), None).await[0];
+    scene.decide(1..4, 2, Some(canary)).await;
+    let versions = Arc::new(Versions::default());
+    let follower = scene.follower(&versions);
+    let followed = async {
+        to_the_end(&follower).await;
+        while readying.inside("acme") < 1 {
+            tokio::task::yield_now().await;
+        }
+        // It is due at every look and begun once.
+        scene.decide(10..40, 1, None).await;
+        to_the_end(&follower).await;
+        to_the_end(&follower).await;
+    };
+    tokio::time::timeout(Duration::from_secs(20), followed).await.expect("a look waited for the promotion");
+    assert_eq!(readying.inside("acme"), 1);
+    assert_eq!(scene.rollout("acme", shadow).await.1.active.fuel.count(), 30);
+    assert_eq!(scene.rollout("acme", canary).await.0.state, "running");
+    drop(turn);
+    let promotion = follower.promotions.lock().unwrap().remove("acme").unwrap();
+    promotion.await.unwrap();
+    assert_eq!(readying.inside("acme"), 0, "it had its turn");
+}
+
+/// Acme with a canary and a shadow, and beta with a shadow, all with something to read. Gives the rollouts.
+async fn two_tenants(scene: &Scene) -> [i64; 3] {
+    scene.world.tenant("beta").await;
+    scene.world.store.test_plugin("beta", 3).await;
+    scene.policies.refresh().await.unwrap();
+    let canary = scene.start(&["acme"], "canary", 2, Rules::default(), None).await[0];
+    let shadow = scene.start(&["acme"], "shadow", 2, Rules::default(), None).await[0];
+    let of_beta = scene.start(&["beta"], "shadow", 2, Rules::default(), None).await[0];
+    scene.decide(1..4, 2, Some(canary)).await;
+    scene.decide(10..14, 1, None).await;
+    let decided = |number| (number, decision(number, 1, says(1, number), None), i64::from(number) * 10);
+    scene.world.store.test_decide("beta", &(1..4).map(decided).collect::<Vec<_>>()).await;
+    [canary, shadow, of_beta]
+}
+
+#[tokio::test]
+async fn a_tenant_whose_rollouts_are_slow_keeps_nobody_elses_waiting() {
+    let scene = Scene::new().await;
+    let [canary, _, of_beta] = two_tenants(&scene).await;
+    let gate = Arc::new(RwLock::new(()));
+    let versions = Arc::new(Versions { stuck: Some(("acme", Arc::clone(&gate))), ..Versions::default() });
+    let follower = scene.follower(&versions);
+    let (closed, open) = mpsc::channel::<()>();
+    let (shut, is_shut) = mpsc::channel();
+    let keeper = std::thread::spawn(move || {
+        let _shut = gate.write().unwrap();
+        shut.send(()).unwrap();
+        let _ = open.recv();
+    });
+    is_shut.recv().unwrap();
+    let looking = tokio::spawn(async move { follower.look().await });
+    let seen = async {
+        while scene.rollout("beta", of_beta).await.1.active.fuel.count() < 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), seen).await.expect("both places are held by one tenant");
+    assert_eq!(scene.rollout("acme", canary).await.0.cursor, 0, "acme's are still at it");
+    drop(closed);
+    keeper.join().unwrap();
+    assert!(!looking.await.unwrap().unwrap());
+}
+
+#[tokio::test]
+async fn a_tenant_that_used_up_its_time_goes_on_in_the_next_look() {
+    let scene = Scene::new().await;
+    let ids = two_tenants(&scene).await;
+    let mut follower = scene.follower(&Arc::new(Versions::default()));
+    follower.each = Duration::ZERO;
+    let cursors = async || {
+        let mut moved = Vec::new();
+        for (tenant, id) in ["acme", "acme", "beta"].into_iter().zip(ids) {
+            moved.push(scene.rollout(tenant, id).await.0.cursor > 0);
+        }
+        moved
+    };
+    for (more, moved) in [(true, [true, false, true]), (false, [true, true, true])] {
+        assert_eq!((follower.look().await.unwrap(), cursors().await), (more, moved.to_vec()));
+    }
+}
+
+#[tokio::test]
+async fn code_that_has_to_be_compiled_again_is_not_waited_for() {
+    let scene = Scene::new().await;
+    let [_, shadow, of_beta] = two_tenants(&scene).await;
+    let versions = Arc::new(Versions::default());
+    let follower = scene.follower(&versions);
+    // As if somebody compiled acme's candidate.
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    let compiling = scene.policies.alone("acme", &digest(2), deadline).await.unwrap();
+    assert!(!follower.look().await.unwrap());
+    assert_eq!(scene.rollout("acme", shadow).await.0.cursor, 0);
+    assert_eq!(scene.rollout("beta", of_beta).await.1.active.fuel.count(), 3);
+    drop(compiling);
+    assert!(!follower.look().await.unwrap());
+    assert_eq!(scene.rollout("acme", shadow).await.1.active.fuel.count(), 4);
 }

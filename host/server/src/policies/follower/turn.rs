@@ -25,6 +25,8 @@ pub(super) struct Followed {
     pub(super) cursor: i64,
     pub(super) candidate: Subject,
     pub(super) active: Subject,
+    /// The class of who is asked again.
+    pub(super) class: String,
     pub(super) rules: Rules,
     pub(super) report: Report,
 }
@@ -77,6 +79,11 @@ impl Turn {
 }
 
 impl Followed {
+    /// Who is asked again: the active version beside a canary, the candidate of a shadow.
+    pub(super) fn asked(&self, rollout: &Rollout) -> &Subject {
+        if rollout.kind == "canary" { &self.active } else { &self.candidate }
+    }
+
     /// Counts a decision, if it is this rollout's business. Gives the difference to keep, if there is one.
     fn look_at(&mut self, rollout: &Rollout, entry: Entry, again: &dyn Again) -> Option<(i64, String)> {
         let decision = entry.decision.as_ref()?;

@@ -244,7 +244,7 @@ impl Policies {
                     .to_owned(),
             ));
         }
-        self.make_ready(&version, &settings.settings).await?;
+        self.make_ready(tenant, &version, &settings.settings).await?;
         let report = Report { window: new.canary.then(Window::default), ..Report::default() };
         let text = |value: serde_json::Result<String>| value.map_err(|error| RolloutError::Invalid(error.to_string()));
         Ok(Rollout {
@@ -328,7 +328,7 @@ impl Policies {
         let version = version.ok_or(RolloutError::NotFound("version"))?;
         let settings = self.store.plugin_settings(tenant, &rollout.plugin, Some(rollout.settings_revision)).await?;
         let settings = settings.ok_or(RolloutError::NotFound("settings revision"))?;
-        self.make_ready(&version, &settings.settings).await?;
+        self.make_ready(tenant, &version, &settings.settings).await?;
         let ending = Ending { state: "promoted", reason, actor, at: clock::now().0 };
         let turn = self.changing(tenant).await;
         let publishing = Publishing::new(self, tenant);
