@@ -103,7 +103,7 @@ impl Policies {
         let name = activation.name.clone().unwrap_or_else(|| DEFAULT_BINDING.to_owned());
         for _ in 0..ATTEMPTS {
             let plan = self.plan(tenant, plugin, &name, &activation, actor).await?;
-            self.make_ready(&plan.version, &plan.settings).await?;
+            self.make_ready(tenant, &plan.version, &plan.settings).await?;
             let turn = self.changing(tenant).await;
             // What was made ready must still be what is meant: another activation may have come between.
             let again = self.plan(tenant, plugin, &name, &activation, actor).await?;
@@ -154,7 +154,7 @@ impl Policies {
         let name = name.unwrap_or(DEFAULT_BINDING);
         for _ in 0..ATTEMPTS {
             let plan = self.plan_back(tenant, plugin, name, to, actor).await?;
-            self.make_ready(&plan.version, &plan.settings).await?;
+            self.make_ready(tenant, &plan.version, &plan.settings).await?;
             let turn = self.changing(tenant).await;
             let again = self.plan_back(tenant, plugin, name, to, actor).await?;
             if is_same(&plan.binding, &again.binding) {

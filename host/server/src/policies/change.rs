@@ -56,7 +56,7 @@ impl Policies {
         versions.sort_by_key(|version| version.version);
         versions.dedup_by_key(|version| version.version);
         for version in &versions {
-            self.make_ready(version, settings).await?;
+            self.make_ready(tenant, version, settings).await?;
         }
         let checked: Vec<i64> = versions.iter().map(|version| version.version).collect();
         let _turn = self.changing(tenant).await;

@@ -115,8 +115,9 @@ impl Policies {
         let settings = push.settings.or(newest).unwrap_or_else(|| NO_SETTINGS.to_owned());
 
         let turn = self.compilers.acquire().await.map_err(|_| PushError::Stopping)?;
-        let (policies, bytes, given) = (Arc::clone(self), Arc::clone(&component), settings.clone());
-        let inspection = blocking(move || policies.admit(&bytes, &given)).await?;
+        let (policies, owner) = (Arc::clone(self), tenant.to_owned());
+        let (bytes, given) = (Arc::clone(&component), settings.clone());
+        let inspection = blocking(move || policies.admit(&owner, &bytes, &given)).await?;
         drop(turn);
 
         let uses =
@@ -192,7 +193,7 @@ impl Policies {
     }
 
     /// Everything that a component must pass, then its files.
-    fn admit(&self, component: &[u8], settings: &str) -> Result<Inspection, PushError> {
+    fn admit(&self, tenant: &str, component: &[u8], settings: &str) -> Result<Inspection, PushError> {
         let inspection = inspect(component, &self.admission)?;
         let loaded = self.load_fresh(component, &inspection)?;
         let limits = self.defaults.of(&loaded);
@@ -207,7 +208,7 @@ impl Policies {
         let assets: Arc<dyn Assets> = Arc::new(carried.clone());
         self.evaluator.check_settings_beside(&loaded, settings, &assets, limits)?;
         self.files.keep_component(&inspection.digest, component)?;
-        self.loaded.insert(loaded);
+        self.loaded.insert(loaded, tenant);
         let files = carried.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
         self.files.unpack_assets(&inspection.digest, &files.collect::<Vec<_>>())?;
         Ok(inspection)

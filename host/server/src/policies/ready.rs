@@ -39,15 +39,17 @@ impl Policies {
     /// allows them, and it has no objection itself.
     pub(super) async fn make_ready(
         self: &Arc<Self>,
+        tenant: &str,
         version: &PluginVersion,
         settings: &str,
     ) -> Result<(), ActivateError> {
         let stopping = || ActivateError::NotReady("the server is stopping".to_owned());
         let turn = Arc::clone(&self.turns.readying).acquire_owned().await.map_err(|_| stopping())?;
-        let (policies, version, settings) = (Arc::clone(self), version.clone(), settings.to_owned());
+        let (policies, tenant) = (Arc::clone(self), tenant.to_owned());
+        let (version, settings) = (version.clone(), settings.to_owned());
         let ready = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            policies.check(&version, &settings)
+            policies.check(&tenant, &version, &settings)
         });
         ready.await.unwrap_or_else(|_| Err(stopping()))
     }
@@ -60,8 +62,8 @@ impl Policies {
         }
     }
 
-    fn check(&self, version: &PluginVersion, settings: &str) -> Result<(), ActivateError> {
-        let (loaded, _) = self.ready(&version.digest).map_err(ActivateError::NotReady)?;
+    fn check(&self, tenant: &str, version: &PluginVersion, settings: &str) -> Result<(), ActivateError> {
+        let (loaded, _) = self.ready(tenant, &version.digest).map_err(ActivateError::NotReady)?;
         let pair = pair(&version.digest, settings);
         if self.accepted.has(&pair) {
             return Ok(());

@@ -77,7 +77,7 @@ impl Policies {
         };
         let deadline = tokio::time::Instant::now() + self.wait;
         let Some(mut permits) = within(deadline, &entry.turns).await else { return overloaded() };
-        let (loaded, code) = match self.loaded_for(&bound.version.digest, deadline).await {
+        let (loaded, code) = match self.loaded_for(tenant, &bound.version.digest, deadline).await {
             Ok(Some(loaded)) => loaded,
             Ok(None) => return overloaded(),
             Err(why) => return Called::never(Evaluation::failed(FailureKind::Unavailable, &why)),
@@ -108,17 +108,18 @@ impl Policies {
     /// The code, and where it came from; none if its turn did not come in time.
     async fn loaded_for(
         self: &Arc<Self>,
+        tenant: &str,
         digest: &str,
         deadline: tokio::time::Instant,
     ) -> Result<Option<(Arc<Loaded>, CodeSource)>, String> {
-        if let Some(loaded) = self.loaded.get(digest) {
+        if let Some(loaded) = self.loaded.get(digest, tenant) {
             return Ok(Some((loaded, CodeSource::Memory)));
         }
         let Some(turn) = within(deadline, std::slice::from_ref(&self.turns.loading)).await else { return Ok(None) };
-        let (policies, digest) = (Arc::clone(self), digest.to_owned());
+        let (policies, tenant, digest) = (Arc::clone(self), tenant.to_owned(), digest.to_owned());
         let load = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            policies.ready(&digest)
+            policies.ready(&tenant, &digest)
         });
         // The load goes on without whoever waited; the next call finds the code.
         let Ok(loaded) = tokio::time::timeout_at(deadline, load).await else { return Ok(None) };

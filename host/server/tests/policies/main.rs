@@ -7,6 +7,7 @@ mod chain;
 mod guests;
 mod limits;
 mod rollouts;
+mod room;
 mod shaper;
 mod stage;
 mod state;
