@@ -3,14 +3,14 @@
 -- revision the past has all that there is once more: what was written since then makes the state of any revision.
 
 CREATE TABLE plugin_state_history (
-    tenant      TEXT NOT NULL,
+    -- Not of a plugin: there can be millions of rows, and they go after it, batch by batch.
+    tenant      TEXT NOT NULL REFERENCES tenants (name) ON DELETE CASCADE,
     plugin      TEXT NOT NULL,
     revision    INTEGER NOT NULL,                  -- of the whole state, counted by decision
     key         TEXT NOT NULL,
     value       TEXT,                              -- NULL: the key went
     at          INTEGER NOT NULL,
-    PRIMARY KEY (tenant, plugin, revision, key),
-    FOREIGN KEY (tenant, plugin) REFERENCES plugins (tenant, name) ON DELETE CASCADE
+    PRIMARY KEY (tenant, plugin, revision, key)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO plugin_state_history (tenant, plugin, revision, key, value, at)
     SELECT tenant, plugin, revision, key, value, at FROM plugin_state;

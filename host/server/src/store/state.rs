@@ -116,6 +116,12 @@ pub(super) async fn apply(
     Ok(u64::try_from(revision).ok())
 }
 
+/// The revision with which a plugin begins whose predecessor of the same name got to this one: the first of an era, so that
+/// it has nothing of what the other wrote.
+pub(super) fn begin_after(revision: i64) -> i64 {
+    (revision / ERA + 1) * ERA
+}
+
 impl Store {
     /// A plugin's state as it is; of a plugin that is not there, an empty one.
     pub async fn plugin_state(&self, tenant: &str, plugin: &str) -> Result<PluginState> {

@@ -233,6 +233,31 @@ async fn eras_that_no_kept_decision_saw_go_and_all_later_states_stay() {
 }
 
 #[tokio::test]
+async fn the_past_of_a_deleted_plugin_goes_after_it_and_is_not_that_of_a_later_one() {
+    let world = world().await;
+    let store = &world.store;
+    write_all(&world, 1..=ERA + 5).await;
+    let rows = async || -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM plugin_state_history").fetch_one(&store.reader).await.unwrap()
+    };
+    let written = rows().await;
+    store.remove_plugin("acme", "p1", "admin", noon()).await.unwrap();
+    assert_eq!(rows().await, written, "the transaction that deletes it is a short one");
+    assert_eq!(store.plugin_state("acme", "p1").await.unwrap(), PluginState::default());
+    store.push_plugin("acme", &plugin_version("p1", "callback"), noon()).await.unwrap();
+    let first = 2 * u64::try_from(ERA).unwrap();
+    assert_eq!(store.plugin_state("acme", "p1").await.unwrap(), state(first, &[]));
+    decide(&world, "p1", &[("a", Some("1"))]).await;
+    for revision in [first, first + 1] {
+        let entries: &[(&str, &str)] = if revision == first { &[] } else { &[("a", "1")] };
+        assert_eq!(store.plugin_state_at("acme", "p1", revision).await.unwrap(), state(revision, entries));
+    }
+    store.remove_plugin("acme", "p1", "admin", noon()).await.unwrap();
+    while store.clear_states("acme", noon()).await.unwrap() > 0 {}
+    assert_eq!(rows().await, 0);
+}
+
+#[tokio::test]
 async fn states_from_before_eras_come_out_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("catalogue.db");
