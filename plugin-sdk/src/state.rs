@@ -2,8 +2,8 @@
 //!
 //! A call sees what was there before it, and its own writes. They count when the decision they came with is recorded,
 //! together with it or not at all; a failed call writes nothing, and neither does a trial (shadow, backtest, test).
-//! Keys have 1 to 128 bytes, values at most 4 KiB; a plugin has at most 256 keys and 64 KiB, and a call at most 32
-//! writes.
+//! Keys have 1 to 128 bytes, values at most 4 KiB; a plugin has at most 256 keys and 64 KiB. A call writes at most 32
+//! times, and 16 KiB of keys and values with all its writes counted.
 //!
 //! ```
 //! # use reprise_plugin::{Error, reason, state};

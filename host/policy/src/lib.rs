@@ -66,6 +66,7 @@ pub use evaluate::{Evaluation, Evaluator, Started};
 pub use faces::{Faces, faces};
 pub use imports::state::{
     MAX_STATE_BYTES, MAX_STATE_KEY_BYTES, MAX_STATE_KEYS, MAX_STATE_VALUE_BYTES, MAX_STATE_WRITES,
+    MAX_STATE_WRITTEN_BYTES,
 };
 pub use inspect::{
     ASSET_SECTION_PREFIX, AdmissionLimits, Inspection, MAX_ASSET_PATH_BYTES, MAX_ASSETS, MAX_ASSETS_BYTES,

@@ -43,7 +43,7 @@ pub use self::activate::{ActivateError, Activation};
 pub use self::ask::Asked;
 pub use self::chain::Chained;
 pub use self::change::{SETTINGS_BYTES, ShownLimits};
-pub use self::code_cache::CodeCache;
+pub use self::code_cache::{CodeCache, Uses};
 use self::guard::{BreakerRule, Guard};
 pub use self::limits::EffectiveLimits;
 use self::meters::Meters;

@@ -9,9 +9,10 @@ const MAX_VALUE_BYTES: usize = 4 << 10;
 const MAX_KEYS: usize = 256;
 const MAX_BYTES: usize = 64 << 10;
 const MAX_WRITES: usize = 32;
+const MAX_WRITTEN_BYTES: usize = 16 << 10;
 
 thread_local! {
-    static STATE: RefCell<State> = const { RefCell::new(State { texts: BTreeMap::new(), writes: BTreeMap::new(), count: 0 }) };
+    static STATE: RefCell<State> = const { RefCell::new(State { texts: BTreeMap::new(), writes: BTreeMap::new(), count: 0, bytes: 0 }) };
 }
 
 /// The snapshot with the call's own writes in it, and these writes.
@@ -20,6 +21,7 @@ struct State {
     texts: BTreeMap<String, String>,
     writes: BTreeMap<String, Option<String>>,
     count: usize,
+    bytes: usize,
 }
 
 /// What the next call sees.
@@ -56,10 +58,14 @@ impl State {
         if self.count == MAX_WRITES {
             return Err(format!("a call writes at most {MAX_WRITES} times"));
         }
+        if let Some(value) = value.filter(|value| value.len() > MAX_VALUE_BYTES) {
+            return Err(format!("a value of {} bytes; it has at most {MAX_VALUE_BYTES}", value.len()));
+        }
+        let written = self.bytes + key.len() + value.map_or(0, str::len);
+        if written > MAX_WRITTEN_BYTES {
+            return Err(format!("a call writes at most {MAX_WRITTEN_BYTES} bytes of keys and values"));
+        }
         if let Some(value) = value {
-            if value.len() > MAX_VALUE_BYTES {
-                return Err(format!("a value of {} bytes; it has at most {MAX_VALUE_BYTES}", value.len()));
-            }
             let others = || self.texts.iter().filter(|(other, _)| *other != key);
             if others().count() == MAX_KEYS {
                 return Err(format!("a plugin has at most {MAX_KEYS} keys"));
@@ -73,6 +79,7 @@ impl State {
             self.texts.remove(key);
         }
         self.count += 1;
+        self.bytes = written;
         self.writes.insert(key.to_owned(), value.map(str::to_owned));
         Ok(())
     }
@@ -112,12 +119,15 @@ mod tests {
         }
         assert!(take_writes().is_empty());
 
-        give(BTreeMap::new());
-        for number in 0..15 {
-            set(&number.to_string(), &long(4096)).unwrap();
-        }
+        give((0..15).map(|number| (number.to_string(), long(4096))).collect());
         assert!(set("16", &long(4096)).unwrap_err().contains("65536 bytes"));
-        for number in 15..32 {
+        for _ in 0..4 {
+            set("0", &long(4095)).unwrap();
+        }
+        assert!(delete("0").unwrap_err().contains("16384 bytes"));
+
+        give(BTreeMap::new());
+        for number in 0..32 {
             set(&number.to_string(), "").unwrap();
         }
         assert!(delete("0").unwrap_err().contains("32 times"));

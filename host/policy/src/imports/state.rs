@@ -21,14 +21,19 @@ pub const MAX_STATE_BYTES: usize = 64 << 10;
 /// Writes of one call, those of one key counted each: they are kept with the decision.
 pub const MAX_STATE_WRITES: usize = 32;
 
+/// Bytes of keys and values that one call writes, those of one key counted each: a tenant may have a million decisions
+/// kept, and each carries what was written with it.
+pub const MAX_STATE_WRITTEN_BYTES: usize = 16 << 10;
+
 /// What one call sees and writes.
 #[derive(Debug, Default)]
 pub(crate) struct StateView {
     snapshot: StateSnapshot,
     /// The last word on each key that was written, in order. A few dozen at most, so it is searched from end to end.
     written: Vec<StateWrite>,
-    /// How often was written.
+    /// How often was written, and how many bytes.
     writes: usize,
+    written_bytes: usize,
     /// Keys that are seen, and bytes of keys and values.
     keys: usize,
     bytes: usize,
@@ -37,7 +42,7 @@ pub(crate) struct StateView {
 impl StateView {
     pub(crate) fn new(snapshot: StateSnapshot) -> Self {
         let bytes = snapshot.iter().map(|(key, value)| key.len() + value.len()).sum();
-        Self { keys: snapshot.len(), bytes, snapshot, written: Vec::new(), writes: 0 }
+        Self { keys: snapshot.len(), bytes, snapshot, ..Self::default() }
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&str> {
@@ -64,10 +69,10 @@ impl StateView {
     }
 
     pub(super) fn set(&mut self, key: String, value: String) -> Result<(), String> {
-        self.check_write(&key)?;
         if value.len() > MAX_STATE_VALUE_BYTES {
             return Err(format!("a value has {} bytes; there may be {MAX_STATE_VALUE_BYTES}", value.len()));
         }
+        self.check_write(&key, &value)?;
         let (had_keys, had_bytes) = self.share_of(&key);
         let keys = self.keys - had_keys + 1;
         let bytes = self.bytes - had_bytes + key.len() + value.len();
@@ -85,7 +90,7 @@ impl StateView {
     }
 
     pub(super) fn delete(&mut self, key: String) -> Result<(), String> {
-        self.check_write(&key)?;
+        self.check_write(&key, "")?;
         let (had_keys, had_bytes) = self.share_of(&key);
         self.keys -= had_keys;
         self.bytes -= had_bytes;
@@ -99,12 +104,16 @@ impl StateView {
         self.written
     }
 
-    fn check_write(&self, key: &str) -> Result<(), String> {
+    fn check_write(&self, key: &str, value: &str) -> Result<(), String> {
         if key.is_empty() || key.len() > MAX_STATE_KEY_BYTES {
             return Err(format!("a key has {} bytes; there must be 1 to {MAX_STATE_KEY_BYTES}", key.len()));
         }
         if self.writes >= MAX_STATE_WRITES {
             return Err(format!("this call has written {MAX_STATE_WRITES} times already; it may not write more"));
+        }
+        let bytes = self.written_bytes + key.len() + value.len();
+        if bytes > MAX_STATE_WRITTEN_BYTES {
+            return Err(format!("this call would have written {bytes} bytes; there may be {MAX_STATE_WRITTEN_BYTES}"));
         }
         Ok(())
     }
@@ -116,6 +125,7 @@ impl StateView {
 
     fn write(&mut self, write: StateWrite) {
         self.writes += 1;
+        self.written_bytes += write.key.len() + write.value.as_ref().map_or(0, String::len);
         self.written.retain(|earlier| earlier.key != write.key);
         self.written.push(write);
     }

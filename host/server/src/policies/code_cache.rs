@@ -2,11 +2,16 @@
 //! compile. A file is believed only under our own seal, and then mapped, so that its pages belong to the system's file
 //! cache and not to us. What it saves is time: without it nothing is lost, and a file that cannot be used goes.
 //!
+//! Where room is short, what nobody uses goes first. What is bound or tried goes last, of each tenant as much as its share,
+//! so that nobody who has very many versions pushes out what others are asked with.
+//!
 //! A file is written once, under a name of its own, and gets its name by rename; from then on it is only read or
 //! removed. That is what makes mapping it safe.
 
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -21,6 +26,19 @@ const FILE_MODE: u32 = 0o600;
 /// Begins the name of a file that is being written.
 const FRESH: &str = "fresh-";
 
+/// Of what one tenant uses now, the room's eighth goes last: hundreds of its components, or a few that carry a script
+/// language's runtime.
+const SHARES: u64 = 8;
+
+/// What is known of how components are used, for when room must be made.
+#[derive(Clone, Debug, Default)]
+pub struct Uses {
+    /// The digests that each tenant's bindings and running rollouts are asked with.
+    pub in_use: Vec<BTreeSet<String>>,
+    /// The digests in memory, and when each was used last: the larger the later.
+    pub in_memory: HashMap<String, u64>,
+}
+
 /// The sealed code of components, bounded in bytes.
 #[derive(Debug)]
 pub struct CodeCache {
@@ -29,6 +47,15 @@ pub struct CodeCache {
     max_bytes: u64,
     /// Held while room is made, so that two threads do not count each other's files.
     sweep: Mutex<()>,
+    /// The last time that room was made, what is in use had to go.
+    tight: AtomicBool,
+}
+
+/// A file with sealed code.
+struct Kept {
+    digest: String,
+    bytes: u64,
+    opened: SystemTime,
 }
 
 impl CodeCache {
@@ -37,7 +64,7 @@ impl CodeCache {
     /// # Errors
     /// When the folder cannot be listed, or a file in it not removed.
     pub fn new(dir: Dir, seal: SealKey, max_bytes: u64) -> io::Result<Self> {
-        let cache = Self { dir, seal, max_bytes, sweep: Mutex::default() };
+        let cache = Self { dir, seal, max_bytes, sweep: Mutex::default(), tight: AtomicBool::default() };
         for entry in cache.dir.entries()? {
             let name = entry?.file_name();
             if name.to_str().is_some_and(|name| name.starts_with(FRESH) || name.ends_with(".new")) {
@@ -80,9 +107,9 @@ impl CodeCache {
         }
     }
 
-    /// Keeps code, and makes room for it.
-    pub fn keep(&self, artefact: &Artefact, engine: &Engine) {
-        if let Err(error) = self.write(artefact, engine).and_then(|()| self.make_room(artefact.digest())) {
+    /// Keeps code, and makes room for it; how components are used is asked if there is none.
+    pub fn keep(&self, artefact: &Artefact, engine: &Engine, uses: impl FnOnce() -> Uses) {
+        if let Err(error) = self.write(artefact, engine).and_then(|()| self.make_room(artefact.digest(), uses)) {
             tracing::warn!(digest = artefact.digest(), %error, "the compiled code of a plugin could not be kept");
         }
     }
@@ -105,31 +132,74 @@ impl CodeCache {
         file.write_all(sealed)
     }
 
-    /// Removes what was used longest ago, until the rest is within the bound. What was just written stays.
-    fn make_room(&self, newest: &str) -> io::Result<()> {
+    /// Removes files until the rest is within the bound: those that nobody uses now before those that somebody does, and
+    /// of either those that were used longest ago. What is in memory was used later than what is not. What was just
+    /// written stays.
+    fn make_room(&self, newest: &str, uses: impl FnOnce() -> Uses) -> io::Result<()> {
         let _turn = self.sweep.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut kept = Vec::new();
-        for entry in self.dir.entries()? {
-            let entry = entry?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            // It may go while we look.
-            let Ok(metadata) = entry.metadata() else { continue };
-            if is_digest(&name) {
-                let used = metadata.modified().map_or(SystemTime::UNIX_EPOCH, cap_std::time::SystemTime::into_std);
-                kept.push((used, metadata.len(), name));
-            }
+        let mut files = self.files()?;
+        let mut bytes: u64 = files.iter().map(|file| file.bytes).sum();
+        if bytes <= self.max_bytes {
+            return Ok(());
         }
-        let mut bytes: u64 = kept.iter().map(|(_, bytes, _)| bytes).sum();
-        kept.sort_unstable();
-        for (_, size, name) in kept {
+        let uses = uses();
+        let last = self.last_to_go(&files, &uses);
+        files.sort_unstable_by_key(|file| {
+            (last.contains(&*file.digest), uses.in_memory.get(&file.digest).copied(), file.opened)
+        });
+        let mut tight = false;
+        for file in files {
             if bytes <= self.max_bytes {
                 break;
             }
-            if name != newest {
-                self.dir.remove_file(&name)?;
-                bytes -= size;
+            if file.digest != newest {
+                match self.dir.remove_file(&file.digest) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    Ok(()) | Err(_) => bytes -= file.bytes,
+                }
+                tight |= last.contains(&*file.digest);
             }
         }
+        if tight && !self.tight.load(Ordering::Relaxed) {
+            tracing::warn!(
+                bytes = self.max_bytes,
+                "the compiled code of the plugins that are in use has no room on disk, so that some are compiled again \
+                 when they are asked; raise policies.code_cache_mib"
+            );
+        }
+        self.tight.store(tight, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn files(&self) -> io::Result<Vec<Kept>> {
+        let mut files = Vec::new();
+        for entry in self.dir.entries()? {
+            let entry = entry?;
+            let Ok(digest) = entry.file_name().into_string() else { continue };
+            // It may go while we look.
+            let Ok(metadata) = entry.metadata() else { continue };
+            if is_digest(&digest) {
+                let opened = metadata.modified().map_or(SystemTime::UNIX_EPOCH, cap_std::time::SystemTime::into_std);
+                files.push(Kept { digest, bytes: metadata.len(), opened });
+            }
+        }
+        Ok(files)
+    }
+
+    /// What somebody uses now, of each tenant no more than its share.
+    fn last_to_go<'a>(&self, files: &[Kept], uses: &'a Uses) -> HashSet<&'a str> {
+        let sizes: HashMap<&str, u64> = files.iter().map(|file| (file.digest.as_str(), file.bytes)).collect();
+        let mut last = HashSet::new();
+        for digests in &uses.in_use {
+            let mut left = self.max_bytes / SHARES;
+            for digest in digests {
+                let rest = sizes.get(digest.as_str()).and_then(|bytes| left.checked_sub(*bytes));
+                if let Some(rest) = rest {
+                    left = rest;
+                    last.insert(digest.as_str());
+                }
+            }
+        }
+        last
     }
 }

@@ -135,11 +135,12 @@ impl Policies {
         let settings_given = push.settings.is_some();
         let settings = push.settings.or(newest).unwrap_or_else(|| NO_SETTINGS.to_owned());
 
-        let (policies, bytes, given) = (Arc::clone(self), Arc::clone(&component), settings.clone());
+        let (policies, owner) = (Arc::clone(self), tenant.to_owned());
+        let (bytes, given) = (Arc::clone(&component), settings.clone());
         let admitted = blocking(move || {
             // Held for as long as the thread is, even if nobody waits for the answer any more.
             let _turn = turn;
-            policies.admit(&bytes, &given)
+            policies.admit(&owner, &bytes, &given)
         });
         let inspection = admitted.await?;
 
@@ -229,7 +230,7 @@ impl Policies {
     }
 
     /// Everything that a component must pass, then its files.
-    fn admit(&self, component: &[u8], settings: &str) -> Result<Inspection, PushError> {
+    fn admit(&self, tenant: &str, component: &[u8], settings: &str) -> Result<Inspection, PushError> {
         let inspection = inspect(component, &self.admission)?;
         let loaded = self.load_fresh(component, &inspection)?;
         let limits = self.defaults.of(&loaded);
@@ -244,7 +245,7 @@ impl Policies {
         let assets: Arc<dyn Assets> = Arc::new(carried.clone());
         self.evaluator.check_settings_beside(&loaded, settings, &assets, limits)?;
         self.files.keep_component(&inspection.digest, component)?;
-        self.loaded.insert(loaded);
+        self.loaded.insert(loaded, tenant);
         let files = carried.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
         self.files.unpack_assets(&inspection.digest, &files.collect::<Vec<_>>())?;
         Ok(inspection)

@@ -49,16 +49,17 @@ impl Policies {
         settings: &str,
     ) -> Result<(), ActivateError> {
         // What is ready waits for nobody: a roll-back is in a hurry.
-        if self.accepted.has(&pair(&version.digest, settings)) && self.loaded.get(&version.digest).is_some() {
+        if self.accepted.has(&pair(&version.digest, settings)) && self.loaded.get(&version.digest, tenant).is_some() {
             return Ok(());
         }
         let stopping = || ActivateError::NotReady("the server is stopping".to_owned());
         let queue = self.turns.readying.named(&version.class);
         let turn = queue.acquire(tenant, Instant::now() + READY_WITHIN).await?;
-        let (policies, version, settings) = (Arc::clone(self), version.clone(), settings.to_owned());
+        let (policies, tenant) = (Arc::clone(self), tenant.to_owned());
+        let (version, settings) = (version.clone(), settings.to_owned());
         let ready = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            policies.check(&version, &settings)
+            policies.check(&tenant, &version, &settings)
         });
         ready.await.unwrap_or_else(|_| Err(stopping()))
     }
@@ -71,8 +72,8 @@ impl Policies {
         }
     }
 
-    fn check(&self, version: &PluginVersion, settings: &str) -> Result<(), ActivateError> {
-        let (loaded, _) = self.ready(&version.digest).map_err(ActivateError::NotReady)?;
+    fn check(&self, tenant: &str, version: &PluginVersion, settings: &str) -> Result<(), ActivateError> {
+        let (loaded, _) = self.ready(tenant, &version.digest).map_err(ActivateError::NotReady)?;
         let pair = pair(&version.digest, settings);
         if self.accepted.has(&pair) {
             return Ok(());

@@ -150,7 +150,7 @@ impl Policies {
         class: &str,
         deadline: tokio::time::Instant,
     ) -> Result<Option<(Arc<Loaded>, CodeSource)>, String> {
-        let known = || self.loaded.get(digest).map(|loaded| (loaded, CodeSource::Memory));
+        let known = || self.loaded.get(digest, tenant).map(|loaded| (loaded, CodeSource::Memory));
         if let Some(known) = known() {
             return Ok(Some(known));
         }
@@ -162,10 +162,10 @@ impl Policies {
         let Ok(turn) = self.turns.loading.named(class).acquire(tenant, deadline).await else {
             return Ok(None);
         };
-        let (policies, digest) = (Arc::clone(self), digest.to_owned());
+        let (policies, tenant, digest) = (Arc::clone(self), tenant.to_owned(), digest.to_owned());
         let load = tokio::task::spawn_blocking(move || {
             let _turns = (turn, same);
-            policies.ready(&digest)
+            policies.ready(&tenant, &digest)
         });
         // The load goes on without whoever waited; the next call finds the code.
         let Ok(loaded) = tokio::time::timeout_at(deadline, load).await else { return Ok(None) };

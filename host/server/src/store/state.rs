@@ -1,9 +1,15 @@
 //! A plugin's own memory: texts by key, with their past. Each decision that writes makes one revision of the whole
 //! state, in its own transaction; so what a call saw can be had again for as long as its decision is kept.
 //!
+//! What there is now has a table of its own, because every call reads it: however many keys a plugin had in its time, a
+//! call pays for those that are there. The history lies in order of revisions, in eras: the first revision of an era has
+//! all that there is once more, so that any state is made of the writes of one era, and eras can be forgotten whole.
+//!
 //! Two calls at the same time see the same snapshot, and of their writes to one key the one recorded later stands: an
 //! update can be lost, a decision never sees half of another's writes. The bounds on keys and bytes hold for what one
 //! call sees; calls at the same time can together go past them by what each may write, and then none can add more.
+
+mod retention;
 
 use std::collections::BTreeMap;
 
@@ -23,25 +29,42 @@ pub struct PluginState {
     pub entries: BTreeMap<String, String>,
 }
 
-/// Keys of all times, each looked up by the one before it, and the newest value of each that is not past a revision. The
-/// revision travels with them, so that both are of one moment. Keys that are gone are left out; a last row without a key
-/// carries the revision where there are none.
-const SNAPSHOT: &str = "SELECT revision, key, value FROM (WITH RECURSIVE \
-     state(revision) AS (SELECT coalesce(?3, state_revision) FROM plugins WHERE tenant = ?1 AND name = ?2), \
-     keys(key) AS ( \
-         SELECT min(key) FROM plugin_state WHERE tenant = ?1 AND plugin = ?2 \
-         UNION ALL \
-         SELECT (SELECT min(s.key) FROM plugin_state s WHERE s.tenant = ?1 AND s.plugin = ?2 AND s.key > keys.key) \
-         FROM keys WHERE keys.key IS NOT NULL) \
-     SELECT state.revision, keys.key, (SELECT s.value FROM plugin_state s WHERE s.tenant = ?1 AND s.plugin = ?2 \
-         AND s.key = keys.key AND s.revision <= state.revision ORDER BY s.revision DESC LIMIT 1) AS value \
-     FROM state, keys) WHERE value IS NOT NULL OR key IS NULL";
+/// Revisions of one era, the first of which is divisible by it: a state of the past costs at most so many decisions'
+/// writes to read, and all keys are written once more every so many decisions. The catalogue of today is made of eras of
+/// this length, so it stays.
+const ERA: i64 = 64;
+
+/// The revision travels with the keys, so that both are of one moment; where there are none, a row without one has it.
+const NOW: &str = "SELECT p.state_revision AS revision, s.key, s.value FROM plugins p \
+     LEFT JOIN plugin_state s ON s.tenant = p.tenant AND s.plugin = p.name WHERE p.tenant = ?1 AND p.name = ?2";
+
+/// The same for a revision of the past: what was written in its era up to then, in order.
+const PAST: &str = "SELECT min(?3, p.state_revision) AS revision, h.key, h.value FROM plugins p \
+     LEFT JOIN plugin_state_history h ON h.tenant = p.tenant AND h.plugin = p.name AND h.revision \
+     BETWEEN min(?3, p.state_revision) / ?4 * ?4 AND min(?3, p.state_revision) \
+     WHERE p.tenant = ?1 AND p.name = ?2 ORDER BY h.revision";
 
 #[derive(FromRow)]
 struct Entry {
     revision: i64,
     key: Option<String>,
     value: Option<String>,
+}
+
+impl PluginState {
+    /// What rows of one revision, or writes in order, come to.
+    fn of(rows: Vec<Entry>) -> Self {
+        let revision = rows.first().map_or(0, |row| u64::try_from(row.revision).unwrap_or(0));
+        let mut entries = BTreeMap::new();
+        for row in rows {
+            match (row.key, row.value) {
+                (Some(key), Some(value)) => entries.insert(key, value),
+                (Some(key), None) => entries.remove(&key),
+                (None, _) => None,
+            };
+        }
+        Self { revision, entries }
+    }
 }
 
 /// Writes what a decision wrote, as one revision. Gives that revision; none when there is nothing to write, or the
@@ -65,48 +88,60 @@ pub(super) async fn apply(
     .await?;
     let Some(revision) = revision else { return Ok(None) };
     for write in writes {
-        sqlx::query(
-            "INSERT INTO plugin_state (tenant, plugin, key, revision, value, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-             ON CONFLICT (tenant, plugin, key, revision) DO UPDATE SET value = ?5",
-        )
-        .bind(tenant)
-        .bind(plugin)
-        .bind(&write.key)
-        .bind(revision)
-        .bind(&write.value)
-        .bind(at)
-        .execute(&mut **transaction)
-        .await?;
+        let past = "INSERT INTO plugin_state_history (tenant, plugin, revision, key, value, at) \
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET value = ?5";
+        let past =
+            sqlx::query(past).bind(tenant).bind(plugin).bind(revision).bind(&write.key).bind(&write.value).bind(at);
+        past.execute(&mut **transaction).await?;
+        let now = match &write.value {
+            Some(_) => {
+                "INSERT INTO plugin_state (tenant, plugin, key, value) VALUES (?1, ?2, ?3, ?4) \
+                 ON CONFLICT DO UPDATE SET value = ?4"
+            }
+            None => "DELETE FROM plugin_state WHERE tenant = ?1 AND plugin = ?2 AND key = ?3",
+        };
+        let mut now = sqlx::query(now).bind(tenant).bind(plugin).bind(&write.key);
+        if let Some(value) = &write.value {
+            now = now.bind(value);
+        }
+        now.execute(&mut **transaction).await?;
+    }
+    if revision % ERA == 0 {
+        // What was just written has its place there already.
+        let all = "INSERT INTO plugin_state_history (tenant, plugin, revision, key, value, at) \
+                   SELECT tenant, plugin, ?3, key, value, ?4 FROM plugin_state WHERE tenant = ?1 AND plugin = ?2 \
+                   ON CONFLICT DO NOTHING";
+        sqlx::query(all).bind(tenant).bind(plugin).bind(revision).bind(at).execute(&mut **transaction).await?;
     }
     Ok(u64::try_from(revision).ok())
+}
+
+/// The revision with which a plugin begins whose predecessor of the same name got to this one: the first of an era, so that
+/// it has nothing of what the other wrote.
+pub(super) fn begin_after(revision: i64) -> i64 {
+    (revision / ERA + 1) * ERA
 }
 
 impl Store {
     /// A plugin's state as it is; of a plugin that is not there, an empty one.
     pub async fn plugin_state(&self, tenant: &str, plugin: &str) -> Result<PluginState> {
-        self.state_of(tenant, plugin, None).await
+        let rows = sqlx::query_as(NOW).bind(tenant).bind(plugin).fetch_all(&self.reader).await?;
+        Ok(PluginState::of(rows))
     }
 
     /// A plugin's state as it was after so many writing decisions.
     pub async fn plugin_state_at(&self, tenant: &str, plugin: &str, revision: u64) -> Result<PluginState> {
-        self.state_of(tenant, plugin, Some(i64::try_from(revision).unwrap_or(i64::MAX))).await
-    }
-
-    async fn state_of(&self, tenant: &str, plugin: &str, revision: Option<i64>) -> Result<PluginState> {
-        let rows: Vec<Entry> =
-            sqlx::query_as(SNAPSHOT).bind(tenant).bind(plugin).bind(revision).fetch_all(&self.reader).await?;
-        let revision = rows.first().map_or(0, |row| u64::try_from(row.revision).unwrap_or(0));
-        let entries = rows.into_iter().filter_map(|row| Some((row.key?, row.value?))).collect();
-        Ok(PluginState { revision, entries })
+        let revision = i64::try_from(revision).unwrap_or(i64::MAX);
+        let rows = sqlx::query_as(PAST).bind(tenant).bind(plugin).bind(revision).bind(ERA);
+        Ok(PluginState::of(rows.fetch_all(&self.reader).await?))
     }
 
     /// Takes all keys away, as one revision with an entry in the log of changes. Says how many keys there were.
     pub async fn clear_plugin_state(&self, tenant: &str, plugin: &str, actor: &str, at: i64) -> Result<u64> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        let rows: Vec<Entry> =
-            sqlx::query_as(SNAPSHOT).bind(tenant).bind(plugin).bind(None::<i64>).fetch_all(&mut *transaction).await?;
-        let there = rows.into_iter().filter(|row| row.value.is_some()).filter_map(|row| row.key);
-        let writes: Vec<StateWrite> = there.map(|key| StateWrite { key, value: None }).collect();
+        let rows: Vec<Entry> = sqlx::query_as(NOW).bind(tenant).bind(plugin).fetch_all(&mut *transaction).await?;
+        let keys = rows.into_iter().filter_map(|row| row.key);
+        let writes: Vec<StateWrite> = keys.map(|key| StateWrite { key, value: None }).collect();
         let Some(revision) = apply(&mut transaction, tenant, plugin, &writes, at).await? else { return Ok(0) };
         let detail = json!({"keys": writes.len(), "state_revision": revision});
         let change = Change { tenant, actor, action: "clear-state", plugin: Some(plugin), detail };

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use reprise::policies::CodeCache;
+use reprise::policies::{CodeCache, Uses};
 use reprise_policy::{
     Artefact, Class, CompileLimits, CompilerCommand, Engine, EngineOptions, Inspection, SealKey, compile,
 };
@@ -52,7 +52,7 @@ fn what_was_kept_is_there_after_a_restart() {
     for (n, class) in [(1, Class::Standard), (2, Class::Scripted)] {
         let artefact = artefact(n, class);
         assert!(cache(dir.path(), 7, u64::MAX).open(artefact.digest(), &engine()).is_none());
-        cache(dir.path(), 7, u64::MAX).keep(&artefact, &engine());
+        cache(dir.path(), 7, u64::MAX).keep(&artefact, &engine(), Uses::default);
         let loaded = cache(dir.path(), 7, u64::MAX).open(artefact.digest(), &engine()).unwrap();
         assert_eq!((loaded.digest(), loaded.class()), (artefact.digest(), class));
         let mode = fs::metadata(dir.path().join(artefact.digest())).unwrap().permissions().mode();
@@ -65,7 +65,7 @@ fn nothing_else_is_believed_and_what_is_not_goes() {
     let dir = tempfile::tempdir().unwrap();
     let (engine, artefact) = (engine(), artefact(1, Class::Standard));
     let path = dir.path().join(artefact.digest());
-    cache(dir.path(), 7, u64::MAX).keep(&artefact, &engine);
+    cache(dir.path(), 7, u64::MAX).keep(&artefact, &engine, Uses::default);
     let sealed = fs::read(&path).unwrap();
     let refused = |key: u8, digest: &str, bytes: &[u8], what: &str| {
         let path = dir.path().join(digest);
@@ -103,8 +103,8 @@ fn what_was_used_longest_ago_makes_room() {
     let [a, b, c] = [1, 2, 3].map(|n| artefact(n, Class::Standard));
     let path = |artefact: &Artefact| dir.path().join(artefact.digest());
     let unbounded = cache(dir.path(), 7, u64::MAX);
-    unbounded.keep(&a, &engine);
-    unbounded.keep(&b, &engine);
+    unbounded.keep(&a, &engine, Uses::default);
+    unbounded.keep(&b, &engine, Uses::default);
     for (artefact, seconds) in [(&a, 1_000), (&b, 2_000)] {
         let file = fs::File::options().write(true).open(path(artefact)).unwrap();
         file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
@@ -113,12 +113,53 @@ fn what_was_used_longest_ago_makes_room() {
     let bounded = cache(dir.path(), 7, 2 * size + size / 2);
     // The older one is used, and so it is not the one that goes; who holds it is not disturbed either way.
     let loaded = bounded.open(a.digest(), &engine).unwrap();
-    bounded.keep(&c, &engine);
+    bounded.keep(&c, &engine, Uses::default);
     assert_eq!([&a, &b, &c].map(|artefact| path(artefact).exists()), [true, false, true]);
     // One that is larger than all room is kept alone.
-    cache(dir.path(), 7, 1).keep(&b, &engine);
+    cache(dir.path(), 7, 1).keep(&b, &engine, Uses::default);
     assert_eq!([&a, &b, &c].map(|artefact| path(artefact).exists()), [false, true, false]);
     assert_eq!(loaded.digest(), a.digest());
+}
+
+#[test]
+fn what_nobody_uses_goes_before_what_is_in_memory_and_that_before_what_is_in_use() {
+    let engine = engine();
+    let artefacts: Vec<Artefact> = (0..11).map(|n| artefact(n, Class::Standard)).collect();
+    let digest = |n: usize| artefacts[n].digest().to_owned();
+    let in_use = |tenants: &[&[usize]]| Uses {
+        in_use: tenants.iter().map(|digests| digests.iter().map(|n| digest(*n)).collect()).collect(),
+        ..Uses::default()
+    };
+    let in_memory = |in_order: &[usize], uses: Uses| Uses {
+        in_memory: (0..).zip(in_order).map(|(used, n)| (digest(*n), used)).collect(),
+        ..uses
+    };
+    let each = [[0], [1], [2], [3], [4], [5], [6], [7], [8], [9]];
+    let each: Vec<&[usize]> = each.iter().map(|one| one.as_slice()).collect();
+    let table = [
+        ("the oldest", Uses::default(), [0, 1, 2]),
+        ("what is in use stays", in_use(&[&[0], &[2]]), [1, 3, 4]),
+        ("what is in memory was used later", in_memory(&[1, 0], Uses::default()), [2, 3, 4]),
+        ("what is in memory by its use", in_memory(&[9, 8, 7, 6, 5, 4, 3, 2, 1, 0], Uses::default()), [7, 8, 9]),
+        ("in use before in memory", in_memory(&[1, 2, 3, 4, 5, 6, 7, 8, 9], in_use(&[&[0]])), [1, 2, 3]),
+        ("a tenant has its share", in_use(&[&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]]), [1, 2, 3]),
+        ("all is in use", in_use(&each), [0, 1, 2]),
+    ];
+    for (name, uses, expected) in table {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |n: usize| dir.path().join(digest(n));
+        let unbounded = cache(dir.path(), 7, u64::MAX);
+        for (n, artefact) in artefacts[..10].iter().enumerate() {
+            unbounded.keep(artefact, &engine, Uses::default);
+            let file = fs::File::options().write(true).open(path(n)).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(n as u64)).unwrap();
+        }
+        let size = fs::metadata(path(0)).unwrap().len();
+        // Room for eight, of which an eighth is one.
+        cache(dir.path(), 7, 8 * size + size / 2).keep(&artefacts[10], &engine, || uses);
+        let gone: Vec<usize> = (0..11).filter(|n| !path(*n).exists()).collect();
+        assert_eq!(gone, expected, "{name}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod fair;
 mod guests;
 mod limits;
 mod rollouts;
+mod room;
 mod shaper;
 mod stage;
 mod state;

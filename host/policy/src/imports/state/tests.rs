@@ -21,7 +21,7 @@ fn key() -> impl Strategy<Value = String> {
 }
 
 fn value() -> impl Strategy<Value = String> {
-    prop_oneof![8 => "[xyä]{0,3}", 1 => Just("v".repeat(MAX_STATE_VALUE_BYTES)), 1 => Just("v".repeat(MAX_STATE_VALUE_BYTES + 1))]
+    prop_oneof![8 => "[xyä]{0,3}", 2 => Just("v".repeat(MAX_STATE_VALUE_BYTES)), 1 => Just("v".repeat(MAX_STATE_VALUE_BYTES + 1))]
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -38,11 +38,20 @@ fn act() -> impl Strategy<Value = Act> {
 struct Model {
     state: BTreeMap<String, String>,
     writes: usize,
+    written_bytes: usize,
 }
 
 impl Model {
-    fn may_write(&self, key: &str) -> bool {
-        (1..=MAX_STATE_KEY_BYTES).contains(&key.len()) && self.writes < MAX_STATE_WRITES
+    /// With this write in it.
+    fn writing(&self, key: &str, value: &str) -> Self {
+        let written_bytes = self.written_bytes + key.len() + value.len();
+        Self { writes: self.writes + 1, written_bytes, ..self.clone() }
+    }
+
+    fn may_have_written(&self, key: &str) -> bool {
+        (1..=MAX_STATE_KEY_BYTES).contains(&key.len())
+            && self.writes <= MAX_STATE_WRITES
+            && self.written_bytes <= MAX_STATE_WRITTEN_BYTES
     }
 
     fn bytes(&self) -> usize {
@@ -50,11 +59,10 @@ impl Model {
     }
 
     fn set(&mut self, key: &str, value: &str) -> bool {
-        let mut after = self.clone();
+        let mut after = self.writing(key, value);
         after.state.insert(key.to_owned(), value.to_owned());
-        after.writes += 1;
         let fits = after.state.len() <= MAX_STATE_KEYS && after.bytes() <= MAX_STATE_BYTES;
-        let taken = self.may_write(key) && value.len() <= MAX_STATE_VALUE_BYTES && fits;
+        let taken = after.may_have_written(key) && value.len() <= MAX_STATE_VALUE_BYTES && fits;
         if taken {
             *self = after;
         }
@@ -62,10 +70,11 @@ impl Model {
     }
 
     fn delete(&mut self, key: &str) -> bool {
-        let taken = self.may_write(key);
+        let mut after = self.writing(key, "");
+        after.state.remove(key);
+        let taken = after.may_have_written(key);
         if taken {
-            self.state.remove(key);
-            self.writes += 1;
+            *self = after;
         }
         taken
     }
@@ -85,7 +94,7 @@ proptest! {
     fn a_view_is_a_map(before in snapshot(), acts in prop::collection::vec(act(), 0..60)) {
         let snapshot = StateSnapshot::from(before.clone());
         let mut view = StateView::new(snapshot.clone());
-        let mut model = Model { state: before, writes: 0 };
+        let mut model = Model { state: before, writes: 0, written_bytes: 0 };
         for act in &acts {
             match act {
                 Act::Get(key) => prop_assert_eq!(view.get(key), model.state.get(key).map(String::as_str)),
@@ -129,6 +138,22 @@ fn errors_say_which_bound_is_met() {
     (0..MAX_STATE_WRITES).for_each(|_| view.set("k".to_owned(), "v".to_owned()).unwrap());
     assert!(view.delete("k".to_owned()).unwrap_err().contains("written 32 times already"));
     assert_eq!(view.into_writes(), [StateWrite { key: "k".to_owned(), value: Some("v".to_owned()) }]);
+
+    // The bytes of every write count, also of those that a later one takes the place of.
+    let mut view = StateView::default();
+    (0..4).for_each(|_| view.set("k".to_owned(), "v".repeat(4095)).unwrap());
+    for (key, value) in [("k", Some("")), ("gone", None)] {
+        let problem = match value {
+            Some(value) => view.set(key.to_owned(), value.to_owned()),
+            None => view.delete(key.to_owned()),
+        };
+        let problem = problem.unwrap_err();
+        assert!(
+            problem.contains(&format!("would have written {} bytes; there may be 16384", 16384 + key.len())),
+            "{problem}"
+        );
+    }
+    assert_eq!(view.into_writes().len(), 1);
 }
 
 #[test]

@@ -12,7 +12,7 @@ const PATIENCE: u32 = 10;
 
 impl Again for Policies {
     fn again(&self, request: &Request<'_>) -> Evaluation {
-        let loaded = match self.ready(&request.subject.digest) {
+        let loaded = match self.ready(request.tenant, &request.subject.digest) {
             Ok((loaded, _)) => loaded,
             Err(why) => return Evaluation::failed(FailureKind::Unavailable, &why),
         };

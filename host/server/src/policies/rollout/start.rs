@@ -86,10 +86,18 @@ struct Canary {
     settings: String,
 }
 
+/// What runs of one tenant.
+#[derive(Debug, Default)]
+struct Running {
+    canaries: Vec<Canary>,
+    /// The components of all candidates, those of shadows too.
+    digests: Vec<String>,
+}
+
 /// The running canaries by tenant, kept for each question's quick look.
 #[derive(Debug, Default)]
 pub(in crate::policies) struct Canaries {
-    by_tenant: RwLock<BTreeMap<String, Arc<Vec<Canary>>>>,
+    by_tenant: RwLock<BTreeMap<String, Arc<Running>>>,
     /// One reads the catalogue and publishes at a time, so that what is published last is what was written last.
     reading: Mutex<()>,
 }
@@ -97,9 +105,9 @@ pub(in crate::policies) struct Canaries {
 impl Canaries {
     /// Who is asked in place of what is bound.
     fn candidate(&self, tenant: &str, bound: &Bound, stream: Option<&StreamKey>) -> Option<Bound> {
-        let canaries = self.by_tenant.read().unwrap_or_else(PoisonError::into_inner).get(tenant).map(Arc::clone)?;
+        let running = self.running(tenant)?;
         let binding = &bound.binding;
-        let canary = canaries.iter().find(|canary| {
+        let canary = running.canaries.iter().find(|canary| {
             canary.plugin == binding.plugin
                 && canary.binding == binding.name
                 && canary.base == (binding.version, binding.settings_revision)
@@ -116,12 +124,21 @@ impl Canaries {
         })
     }
 
-    fn set(&self, tenant: &str, canaries: Vec<Canary>) {
+    /// The components that a tenant's running canaries and shadows try.
+    pub(in crate::policies) fn digests(&self, tenant: &str) -> Vec<String> {
+        self.running(tenant).map(|running| running.digests.clone()).unwrap_or_default()
+    }
+
+    fn running(&self, tenant: &str) -> Option<Arc<Running>> {
+        self.by_tenant.read().unwrap_or_else(PoisonError::into_inner).get(tenant).map(Arc::clone)
+    }
+
+    fn set(&self, tenant: &str, running: Running) {
         let mut all = self.by_tenant.write().unwrap_or_else(PoisonError::into_inner);
-        if canaries.is_empty() {
+        if running.digests.is_empty() {
             all.remove(tenant);
         } else {
-            all.insert(tenant.to_owned(), Arc::new(canaries));
+            all.insert(tenant.to_owned(), Arc::new(running));
         }
     }
 }
@@ -153,11 +170,15 @@ impl Policies {
         let _turn = self.canaries.reading.lock().await;
         let running = self.store.running_rollouts().await?;
         for tenant in tenants {
-            let mut canaries = Vec::new();
-            for rollout in running.iter().filter(|run| &run.tenant == tenant && run.kind == "canary") {
-                canaries.extend(canary(&self.store, rollout).await?);
+            let mut own = Running::default();
+            for rollout in running.iter().filter(|run| &run.tenant == tenant) {
+                let Some(candidate) = canary(&self.store, rollout).await? else { continue };
+                own.digests.push(candidate.version.digest.clone());
+                if rollout.kind == "canary" {
+                    own.canaries.push(candidate);
+                }
             }
-            self.canaries.set(tenant, canaries);
+            self.canaries.set(tenant, own);
         }
         Ok(())
     }
@@ -165,7 +186,7 @@ impl Policies {
     /// Forgets the canaries of a tenant that is no more.
     pub(in crate::policies) async fn forget_rollouts(&self, tenant: &str) {
         let _turn = self.canaries.reading.lock().await;
-        self.canaries.set(tenant, Vec::new());
+        self.canaries.set(tenant, Running::default());
     }
 
     /// Starts a rollout for one tenant, or one for each of several under one fleet id. All or none.

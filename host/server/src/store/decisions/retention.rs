@@ -9,10 +9,6 @@ use crate::store::{Result, Store};
 /// Decisions that go in one transaction: a few milliseconds of the one writer.
 const BATCH: i64 = 200;
 
-/// State that was overwritten less long ago stays: a decision that is being made now may have seen it, and is not in the
-/// log yet. A call takes seconds at most.
-const STATE_GRACE_MS: i64 = 3_600_000;
-
 const DAY_MS: i64 = 86_400_000;
 
 /// How long decisions are kept.
@@ -81,36 +77,6 @@ impl Store {
         }
         transaction.commit().await?;
         Ok(gone)
-    }
-
-    /// Removes one batch of a tenant's old states that no kept decision saw. Of each key stays what the oldest needed
-    /// revision has, and all that is newer.
-    pub async fn clear_states(&self, tenant: &str, now: Timestamp) -> Result<u64> {
-        let overwritten = "DELETE FROM plugin_state WHERE (tenant, plugin, key, revision) IN ( \
-                SELECT s.tenant, s.plugin, s.key, s.revision FROM plugin_state s \
-                JOIN plugins p ON p.tenant = s.tenant AND p.name = s.plugin \
-                JOIN plugin_state later ON later.tenant = s.tenant AND later.plugin = s.plugin AND later.key = s.key \
-                AND later.revision = (SELECT min(revision) FROM plugin_state n WHERE n.tenant = s.tenant \
-                    AND n.plugin = s.plugin AND n.key = s.key AND n.revision > s.revision) \
-                WHERE s.tenant = ?1 AND later.at < ?2 AND later.revision <= coalesce( \
-                    (SELECT min(state_revision) FROM decisions INDEXED BY decisions_by_state WHERE tenant = s.tenant \
-                     AND plugin = s.plugin AND state_revision IS NOT NULL), p.state_revision) LIMIT ?3)";
-        let before = now.0.saturating_sub(STATE_GRACE_MS);
-        let done = sqlx::query(overwritten).bind(tenant).bind(before).bind(BATCH).execute(&self.writer).await?;
-        if done.rows_affected() > 0 {
-            return Ok(done.rows_affected());
-        }
-        // That a key went need not be known any more once nothing older of it is there.
-        let went = "DELETE FROM plugin_state WHERE (tenant, plugin, key, revision) IN ( \
-                SELECT s.tenant, s.plugin, s.key, s.revision FROM plugin_state s \
-                JOIN plugins p ON p.tenant = s.tenant AND p.name = s.plugin \
-                WHERE s.tenant = ?1 AND s.value IS NULL AND s.at < ?2 AND s.revision <= coalesce( \
-                    (SELECT min(state_revision) FROM decisions INDEXED BY decisions_by_state WHERE tenant = s.tenant \
-                     AND plugin = s.plugin AND state_revision IS NOT NULL), p.state_revision) \
-                AND NOT EXISTS (SELECT 1 FROM plugin_state o WHERE o.tenant = s.tenant AND o.plugin = s.plugin \
-                    AND o.key = s.key AND o.revision < s.revision) LIMIT ?3)";
-        let done = sqlx::query(went).bind(tenant).bind(before).bind(BATCH).execute(&self.writer).await?;
-        Ok(done.rows_affected())
     }
 }
 

@@ -5,8 +5,7 @@ use serde_json::json;
 use sqlx::{Sqlite, Transaction};
 
 use crate::store::changes::{self, Change};
-use crate::store::components;
-use crate::store::{Result, Store};
+use crate::store::{Result, Store, components, state};
 
 /// Uses that are named when there are more.
 const USES_NAMED: i64 = 8;
@@ -81,7 +80,7 @@ impl Store {
             .bind(plugin)
             .bind(last_version)
             .bind(settings_revision)
-            .bind(state_revision)
+            .bind(state::begin_after(state_revision))
             .execute(&mut *transaction)
             .await?;
         sqlx::query("DELETE FROM plugins WHERE tenant = ? AND name = ?")

@@ -1,8 +1,15 @@
+use std::borrow::Cow;
+use std::str::FromStr;
+
 use reprise_lifecycle::decision::{Applied, Decision, Provenance, Verdict};
 use reprise_lifecycle::question::{Answer, Hook, TemplateGroupAnswer};
+use reprise_lifecycle::time::Timestamp;
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnectOptions;
 
 use super::*;
 use crate::store::decisions;
+use crate::store::seal::Seal;
 use crate::testkit::{World, noon, plugin_version};
 
 async fn world() -> World {
@@ -98,4 +105,194 @@ async fn clearing_is_a_revision_and_an_entry_in_the_log_of_changes() {
     let changes = world.store.changes(Some("acme"), Some("p1"), None, 10).await.unwrap();
     let cleared: Vec<_> = changes.iter().filter(|change| change.action == "clear-state").collect();
     assert_eq!((cleared.len(), cleared[0].actor.as_str()), (1, "key:AK"));
+}
+
+/// What a plugin that does a little of everything writes at each revision: one key is there all the time, one comes and
+/// goes, each has a key of its own for a while, and at some revisions only something goes.
+fn writes(revision: i64) -> Vec<(String, Option<String>)> {
+    let value = Some(format!("v{revision}"));
+    match revision {
+        1 => vec![("all the time".to_owned(), value)],
+        _ if revision % 7 == 0 => vec![("now and then".to_owned(), None)],
+        _ => vec![
+            (format!("own {revision}"), value.clone()),
+            (format!("own {}", revision - 5), None),
+            ("now and then".to_owned(), value.filter(|_| revision % 3 == 0)),
+        ],
+    }
+}
+
+/// The states of all revisions up to one.
+fn states(newest: i64) -> Vec<PluginState> {
+    let mut states = vec![PluginState::default()];
+    for revision in 1..=newest {
+        let mut state = states[states.len() - 1].clone();
+        state.revision += 1;
+        for (key, value) in writes(revision) {
+            match value {
+                Some(value) => state.entries.insert(key, value),
+                None => state.entries.remove(&key),
+            };
+        }
+        states.push(state);
+    }
+    states
+}
+
+/// Writes of acme's plugin at these revisions, in one transaction.
+async fn write_all(world: &World, revisions: std::ops::RangeInclusive<i64>) {
+    let mut transaction = world.store.writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    for revision in revisions {
+        let writes = writes(revision).into_iter().map(|(key, value)| StateWrite { key, value });
+        let made = apply(&mut transaction, "acme", "p1", &writes.collect::<Vec<_>>(), noon().0 + revision).await;
+        assert_eq!(made.unwrap(), u64::try_from(revision).ok());
+    }
+    transaction.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn every_state_of_the_past_can_be_had_across_eras() {
+    let world = world().await;
+    write_all(&world, 1..=3 * ERA + 5).await;
+    let states = states(3 * ERA + 5);
+    assert_eq!(&world.store.plugin_state("acme", "p1").await.unwrap(), states.last().unwrap());
+    for state in &states {
+        assert_eq!(&world.store.plugin_state_at("acme", "p1", state.revision).await.unwrap(), state);
+    }
+    let beyond = world.store.plugin_state_at("acme", "p1", u64::MAX).await.unwrap();
+    assert_eq!(&beyond, states.last().unwrap(), "what is not there yet is the newest");
+}
+
+#[tokio::test]
+async fn keys_that_went_cost_the_calls_after_them_nothing() {
+    let world = world().await;
+    let mut transaction = world.store.writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    for call in 0..2 * ERA {
+        let set = (0..32).map(|n| StateWrite { key: format!("{call}/{n}"), value: Some("v".to_owned()) });
+        apply(&mut transaction, "acme", "p1", &set.collect::<Vec<_>>(), 1).await.unwrap();
+        let delete = (0..32).map(|n| StateWrite { key: format!("{call}/{n}"), value: None });
+        apply(&mut transaction, "acme", "p1", &delete.collect::<Vec<_>>(), 1).await.unwrap();
+    }
+    let left = [StateWrite { key: "left".to_owned(), value: Some("v".to_owned()) }];
+    apply(&mut transaction, "acme", "p1", &left, 1).await.unwrap();
+    transaction.commit().await.unwrap();
+    let newest = 4 * u64::try_from(ERA).unwrap() + 1;
+    assert_eq!(world.store.plugin_state("acme", "p1").await.unwrap(), state(newest, &[("left", "v")]));
+    // It looks at the rows of the plugin in the table of what there is, of which there is one; and for a state of the past
+    // at those of its era.
+    for (query, table, search) in [
+        (NOW, "plugin_state", "SEARCH s USING PRIMARY KEY (tenant=? AND plugin=?) LEFT-JOIN"),
+        (
+            PAST,
+            "plugin_state_history",
+            "SEARCH h USING PRIMARY KEY (tenant=? AND plugin=? AND revision>? AND revision<?) LEFT-JOIN",
+        ),
+    ] {
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
+        let plan = sqlx::query_as(explain).bind("acme").bind("p1").bind(1).bind(ERA);
+        let plan: Vec<(i64, i64, i64, String)> = plan.fetch_all(&world.store.reader).await.unwrap();
+        let steps: Vec<&str> = plan.iter().map(|(.., step)| step.as_str()).collect();
+        assert!(steps.len() == 2 && steps[0].starts_with("SEARCH p USING"), "{table}: {steps:?}");
+        assert_eq!(steps[1], search, "{table}");
+    }
+    let rows: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM plugin_state").fetch_one(&world.store.reader).await.unwrap();
+    assert_eq!(rows, 1);
+}
+
+#[tokio::test]
+async fn eras_that_no_kept_decision_saw_go_and_all_later_states_stay() {
+    let world = world().await;
+    let store = &world.store;
+    let newest = 3 * ERA + 5;
+    write_all(&world, 1..=newest).await;
+    let states = states(newest);
+    let oldest = async || -> i64 {
+        let oldest = "SELECT min(revision) FROM plugin_state_history WHERE tenant = 'acme' AND plugin = 'p1'";
+        sqlx::query_scalar(oldest).fetch_one(&store.reader).await.unwrap()
+    };
+    let clear = async |now: i64| while store.clear_states("acme", Timestamp(now)).await.unwrap() > 0 {};
+    let hour_later = noon().0 + newest + 3_600_000;
+    decide(&world, "p1", &[]).await;
+    clear(hour_later).await;
+    assert_eq!(oldest().await, 1, "a decision saw revision 0");
+    // It saw the state in the middle of the second era.
+    let seen = "UPDATE decisions SET state_revision = ? WHERE plugin = 'p1'";
+    sqlx::query(seen).bind(ERA + 9).execute(&store.writer).await.unwrap();
+    clear(noon().0 + ERA + 3_600_000).await;
+    assert_eq!(oldest().await, 1, "a decision that is being made may have seen what came just before");
+    clear(hour_later).await;
+    assert_eq!(oldest().await, ERA);
+    sqlx::query("DELETE FROM decisions").execute(&store.writer).await.unwrap();
+    clear(hour_later).await;
+    assert_eq!(oldest().await, 3 * ERA, "nobody asks for the past");
+    for state in &states[usize::try_from(3 * ERA).unwrap()..] {
+        assert_eq!(&store.plugin_state_at("acme", "p1", state.revision).await.unwrap(), state);
+    }
+    assert_eq!(&store.plugin_state("acme", "p1").await.unwrap(), states.last().unwrap());
+}
+
+#[tokio::test]
+async fn the_past_of_a_deleted_plugin_goes_after_it_and_is_not_that_of_a_later_one() {
+    let world = world().await;
+    let store = &world.store;
+    write_all(&world, 1..=ERA + 5).await;
+    let rows = async || -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM plugin_state_history").fetch_one(&store.reader).await.unwrap()
+    };
+    let written = rows().await;
+    store.remove_plugin("acme", "p1", "admin", noon()).await.unwrap();
+    assert_eq!(rows().await, written, "the transaction that deletes it is a short one");
+    assert_eq!(store.plugin_state("acme", "p1").await.unwrap(), PluginState::default());
+    store.push_plugin("acme", &plugin_version("p1", "callback"), noon()).await.unwrap();
+    let first = 2 * u64::try_from(ERA).unwrap();
+    assert_eq!(store.plugin_state("acme", "p1").await.unwrap(), state(first, &[]));
+    decide(&world, "p1", &[("a", Some("1"))]).await;
+    for revision in [first, first + 1] {
+        let entries: &[(&str, &str)] = if revision == first { &[] } else { &[("a", "1")] };
+        assert_eq!(store.plugin_state_at("acme", "p1", revision).await.unwrap(), state(revision, entries));
+    }
+    store.remove_plugin("acme", "p1", "admin", noon()).await.unwrap();
+    while store.clear_states("acme", noon()).await.unwrap() > 0 {}
+    assert_eq!(rows().await, 0);
+}
+
+#[tokio::test]
+async fn states_from_before_eras_come_out_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("catalogue.db");
+    let mut early = sqlx::migrate!("./migrations");
+    early.migrations = Cow::Owned(early.migrations.iter().filter(|step| step.version < 15).cloned().collect());
+    let options =
+        SqliteConnectOptions::from_str(&format!("sqlite:{}", file.display())).unwrap().create_if_missing(true);
+    let pool = SqlitePool::connect_with(options).await.unwrap();
+    early.run(&pool).await.unwrap();
+    let newest = 3 * ERA + 5;
+    let mut transaction = pool.begin().await.unwrap();
+    for statement in [
+        "INSERT INTO tenants (name, push_domain, play_domain, push_auth, push_key, play_key, webhook_secret, created_at) \
+         VALUES ('acme', 'a', 'b', 1, x'', x'', x'', 0)",
+        "INSERT INTO plugins (tenant, name, created_at) VALUES ('acme', 'p1', 0), ('acme', 'empty', 0)",
+    ] {
+        sqlx::query(statement).execute(&mut *transaction).await.unwrap();
+    }
+    for revision in 1..=newest {
+        for (key, value) in writes(revision) {
+            let row =
+                "INSERT INTO plugin_state (tenant, plugin, key, revision, value, at) VALUES ('acme', 'p1', ?, ?, ?, ?)";
+            let row = sqlx::query(row).bind(key).bind(revision).bind(value).bind(revision);
+            row.execute(&mut *transaction).await.unwrap();
+        }
+    }
+    let counted = "UPDATE plugins SET state_revision = ? WHERE name = 'p1'";
+    sqlx::query(counted).bind(newest).execute(&mut *transaction).await.unwrap();
+    transaction.commit().await.unwrap();
+    pool.close().await;
+    let store = Store::open(&file, Seal::from_key([1; 32])).await.unwrap();
+    let states = states(newest);
+    for state in &states {
+        assert_eq!(&store.plugin_state_at("acme", "p1", state.revision).await.unwrap(), state);
+    }
+    assert_eq!(&store.plugin_state("acme", "p1").await.unwrap(), states.last().unwrap());
+    assert_eq!(store.plugin_state("acme", "empty").await.unwrap(), PluginState::default());
 }
