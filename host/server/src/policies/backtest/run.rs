@@ -18,7 +18,7 @@ use super::MOST_KEPT;
 use super::report::{Outcome, Pair, Report, Tally};
 use crate::clock;
 use crate::policies::compare::{Closeness, Said, compare};
-use crate::policies::rollout::again::{Again, Fuel, Request, Subject};
+use crate::policies::rollout::again::{Again, Allowance, Request, Subject};
 use crate::store::backtests::{Recorded, RecordedDecision};
 use crate::store::plugins::PluginVersion;
 use crate::store::{self, Store};
@@ -257,7 +257,9 @@ impl Run {
             (Ok(decision), Ok(subject)) => (decision, subject),
             (Err(why), _) | (_, Err(why)) => return Outcome::NotAsked(why),
         };
-        let Some(was) = Said::recorded(&decision) else { return not_asked("nobody was asked") };
+        let (Some(was), Some(made)) = (Said::recorded(&decision), decision.provenance.as_deref()) else {
+            return not_asked("nobody was asked");
+        };
         if hex::encode(Sha256::digest(&prepared.question)) != decision.question_digest {
             return not_asked("the recorded question is not the one that was asked");
         }
@@ -273,12 +275,12 @@ impl Run {
             subject: &subject,
             question: &question,
             state: &prepared.state,
-            fuel: if audit { Fuel::as_recorded(&was) } else { Fuel::Limit },
+            allowance: if audit { Allowance::as_recorded(&was, made) } else { Allowance::Limits },
         };
         let evaluation = self.again(&request);
         let now = Said::evaluated(&evaluation);
         let comparison = compare(&was, &now, if audit { Closeness::Exact } else { Closeness::Meaning });
-        let was_elapsed_us = decision.provenance.map_or(0, |made| made.elapsed_us);
+        let was_elapsed_us = made.elapsed_us;
         Outcome::Asked(Box::new(Pair { was, was_elapsed_us, now, elapsed_us: evaluation.elapsed_us, comparison }))
     }
 

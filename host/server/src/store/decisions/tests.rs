@@ -29,6 +29,7 @@ fn made(index: i64) -> Provenance {
         code: None,
         state_revision: (index % 3 == 0).then_some(u64::try_from(index / 3).unwrap()),
         writes: Vec::new(),
+        granted: None,
     }
 }
 
