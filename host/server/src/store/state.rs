@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use reprise_lifecycle::decision::StateWrite;
 use serde_json::json;
-use sqlx::{FromRow, Sqlite, Transaction};
+use sqlx::{FromRow, Sqlite, SqliteExecutor, Transaction};
 
 use super::changes::{self, Change};
 use super::{Result, Store};
@@ -81,6 +81,20 @@ pub(super) async fn apply(
     Ok(u64::try_from(revision).ok())
 }
 
+/// A plugin's state as it is, or was after so many writing decisions, in somebody's transaction.
+pub(super) async fn read(
+    executor: impl SqliteExecutor<'_>,
+    tenant: &str,
+    plugin: &str,
+    revision: Option<i64>,
+) -> Result<PluginState> {
+    let rows: Vec<Entry> =
+        sqlx::query_as(SNAPSHOT).bind(tenant).bind(plugin).bind(revision).fetch_all(executor).await?;
+    let revision = rows.first().map_or(0, |row| u64::try_from(row.revision).unwrap_or(0));
+    let entries = rows.into_iter().filter_map(|row| Some((row.key?, row.value?))).collect();
+    Ok(PluginState { revision, entries })
+}
+
 impl Store {
     /// A plugin's state as it is; of a plugin that is not there, an empty one.
     pub async fn plugin_state(&self, tenant: &str, plugin: &str) -> Result<PluginState> {
@@ -93,11 +107,7 @@ impl Store {
     }
 
     async fn state_of(&self, tenant: &str, plugin: &str, revision: Option<i64>) -> Result<PluginState> {
-        let rows: Vec<Entry> =
-            sqlx::query_as(SNAPSHOT).bind(tenant).bind(plugin).bind(revision).fetch_all(&self.reader).await?;
-        let revision = rows.first().map_or(0, |row| u64::try_from(row.revision).unwrap_or(0));
-        let entries = rows.into_iter().filter_map(|row| Some((row.key?, row.value?))).collect();
-        Ok(PluginState { revision, entries })
+        read(&self.reader, tenant, plugin, revision).await
     }
 
     /// Takes all keys away, as one revision with an entry in the log of changes. Says how many keys there were.
