@@ -82,6 +82,86 @@ fn a_bad_version_goes_by_itself_and_the_past_can_be_asked_again() -> anyhow::Res
     })
 }
 
+#[test]
+fn a_killed_server_goes_on_with_its_rollouts_and_counts_each_decision_once() -> anyhow::Result<()> {
+    crate::run(async {
+        let mut server = Server::start("").await?;
+        let stage = Stage::new(&server, "acme").await?;
+        // A decision each second for every stream.
+        stage.record("live", "VOD_NO_TRANSCODE", 1, 1).await?;
+        let clip = server.scratch().join("clip.mp4");
+        encoder::clip(&clip, "160x90", 6).await?;
+        let guest = guests::component("reprise-test-guests")?;
+        stage.plugin("groups", &guest, &json!({"do": "echo"}), "*").await?;
+        let bad = push(&stage, &guest, "trap").await?;
+        let other = push(&stage, &guest, "use_default").await?;
+        let (inside, outside) = streams(&stage);
+        let streams = [&inside[..1], &outside[..]].concat();
+
+        // Rates are of at least a thousand calls, so this many failures are forgiven and the next one is not.
+        const FORGIVEN: i64 = 5;
+        let rules = json!({"min_calls": 1000, "max_failure_permille": FORGIVEN});
+        let canary = json!({"version": bad.0, "settings_revision": bad.1, "share_permille": SHARE, "rules": rules});
+        let canary = post(&stage, "plugins/groups/canary", &canary).await?;
+        let shadow = json!({"version": other.0, "settings_revision": other.1});
+        let shadow = post(&stage, "plugins/groups/shadow", &shadow).await?;
+
+        // Each time the server is gone in the middle of streams, with both rollouts at work.
+        let mut seen = (0, 0);
+        for is_first in [true, false] {
+            let encoders = streams.iter().map(|stream| encoder::publish(&clip, &stage.push_url("live", stream)));
+            let encoders = encoders.collect::<anyhow::Result<Vec<_>>>()?;
+            let tried = until(&stage, &canary["id"], |rollout| {
+                count(rollout, "/report/candidate/calls") > seen.0 || rollout["state"] != "running"
+            })
+            .await?;
+            let followed = until(&stage, &shadow["id"], |rollout| count(rollout, "/report/total") > seen.1).await?;
+            server.kill()?;
+            assert!(!is_first || tried["state"] == "running", "{tried}");
+            drop(encoders);
+            server.launch().await?;
+            seen = (count(&tried, "/report/candidate/calls"), count(&followed, "/report/total"));
+        }
+        publish(&stage, &clip, &streams).await?;
+
+        let ended = until(&stage, &canary["id"], |rollout| rollout["state"] != "running").await?;
+        assert_eq!(ended["state"], "rolled_back", "{ended}");
+        let last = newest(&stage).await?;
+        let followed = until(&stage, &shadow["id"], |rollout| rollout["cursor"].as_i64() >= Some(last)).await?;
+        let listed = stage.list("decisions?plugin=groups&limit=1000").await?;
+        let made = |is: &dyn Fn(&Value) -> bool| {
+            let theirs = listed.iter().filter(|one| is(&one["provenance"])).filter_map(|one| one["id"].as_i64());
+            let mut ids: Vec<i64> = theirs.collect();
+            ids.sort_unstable();
+            ids
+        };
+        // The canary has its own up to the one that ended it: failures from before and after the server's ends.
+        let cursor = ended["cursor"].as_i64().context("no cursor")?;
+        let tried = made(&|made| made["rollout"] == canary["id"]);
+        let until_then = tried.iter().filter(|id| **id <= cursor).count();
+        assert_eq!(count(&ended, "/report/candidate/calls"), i64::try_from(until_then)?, "{ended}");
+        let breach = &ended["report"]["breach"];
+        assert_eq!((count(breach, "/failures"), count(breach, "/calls")), (FORGIVEN + 1, FORGIVEN + 1), "{ended}");
+        // The shadow has all that the active version answered, each once: it differs in every one.
+        let answered = made(&|made| made["version"] == 1 && made["rollout"].is_null());
+        let total = i64::try_from(answered.len())?;
+        assert!(total > seen.1, "{followed}");
+        assert_eq!(count(&followed, "/report/total"), total, "{followed}");
+        assert_eq!(count(&followed, "/report/active/calls"), total, "{followed}");
+        let differ = stage.list(&format!("rollouts/{}/differences?limit=1000", shadow["id"])).await?;
+        let differ: Vec<i64> = differ.iter().filter_map(|one| one["decision"].as_i64()).collect();
+        assert_eq!(differ, answered);
+        assert_eq!(server.metric("reprise_policy_rollouts_running{kind=\"shadow\"}").await?, 1);
+        assert_eq!(server.metric("reprise_policy_rollouts_running{kind=\"canary\"}").await?, 0);
+        Ok(())
+    })
+}
+
+/// A number in an answer; 0 if there is none.
+fn count(shown: &Value, pointer: &str) -> i64 {
+    shown.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
+}
+
 /// Pushes the guest with other settings, and gives the version and the settings' revision.
 async fn push(stage: &Stage, guest: &[u8], deed: &str) -> anyhow::Result<(i64, i64)> {
     let pushed = push_plugin(&stage.admin, &stage.name, "groups", guest, &json!({"do": deed}).to_string()).await?;

@@ -118,6 +118,21 @@ pub struct Provenance {
     /// What it writes to its state: done with the record of this decision, or not at all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writes: Vec<StateWrite>,
+    /// What the call was granted; absent if it never ran, and in records older than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granted: Option<Granted>,
+}
+
+/// Limits of a call that can show in what it says: with less memory it takes another course, and what finds no room in the
+/// log is left out. Of its fuel, what it used says enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Granted {
+    /// Linear memory.
+    pub memory_bytes: u64,
+    /// Lines of the log that are kept.
+    pub log_lines: u32,
+    /// Bytes of the log that are kept.
+    pub log_bytes: u32,
 }
 
 /// Where the machine code of a call came from.

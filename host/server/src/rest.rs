@@ -20,6 +20,7 @@ mod changes;
 mod components;
 mod decisions;
 mod deliveries;
+mod differences;
 mod document;
 mod error;
 mod events;

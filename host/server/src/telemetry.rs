@@ -104,6 +104,7 @@ impl Metrics {
             labelled.register("callback_attempts", "Attempts of callbacks by outcome", ConstCounter::new(count));
         }
         self.policies.register(&mut registry);
+        self.policies.register_again(&mut registry, now).await;
         let mut text = String::new();
         encode(&mut text, &registry)?;
         Ok(text)

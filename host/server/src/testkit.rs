@@ -286,6 +286,7 @@ impl Life<'_> {
                 code: None,
                 state_revision: None,
                 writes: Vec::new(),
+                granted: None,
             })),
         };
         let logged = LoggedDecision {

@@ -3,7 +3,7 @@
 
 use reprise_lifecycle::broadcast::{Broadcast, PartState};
 use reprise_lifecycle::decision::{
-    Applied, CodeSource, Decision, Failure, FailureKind, Provenance, StateWrite, Verdict,
+    Applied, CodeSource, Decision, Failure, FailureKind, Granted, Provenance, StateWrite, Verdict,
 };
 use reprise_lifecycle::effect::Effect;
 use reprise_lifecycle::id::{BroadcastId, EffectId, GroupId, JobId, PartIndex, TaskId, TemplateId, TenantId, VideoId};
@@ -406,6 +406,7 @@ fn said(hook: Hook, effect: EffectId, verdict: Verdict, applied: Applied, resolu
             code: Some(CodeSource::Memory),
             state_revision: Some(4),
             writes: vec![StateWrite { key: "last".to_owned(), value: Some("g1".to_owned()) }],
+            granted: Some(Granted { memory_bytes: 16 << 20, log_lines: 64, log_bytes: 4096 }),
         })
     });
     Input::VerdictGiven {

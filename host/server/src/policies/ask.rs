@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use reprise_lifecycle::decision::{Applied, CodeSource, Decision, FailurePolicy, Provenance, Verdict};
+use reprise_lifecycle::decision::{Applied, CodeSource, Decision, FailurePolicy, Granted, Provenance, Verdict};
 use reprise_lifecycle::question::{Hook, Question, StreamKey};
 use reprise_policy::Evaluation;
 use sha2::{Digest, Sha256};
@@ -35,6 +35,8 @@ pub(super) struct Called {
     pub(super) code: Option<CodeSource>,
     /// The state it saw; none if it cannot see any.
     pub(super) state_revision: Option<u64>,
+    /// Its limits, as far as they can show in what it says; none if it never ran.
+    pub(super) granted: Option<Granted>,
 }
 
 impl Asked {
@@ -140,7 +142,7 @@ impl Policies {
 impl Called {
     /// A call that never ran.
     pub(super) fn never(evaluation: Evaluation) -> Self {
-        Self { evaluation, code: None, state_revision: None }
+        Self { evaluation, code: None, state_revision: None, granted: None }
     }
 }
 
@@ -169,5 +171,6 @@ fn provenance(bound: &Bound, called: &Called) -> Provenance {
         code: called.code,
         state_revision: called.state_revision,
         writes: evaluation.writes.clone(),
+        granted: called.granted,
     }
 }

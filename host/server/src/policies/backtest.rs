@@ -3,8 +3,10 @@
 //! call waits for them.
 //!
 //! The set is fixed when one begins, by a last decision; the decisions are read in order, asked in parallel and counted
-//! in order, so that two runs over the same set give the same report to the digest.
+//! in order, so that two runs over the same set give the same report to the digest. So one that the server's end cuts
+//! off is started anew by the next server, from its row alone. Decisions that are kept no longer leave the set as they go.
 
+mod cut;
 pub mod report;
 mod run;
 
@@ -15,6 +17,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::cut::{Cut, Why};
 use self::report::Report;
 use self::run::{Candidate, Run};
 use super::rollout::again::{Again, Subject};
@@ -28,6 +31,9 @@ const AT_ONCE: i64 = 2;
 
 /// Differences that are kept of one backtest; the rest is counted. Nobody reads more, and the digest has all of them.
 pub const MOST_KEPT: u64 = 100_000;
+
+/// How often one is started anew after the server ended. What it asks may be what ends the server.
+const MOST_RESTARTS: u64 = 3;
 
 /// The candidate of a backtest as it is asked for.
 #[derive(Clone, Debug, Default)]
@@ -70,7 +76,7 @@ pub struct Backtests {
     threads: usize,
     /// Threads that may ask at once, of all backtests.
     slots: Arc<Semaphore>,
-    running: Arc<Mutex<BTreeMap<i64, CancellationToken>>>,
+    running: Arc<Mutex<BTreeMap<i64, Cut>>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -90,7 +96,7 @@ pub fn threads(configured: usize) -> usize {
 }
 
 impl Backtests {
-    /// Nothing running yet. `stop` ends what runs.
+    /// Nothing running yet. `stop` cuts off what runs, for the next server to start anew.
     pub fn new(store: Store, again: Arc<dyn Again>, threads: usize, stop: CancellationToken) -> Self {
         Self {
             store,
@@ -103,19 +109,58 @@ impl Backtests {
         }
     }
 
-    /// Ends in the catalogue what was running when the server ended before.
+    /// Starts anew what was running when the server ended before, or says in the catalogue why that cannot be.
     ///
     /// # Errors
-    /// When the catalogue cannot be written.
+    /// When the catalogue cannot be read or written.
     pub async fn recover(&self) -> store::Result<()> {
-        let lost = self.store.fail_backtests("the server restarted; start it again", clock::now().0).await?;
-        if lost > 0 {
-            tracing::warn!(backtests = lost, "backtests were cut off by the server's end");
+        for row in self.store.running_backtests().await? {
+            let restarted = self.restart(&row).await?;
+            match restarted {
+                Ok(()) => tracing::info!(tenant.id = row.tenant, backtest = row.id, "a backtest was started anew"),
+                Err(why) => {
+                    tracing::warn!(tenant.id = row.tenant, backtest = row.id, why, "a backtest was cut off for good");
+                    self.store.end_backtest(row.id, "failed", Some(&why), clock::now().0).await?;
+                }
+            }
         }
         Ok(())
     }
 
-    /// Begins a backtest, or an audit, and gives its row.
+    async fn restart(&self, row: &Backtest) -> store::Result<Result<(), String>> {
+        let before = serde_json::from_str::<Report>(&row.report).unwrap_or_default();
+        if before.restarts >= MOST_RESTARTS {
+            let ended = before.restarts + 1;
+            let why = format!("the server ended {ended} times while it ran; start it again over fewer decisions");
+            return Ok(Err(why));
+        }
+        let Ok(filter) = serde_json::from_str::<Recorded>(&row.filter) else {
+            return Ok(Err("the server restarted, and cannot read the filter; start it again".to_owned()));
+        };
+        let candidate = match (row.version, row.settings_revision) {
+            (None, _) => None,
+            (Some(_), None) => {
+                let why = "the server restarted, and settings that are no revision are not kept; start it again";
+                return Ok(Err(why.to_owned()));
+            }
+            (version, settings_revision) => {
+                let named = NewCandidate { version, settings_revision, settings: None };
+                match self.candidate(&row.tenant, &row.plugin, named).await {
+                    Ok(candidate) => Some(candidate),
+                    Err(BacktestError::NotFound(what)) => {
+                        return Ok(Err(format!("the server restarted, and its {what} was deleted")));
+                    }
+                    Err(BacktestError::Store(error)) => return Err(error),
+                }
+            }
+        };
+        let report = Report { restarts: before.restarts + 1, ..self.report() };
+        self.store.restart_backtest(row.id, &report.text()).await?;
+        self.spawn(row, candidate, filter, report);
+        Ok(Ok(()))
+    }
+
+    /// Begins a backtest, or an audit, and gives its row. How many decisions it is about is counted as its first act.
     ///
     /// # Errors
     /// Why not.
@@ -129,13 +174,9 @@ impl Backtests {
             None => None,
             Some(candidate) => Some(self.candidate(tenant, &plugin, candidate).await?),
         };
-        let (total, newest) = self.store.count_recorded(tenant, &plugin, &new.filter).await?;
-        new.filter.last = Some(newest.unwrap_or(0));
-        let report = Report {
-            total: u64::try_from(total).unwrap_or(0),
-            threads: u64::try_from(self.threads).unwrap_or(u64::MAX),
-            ..Report::default()
-        };
+        let newest = self.store.newest_decision(tenant).await?;
+        new.filter.last = Some(new.filter.last.map_or(newest, |last| last.min(newest)));
+        let report = self.report();
         let mut row = Backtest {
             id: 0,
             tenant: tenant.to_owned(),
@@ -146,25 +187,32 @@ impl Backtests {
             filter: new.filter.text()?,
             state: "running".to_owned(),
             reason: None,
-            report: serde_json::to_string(&report).unwrap_or_default(),
+            report: report.text(),
             started_at: clock::now().0,
             started_by: actor.to_owned(),
             ended_at: None,
         };
         row.id = self.store.begin_backtest(&row, AT_ONCE_OF_TENANT, AT_ONCE).await?;
-        let stop = self.stop.child_token();
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(row.id, stop.clone());
+        self.spawn(&row, candidate, new.filter, report);
+        tracing::info!(tenant.id = tenant, backtest = row.id, kind = row.kind, "a backtest began");
+        Ok(row)
+    }
+
+    /// Runs what the catalogue has as running.
+    fn spawn(&self, row: &Backtest, candidate: Option<Candidate>, filter: Recorded, report: Report) {
+        let cut = Cut::new(&self.stop);
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(row.id, cut.clone());
         let run = Run {
             id: row.id,
-            tenant: tenant.to_owned(),
+            tenant: row.tenant.clone(),
             plugin: row.plugin.clone(),
             candidate: candidate.map(|candidate| Arc::new(candidate.subject)),
-            filter: new.filter,
+            filter,
             store: self.store.clone(),
             again: Arc::clone(&self.again),
             threads: self.threads,
             slots: Arc::clone(&self.slots),
-            stop,
+            cut,
             warm: Mutex::default(),
         };
         let (backtests, id) = (self.clone(), row.id);
@@ -172,8 +220,11 @@ impl Backtests {
             run.complete(report).await;
             backtests.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         });
-        tracing::info!(tenant.id = tenant, backtest = row.id, kind = row.kind, total, "a backtest began");
-        Ok(row)
+    }
+
+    /// One in which nothing was asked yet.
+    fn report(&self) -> Report {
+        Report { threads: u64::try_from(self.threads).unwrap_or(u64::MAX), ..Report::default() }
     }
 
     async fn candidate(&self, tenant: &str, plugin: &str, new: NewCandidate) -> Result<Candidate, BacktestError> {
@@ -199,11 +250,11 @@ impl Backtests {
         if self.store.backtest(tenant, id).await?.is_none_or(|backtest| backtest.state != "running") {
             return Ok(false);
         }
-        let token = self.running.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
-        match token {
+        let cut = self.running.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        match cut {
             // What runs writes down by itself how far it came.
-            Some(token) => {
-                token.cancel();
+            Some(cut) => {
+                cut.short(Why::Stopped);
                 Ok(true)
             }
             None => self.store.end_backtest(id, "stopped", Some("stopped"), clock::now().0).await,

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use reprise_lifecycle::decision::Granted;
 use reprise_policy::{CallLimits, Class, Loaded};
 use serde::Serialize;
 
@@ -128,6 +129,16 @@ pub(super) fn call(base: &CallLimits, tenant: &PolicyLimits, plugin: Option<&Pol
         limits.log_bytes = over.log_bytes.map_or(limits.log_bytes, |bytes| bytes as usize);
     }
     limits
+}
+
+/// Of these limits, what is recorded with a decision.
+pub(super) fn granted(limits: &CallLimits) -> Granted {
+    let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    Granted {
+        memory_bytes: limits.memory_bytes as u64,
+        log_lines: narrow(limits.log_lines),
+        log_bytes: narrow(limits.log_bytes),
+    }
 }
 
 /// What applies, to be shown.

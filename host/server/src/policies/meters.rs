@@ -6,11 +6,12 @@ use std::time::Duration;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use reprise_lifecycle::decision::{CodeSource, FailureKind, Verdict};
 use reprise_lifecycle::question::Hook;
+use reprise_lifecycle::time::Timestamp;
 
 use super::Policies;
 
@@ -41,6 +42,17 @@ struct BySource {
     source: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByKind {
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByEnding {
+    kind: &'static str,
+    outcome: &'static str,
+}
+
 /// Counts of all tenants' calls.
 #[derive(Debug)]
 pub(super) struct Meters {
@@ -50,6 +62,7 @@ pub(super) struct Meters {
     waited: Histogram,
     code: Family<BySource, Counter>,
     activations: Counter,
+    rollouts_ended: Family<ByEnding, Counter>,
 }
 
 impl Default for Meters {
@@ -61,6 +74,7 @@ impl Default for Meters {
             waited: Histogram::new(WAIT_SECONDS),
             code: Family::default(),
             activations: Counter::default(),
+            rollouts_ended: Family::default(),
         }
     }
 }
@@ -95,6 +109,11 @@ impl Meters {
     pub(super) fn swapped(&self) {
         self.activations.inc();
     }
+
+    /// A rollout was promoted, rolled back or stopped.
+    pub(super) fn rollout_ended(&self, kind: &str, outcome: &'static str) {
+        self.rollouts_ended.get_or_create(&ByEnding { kind: kind_word(kind), outcome }).inc();
+    }
 }
 
 impl Policies {
@@ -107,6 +126,11 @@ impl Policies {
         registry.register("policy_wait_seconds", "How long calls wait for their turn", meters.waited.clone());
         registry.register("policy_code", "Where the code of calls came from", meters.code.clone());
         registry.register("policy_swaps", "Changes of what decides for a tenant", meters.activations.clone());
+        registry.register(
+            "policy_rollouts_ended",
+            "Rollouts that ended, by kind and by how",
+            meters.rollouts_ended.clone(),
+        );
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         registry.register(
             "policy_breakers_open",
@@ -131,6 +155,35 @@ impl Policies {
     }
 }
 
+impl Policies {
+    /// Adds what puts recorded questions again: rollouts and backtests. What the catalogue does not tell is left out.
+    pub async fn register_again(&self, registry: &mut Registry, now: Timestamp) {
+        if let Ok(running) = self.store.count_running_rollouts().await {
+            let by_kind: Family<ByKind, Gauge> = Family::default();
+            for kind in ["shadow", "canary"] {
+                let count = running.iter().find(|running| running.kind == kind).map_or(0, |running| running.count);
+                by_kind.get_or_create(&ByKind { kind }).set(count);
+            }
+            registry.register("policy_rollouts_running", "Running rollouts by kind", by_kind);
+            let oldest = running.iter().filter_map(|running| running.oldest_ahead).min();
+            let lag_ms = oldest.map_or(0, |oldest| now.0.saturating_sub(oldest).max(0));
+            registry.register(
+                "policy_rollout_lag_seconds",
+                "How old the oldest decision is that a running rollout has still to look at",
+                ConstGauge::new(lag_ms as f64 / 1000.0),
+            );
+        }
+        if let Ok(running) = self.store.running_backtests().await {
+            let running = i64::try_from(running.len()).unwrap_or(i64::MAX);
+            registry.register("policy_backtests_running", "Running backtests and audits", ConstGauge::new(running));
+        }
+    }
+}
+
+fn kind_word(kind: &str) -> &'static str {
+    if kind == "canary" { "canary" } else { "shadow" }
+}
+
 /// Few words: how it ended, or why it did not.
 fn outcome(verdict: &Verdict) -> &'static str {
     let failure = match verdict {
@@ -152,3 +205,6 @@ fn outcome(verdict: &Verdict) -> &'static str {
         FailureKind::BreakerOpen => "breaker_open",
     }
 }
+
+#[cfg(test)]
+mod tests;

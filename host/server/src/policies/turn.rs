@@ -132,14 +132,12 @@ impl Policies {
             Ok(state) => state,
             Err(why) => return Called::never(Evaluation::failed(FailureKind::Unavailable, &why)),
         };
-        let call = Prepared {
-            loaded,
-            question: question.clone(),
-            settings: bound.settings.clone(),
-            state,
-            limits: limits::call(base, own, plugin),
-        };
-        Called { evaluation: self.run((permits, turn), call).await, code: Some(code), state_revision }
+        let limits = limits::call(base, own, plugin);
+        let granted = Some(limits::granted(&limits));
+        let (question, settings) = (question.clone(), bound.settings.clone());
+        let call = Prepared { loaded, question, settings, state, limits };
+        let evaluation = self.run((permits, turn), call).await;
+        Called { evaluation, code: Some(code), state_revision, granted }
     }
 
     /// The code, and where it came from; none if its turn did not come in time.

@@ -8,16 +8,14 @@ use axum::http::StatusCode;
 use reprise_lifecycle::question::Hook;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::auth::{Actor, Scope};
+use super::differences::{DifferenceList, DifferencePage};
 use super::error::{Error, ErrorBody};
-use super::extract::{Body, Id, Params, limit, one_of};
-use super::form::{json, when};
-use super::rollouts::{DifferenceList, DifferencePage};
+use super::extract::{Body, Id, Params, instant, limit, one_of};
+use super::form::{json, next, when};
 use crate::policies::backtest::report::Report;
 use crate::policies::backtest::{BacktestError, NewBacktest, NewCandidate};
 use crate::store::backtests::{Backtest, Recorded};
@@ -68,9 +66,10 @@ pub(super) struct BacktestView {
     state: String,
     /// Why it ended without being done.
     reason: Option<String>,
-    /// `total` and `done` decisions, `same`, `different` by kind, `not_comparable` by reason, `then` and `now` with
-    /// `calls`, `failures` by kind, `fuel` and `elapsed_us`; `wall_ms`, `cpu_ms`, `decisions_per_second`; and
-    /// `differences_sha256`, which is the same for two runs that found the same.
+    /// `total` (0 until they are counted) and `done` decisions, `same`, `different` by kind, `not_comparable` by reason, `then` and `now` with
+    /// `calls`, `failures` by kind, `fuel` and `elapsed_us`; `wall_ms`, `cpu_ms`, `decisions_per_second`;
+    /// `restarts`, how often it was started anew because the server had ended; and `differences_sha256`, which is the same
+    /// for two runs that found the same.
     #[schema(value_type = Object)]
     report: Value,
     started_at: String,
@@ -97,7 +96,8 @@ pub(super) struct Listing {
     limit: Option<u32>,
 }
 
-/// Begins a backtest or an audit in the background. One runs at a time for each tenant.
+/// Begins a backtest or an audit in the background. One runs at a time for each tenant. Should the server end meanwhile,
+/// it is started anew with the server, unless its settings were given with the request.
 #[utoipa::path(
     post,
     path = "/v1/tenants/{tenant}/backtests",
@@ -133,8 +133,8 @@ pub(super) async fn begin(
         _ => return Err(Error::Invalid("kind must be one of backtest, audit".to_owned())),
     };
     let filter = Recorded {
-        from: time("from", body.from)?,
-        to: time("to", body.to)?,
+        from: body.from.as_deref().map(|from| instant("from", from)).transpose()?,
+        to: body.to.as_deref().map(|to| instant("to", to)).transpose()?,
         hook: one_of("hook", body.hook, &Hook::ALL.map(Hook::name))?,
         stream: body.stream,
         first: body.first_decision,
@@ -160,8 +160,7 @@ pub(super) async fn list(
 ) -> Result<Json<BacktestList>, Error> {
     let limit = limit(listing.limit)?;
     let rows = shared.store.backtests(&tenant.name, listing.before, limit).await?;
-    let full = i64::try_from(rows.len()).is_ok_and(|count| count == limit);
-    let next_before = rows.last().filter(|_| full).map(|row| row.id);
+    let next_before = next(&rows, limit, |row| row.id);
     Ok(Json(BacktestList { backtests: rows.into_iter().map(BacktestView::from).collect(), next_before }))
 }
 
@@ -225,22 +224,12 @@ pub(super) async fn differences(
     Id(id): Id<i64>,
     Params(page): Params<DifferencePage>,
 ) -> Result<Json<DifferenceList>, Error> {
-    let (backtest, limit) = (one(&shared, &tenant.name, id).await?, limit(page.limit)?);
-    let rows = shared.store.backtest_differences(backtest.id, page.after.unwrap_or(0), limit).await?;
-    Ok(Json(DifferenceList::new(rows, limit)))
+    let (backtest, (after, limit)) = (one(&shared, &tenant.name, id).await?, page.of()?);
+    Ok(Json(DifferenceList::new(shared.store.backtest_differences(backtest.id, after, limit).await?, limit)))
 }
 
 async fn one(shared: &Shared, tenant: &str, id: i64) -> Result<Backtest, Error> {
     shared.store.backtest(tenant, id).await?.ok_or(Error::NotFound("backtest"))
-}
-
-fn time(field: &str, given: Option<String>) -> Result<Option<i64>, Error> {
-    let read = |text: String| {
-        let at = OffsetDateTime::parse(&text, &Rfc3339);
-        let at = at.map_err(|_| Error::Invalid(format!("{field} must be a time as in 2027-01-01T00:00:00Z")))?;
-        Ok(i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX))
-    };
-    given.map(read).transpose()
 }
 
 impl From<Backtest> for BacktestView {

@@ -20,6 +20,12 @@ pub(super) fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
 }
 
+/// What to pass for the next page: the number of the last row of a full one.
+pub(super) fn next<T>(rows: &[T], limit: i64, number: impl FnOnce(&T) -> i64) -> Option<i64> {
+    let full = i64::try_from(rows.len()).is_ok_and(|count| count == limit);
+    rows.last().filter(|_| full).map(number)
+}
+
 /// Where media came from.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Stream {

@@ -1,24 +1,26 @@
 //! Shadows and canaries: a candidate version beside the active one.
 
+mod view;
+
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
+use self::view::{RolloutList, RolloutView};
 use super::Shared;
 use super::auth::{Actor, Admin, Scope};
+use super::differences::{DifferenceList, DifferencePage};
 use super::error::{Error, ErrorBody};
 use super::extract::{Body, Id, Params, limit};
-use super::form::{json, when};
-use crate::policies::rollout::report::Report;
+use super::form::next;
 use crate::policies::rollout::rules::Rules;
 use crate::policies::rollout::share::{ALL, Share};
 use crate::policies::rollout::{NewRollout, RolloutError, Which};
-use crate::store::rollouts::{DifferenceRow, Rollout, RolloutFilter};
+use crate::store::rollouts::{Rollout, RolloutFilter};
 
 /// A shadow to be started.
 #[derive(Deserialize, ToSchema)]
@@ -90,77 +92,6 @@ pub(super) struct ShareBody {
     share_permille: u16,
 }
 
-/// A rollout.
-#[derive(Serialize, ToSchema)]
-pub(super) struct RolloutView {
-    id: i64,
-    tenant: String,
-    plugin: String,
-    binding: String,
-    /// `shadow` or `canary`.
-    kind: String,
-    /// What was started for several tenants at once has one of these.
-    fleet: Option<String>,
-    /// The candidate.
-    version: i64,
-    settings_revision: i64,
-    /// The version that it is beside.
-    beside_version: i64,
-    beside_settings_revision: i64,
-    share_permille: i64,
-    app: String,
-    stream: String,
-    #[schema(value_type = Rules)]
-    rules: Value,
-    /// `running`, `promoted`, `rolled_back` or `stopped`.
-    state: String,
-    /// Why it ended.
-    reason: Option<String>,
-    /// The newest decision that was compared.
-    cursor: i64,
-    /// `total`, `same`, `different` by kind, `not_comparable` by reason, and for `candidate` and `active` their `calls`,
-    /// `failures` by kind, `fuel` and `elapsed_us` (`count`, `sum`, `p50`, `p99`, `max`); `breach` has the rule that ended
-    /// it with its numbers.
-    #[schema(value_type = Object)]
-    report: Value,
-    started_at: String,
-    started_by: String,
-    ended_at: Option<String>,
-}
-
-/// A page of rollouts, newest first.
-#[derive(Serialize, ToSchema)]
-pub(super) struct RolloutList {
-    rollouts: Vec<RolloutView>,
-    /// What to pass as `before` for the next page; absent on the last one.
-    next_before: Option<i64>,
-}
-
-/// A decision that differs.
-#[derive(Serialize, ToSchema)]
-pub(super) struct DifferenceView {
-    /// The decision.
-    decision: i64,
-    /// Its hook; this and what follows is absent once the decision is no longer kept.
-    hook: Option<String>,
-    app: Option<String>,
-    stream: Option<String>,
-    video_id: Option<String>,
-    at: Option<String>,
-    /// `kind` (`failure`, `answer`, `reason`, `writes`, and in audits `log`, `fuel`), `was` and `now`, each with `verdict`,
-    /// `reason` and `fuel`. Of a large verdict there is the beginning.
-    #[schema(value_type = Object)]
-    difference: Value,
-}
-
-/// A page of differences, in order of the decisions.
-#[derive(Serialize, ToSchema)]
-pub(super) struct DifferenceList {
-    differences: Vec<DifferenceView>,
-    /// What to pass as `after` for the next page; absent on the last one.
-    next_after: Option<i64>,
-}
-
 /// Which rollouts to list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -176,17 +107,6 @@ pub(super) struct Listing {
     before: Option<i64>,
     /// At most this many, 1 to 1000; 100 if absent.
     limit: Option<u32>,
-}
-
-/// Which differences to list.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct DifferencePage {
-    /// Behind this decision: the `next_after` of the page before.
-    pub(super) after: Option<i64>,
-    /// At most this many, 1 to 1000; 100 if absent.
-    pub(super) limit: Option<u32>,
 }
 
 /// Starts a shadow: the candidate is asked every question that the binding's active version answered, from now on, and
@@ -289,8 +209,7 @@ pub(super) async fn start_fleet(
         rules: body.rules,
     };
     let started = shared.policies.start_rollouts(&body.tenants, &new, true, &actor.0).await?;
-    let rollouts = started.into_iter().map(RolloutView::from).collect();
-    Ok((StatusCode::CREATED, Json(RolloutList { rollouts, next_before: None })))
+    Ok((StatusCode::CREATED, Json(RolloutList::new(started, None))))
 }
 
 /// Lists the rollouts of all tenants, newest first.
@@ -424,9 +343,8 @@ pub(super) async fn differences(
     Id(id): Id<i64>,
     Params(page): Params<DifferencePage>,
 ) -> Result<Json<DifferenceList>, Error> {
-    let (rollout, limit) = (one(&shared, &tenant.name, id).await?, limit(page.limit)?);
-    let rows = shared.store.rollout_differences(rollout.id, page.after.unwrap_or(0), limit).await?;
-    Ok(Json(DifferenceList::new(rows, limit)))
+    let (rollout, (after, limit)) = (one(&shared, &tenant.name, id).await?, page.of()?);
+    Ok(Json(DifferenceList::new(shared.store.rollout_differences(rollout.id, after, limit).await?, limit)))
 }
 
 async fn start_one(
@@ -453,59 +371,13 @@ async fn page(shared: &Shared, tenant: Option<&str>, listing: Listing) -> Result
         before: listing.before,
     };
     let rows = shared.store.rollouts(tenant, &filter, limit).await?;
-    let full = i64::try_from(rows.len()).is_ok_and(|count| count == limit);
-    let next_before = rows.last().filter(|_| full).map(|row| row.id);
-    Ok(Json(RolloutList { rollouts: rows.into_iter().map(RolloutView::from).collect(), next_before }))
+    let next_before = next(&rows, limit, |row| row.id);
+    Ok(Json(RolloutList::new(rows, next_before)))
 }
 
 fn share(permille: Option<u16>, app: Option<String>, stream: Option<String>) -> Share {
     let pattern = |given: Option<String>| given.unwrap_or_else(|| "*".to_owned());
     Share { permille: permille.unwrap_or(ALL), app: pattern(app), stream: pattern(stream) }
-}
-
-impl DifferenceList {
-    pub(super) fn new(rows: Vec<DifferenceRow>, limit: i64) -> Self {
-        let full = i64::try_from(rows.len()).is_ok_and(|count| count == limit);
-        let next_after = rows.last().filter(|_| full).map(|row| row.decision);
-        let view = |row: DifferenceRow| DifferenceView {
-            decision: row.decision,
-            hook: row.hook,
-            app: row.app,
-            stream: row.stream,
-            video_id: row.video,
-            at: row.at.map(when),
-            difference: json(&row.difference),
-        };
-        Self { differences: rows.into_iter().map(view).collect(), next_after }
-    }
-}
-
-impl From<Rollout> for RolloutView {
-    fn from(row: Rollout) -> Self {
-        Self {
-            id: row.id,
-            tenant: row.tenant,
-            plugin: row.plugin,
-            binding: row.binding,
-            kind: row.kind,
-            fleet: row.fleet,
-            version: row.version,
-            settings_revision: row.settings_revision,
-            beside_version: row.base_version,
-            beside_settings_revision: row.base_settings_revision,
-            share_permille: row.share_permille,
-            app: row.app,
-            stream: row.stream,
-            rules: json(&row.rules),
-            state: row.state,
-            reason: row.reason,
-            cursor: row.cursor,
-            report: serde_json::from_str::<Report>(&row.report).unwrap_or_default().shown(),
-            started_at: when(row.started_at),
-            started_by: row.started_by,
-            ended_at: row.ended_at.map(when),
-        }
-    }
 }
 
 impl From<RolloutError> for Error {

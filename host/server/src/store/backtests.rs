@@ -1,11 +1,16 @@
 //! Backtests and audits: what was asked for, how far it is, and which decisions differ. The recorded decisions are read
-//! here as well, in pages by number, so that a set of them is exact and can be had again.
+//! here as well, in pages by number, so that a set of them is exact and can be had again. A page and the states that its
+//! calls saw are of one moment, so decisions that are kept no longer can go at any time: who reads has all of one, or
+//! does not see it.
 
+use std::collections::BTreeMap;
+
+use reprise_policy::StateSnapshot;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
 use super::rollouts::DifferenceRow;
-use super::{Error, Result, Store, write_json};
+use super::{Error, Result, Store, state, write_json};
 
 /// Backtests of a tenant that are kept; older ones go, with their differences.
 const KEPT: i64 = 50;
@@ -70,6 +75,24 @@ pub struct RecordedDecision {
     pub decision: String,
     /// When it was made.
     pub at: i64,
+}
+
+/// The state of its plugin that a recorded call saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PastState {
+    /// As it was; empty for a call that can see none.
+    Kept(StateSnapshot),
+    /// It went with the plugin. What has the plugin's name now began without any.
+    Deleted,
+}
+
+#[derive(FromRow)]
+struct PastRow {
+    #[sqlx(flatten)]
+    decision: RecordedDecision,
+    plugin: String,
+    state_revision: i64,
+    state_deleted: bool,
 }
 
 const COLUMNS: &str = "id, tenant, kind, plugin, version, settings_revision, filter, state, reason, report, \
@@ -155,10 +178,21 @@ impl Store {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Ends what ran when the server ended. Says how many there were.
-    pub async fn fail_backtests(&self, reason: &str, at: i64) -> Result<u64> {
-        let end = "UPDATE backtests SET state = 'failed', reason = ?, ended_at = ? WHERE state = 'running'";
-        Ok(sqlx::query(end).bind(reason).bind(at).execute(&self.writer).await?.rows_affected())
+    /// All that run, of all tenants.
+    pub async fn running_backtests(&self) -> Result<Vec<Backtest>> {
+        let all = format!("SELECT {COLUMNS} FROM backtests WHERE state = 'running' ORDER BY id");
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(all)).fetch_all(&self.reader).await?)
+    }
+
+    /// Forgets what a running backtest found so far: it starts anew with this report.
+    pub async fn restart_backtest(&self, id: i64, report: &str) -> Result<()> {
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let forget = "DELETE FROM backtest_differences WHERE backtest = ?";
+        sqlx::query(forget).bind(id).execute(&mut *transaction).await?;
+        let anew = "UPDATE backtests SET report = ? WHERE id = ? AND state = 'running'";
+        sqlx::query(anew).bind(report).bind(id).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(())
     }
 
     /// A tenant's backtest.
@@ -184,11 +218,10 @@ impl Store {
         Ok(sqlx::query_as(page).bind(id).bind(after).bind(limit).fetch_all(&self.reader).await?)
     }
 
-    /// How many decisions a filter chooses, and the newest of them. Read beside everybody's reads, since it may look at
-    /// all of a tenant's decisions.
-    pub async fn count_recorded(&self, tenant: &str, plugin: &str, filter: &Recorded) -> Result<(i64, Option<i64>)> {
-        let count = format!("SELECT count(*), max(id) FROM decisions WHERE {RECORDED}");
-        let row = sqlx::query_as(sqlx::AssertSqlSafe(count))
+    /// How many decisions a filter chooses. Counted beside everybody's reads, since it may look at all of a tenant's.
+    pub async fn count_recorded(&self, tenant: &str, plugin: &str, filter: &Recorded) -> Result<i64> {
+        let count = format!("SELECT count(*) FROM decisions WHERE {RECORDED}");
+        let row = sqlx::query_scalar(sqlx::AssertSqlSafe(count))
             .bind(tenant)
             .bind(plugin)
             .bind(filter.from)
@@ -200,7 +233,7 @@ impl Store {
         Ok(row.fetch_one(&self.searcher).await?)
     }
 
-    /// Decisions that a filter chooses, in order, behind `after`.
+    /// Decisions that a filter chooses, in order, behind `after`, with the states that their calls saw.
     pub async fn recorded(
         &self,
         tenant: &str,
@@ -208,11 +241,16 @@ impl Store {
         filter: &Recorded,
         after: i64,
         limit: i64,
-    ) -> Result<Vec<RecordedDecision>> {
+    ) -> Result<Vec<(RecordedDecision, PastState)>> {
+        // A deleted plugin's versions have lower numbers than all of a later one of its name.
         let page = format!(
-            "SELECT id, question, decision, at FROM decisions WHERE {RECORDED} AND id > ?9 ORDER BY id LIMIT ?10"
+            "SELECT id, question, decision, at, plugin, coalesce(state_revision, 0) AS state_revision, \
+             coalesce(state_revision, 0) > 0 AND EXISTS (SELECT 1 FROM deleted_plugins gone WHERE \
+             gone.tenant = decisions.tenant AND gone.name = decisions.plugin AND gone.last_version >= decisions.version) \
+             AS state_deleted FROM decisions WHERE {RECORDED} AND id > ?9 ORDER BY id LIMIT ?10"
         );
-        let rows = sqlx::query_as(sqlx::AssertSqlSafe(page))
+        let mut transaction = self.searcher.begin().await?;
+        let rows: Vec<PastRow> = sqlx::query_as(sqlx::AssertSqlSafe(page))
             .bind(tenant)
             .bind(plugin)
             .bind(filter.from)
@@ -222,8 +260,28 @@ impl Store {
             .bind(filter.first)
             .bind(filter.last)
             .bind(after)
-            .bind(limit);
-        Ok(rows.fetch_all(&self.searcher).await?)
+            .bind(limit)
+            .fetch_all(&mut *transaction)
+            .await?;
+        // Most of a page saw the same few.
+        let mut states: BTreeMap<(String, i64), StateSnapshot> = BTreeMap::new();
+        let mut page = Vec::with_capacity(rows.len());
+        for row in rows {
+            let key = (row.plugin, row.state_revision);
+            let state = match states.get(&key) {
+                _ if row.state_deleted => PastState::Deleted,
+                Some(state) => PastState::Kept(state.clone()),
+                None if row.state_revision == 0 => PastState::Kept(StateSnapshot::default()),
+                None => {
+                    let past = state::read_past(&mut *transaction, tenant, &key.0, row.state_revision).await?;
+                    let state = states.entry(key).or_insert_with(|| StateSnapshot::from(past.entries));
+                    PastState::Kept(state.clone())
+                }
+            };
+            page.push((row.decision, state));
+        }
+        transaction.commit().await?;
+        Ok(page)
     }
 
     /// Decisions of a plugin behind `after`, in order: what a rollout follows.

@@ -113,6 +113,17 @@ pub struct DifferenceRow {
     pub at: Option<i64>,
 }
 
+/// All running rollouts of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct RunningRollouts {
+    /// `shadow` or `canary`.
+    pub kind: String,
+    /// How many.
+    pub count: i64,
+    /// When the oldest decision was made that one of them has still to look at.
+    pub oldest_ahead: Option<i64>,
+}
+
 /// Running rollouts of one tenant: each asks recorded questions again, and others' wait for their turn.
 const MAX_RUNNING: i64 = 8;
 
@@ -207,6 +218,14 @@ impl Store {
     pub async fn running_rollouts(&self) -> Result<Vec<Rollout>> {
         let all = format!("SELECT {COLUMNS} FROM rollouts WHERE state = 'running' ORDER BY kind, id");
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(all)).fetch_all(&self.reader).await?)
+    }
+
+    /// How many run, of all tenants, and how far behind the decision log they are. It takes one look into an index for each.
+    pub async fn count_running_rollouts(&self) -> Result<Vec<RunningRollouts>> {
+        let count = "SELECT kind, count(*) AS count, min((SELECT d.at FROM decisions d INDEXED BY decisions_by_plugin \
+                     WHERE d.tenant = r.tenant AND d.plugin = r.plugin AND d.id > r.cursor ORDER BY d.id LIMIT 1)) \
+                     AS oldest_ahead FROM rollouts r WHERE state = 'running' GROUP BY kind";
+        Ok(sqlx::query_as(count).fetch_all(&self.reader).await?)
     }
 
     /// Moves a running rollout's cursor, if it is still where this step began. Says whether it was.

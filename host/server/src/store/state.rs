@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use reprise_lifecycle::decision::StateWrite;
 use serde_json::json;
-use sqlx::{FromRow, Sqlite, Transaction};
+use sqlx::{FromRow, Sqlite, SqliteExecutor, Transaction};
 
 use super::changes::{self, Change};
 use super::{Result, Store};
@@ -122,6 +122,17 @@ pub(super) fn begin_after(revision: i64) -> i64 {
     (revision / ERA + 1) * ERA
 }
 
+/// A plugin's state as it was after so many writing decisions, in somebody's transaction.
+pub(super) async fn read_past(
+    executor: impl SqliteExecutor<'_>,
+    tenant: &str,
+    plugin: &str,
+    revision: i64,
+) -> Result<PluginState> {
+    let rows = sqlx::query_as(PAST).bind(tenant).bind(plugin).bind(revision).bind(ERA);
+    Ok(PluginState::of(rows.fetch_all(executor).await?))
+}
+
 impl Store {
     /// A plugin's state as it is; of a plugin that is not there, an empty one.
     pub async fn plugin_state(&self, tenant: &str, plugin: &str) -> Result<PluginState> {
@@ -131,9 +142,7 @@ impl Store {
 
     /// A plugin's state as it was after so many writing decisions.
     pub async fn plugin_state_at(&self, tenant: &str, plugin: &str, revision: u64) -> Result<PluginState> {
-        let revision = i64::try_from(revision).unwrap_or(i64::MAX);
-        let rows = sqlx::query_as(PAST).bind(tenant).bind(plugin).bind(revision).bind(ERA);
-        Ok(PluginState::of(rows.fetch_all(&self.reader).await?))
+        read_past(&self.reader, tenant, plugin, i64::try_from(revision).unwrap_or(i64::MAX)).await
     }
 
     /// Takes all keys away, as one revision with an entry in the log of changes. Says how many keys there were.

@@ -14,9 +14,10 @@ use reprise::policies::{Activation, Policies};
 use reprise::store::backtests::{Backtest, Recorded};
 use reprise::store::decisions::LoggedDecision;
 use reprise::store::journal::Append;
+use reprise::store::limits::PolicyLimits;
 use reprise::store::rollouts::Rollout;
 use reprise_lifecycle::broadcast::Broadcast;
-use reprise_lifecycle::decision::Decision;
+use reprise_lifecycle::decision::{Decision, FailureKind, Verdict};
 use reprise_lifecycle::id::{BroadcastId, TenantId};
 use reprise_lifecycle::question::CallbackQuestion;
 use reprise_lifecycle::record::{Opening, RecordRules};
@@ -240,21 +241,7 @@ async fn ten_thousand_recorded_questions_are_put_to_another_version_and_to_their
     });
     let decisions: Vec<LoggedDecision> = futures_util::stream::iter(asking).buffered(8).collect().await;
     record(&stage, "cam1", decisions).await;
-    let again = Arc::<Policies>::clone(&stage.policies);
-    let backtests = Backtests::new(stage.store.clone(), again, 2, CancellationToken::new());
-    let run = async |candidate: Option<i64>| -> (Backtest, Report) {
-        let candidate = candidate.map(|version| NewCandidate { version: Some(version), ..NewCandidate::default() });
-        let new = NewBacktest { plugin: Some("p".to_owned()), candidate, filter: Recorded::default() };
-        let begun = backtests.begin("acme", new, "admin").await.unwrap();
-        loop {
-            let row = stage.store.backtest("acme", begun.id).await.unwrap().unwrap();
-            if row.state != "running" {
-                let report = serde_json::from_str(&row.report).unwrap();
-                return (row, report);
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
+    let run = async |candidate| run(&stage, candidate).await;
     let (row, report) = run(Some(2)).await;
     assert_eq!((row.state.as_str(), report.done), ("done", COUNT.into()), "{:?}", row.reason);
     let rows = stage.store.backtest_differences(row.id, 0, 100_000).await.unwrap();
@@ -270,4 +257,58 @@ async fn ten_thousand_recorded_questions_are_put_to_another_version_and_to_their
     let (_, audit) = run(None).await;
     assert_eq!((audit.agreement.same, audit.done), (COUNT.into(), COUNT.into()), "{:?}", audit.agreement);
     assert_eq!(audit.now.fuel, audit.then.fuel);
+}
+
+/// Puts all recorded questions to a version of `p`, or to their own.
+async fn run(stage: &Stage, candidate: Option<i64>) -> (Backtest, Report) {
+    let again = Arc::<Policies>::clone(&stage.policies);
+    let backtests = Backtests::new(stage.store.clone(), again, 2, CancellationToken::new());
+    let candidate = candidate.map(|version| NewCandidate { version: Some(version), ..NewCandidate::default() });
+    let new = NewBacktest { plugin: Some("p".to_owned()), candidate, filter: Recorded::default() };
+    let begun = backtests.begin("acme", new, "admin").await.unwrap();
+    backtests.ended().await;
+    let row = stage.store.backtest("acme", begun.id).await.unwrap().unwrap();
+    let report = serde_json::from_str(&row.report).unwrap();
+    (row, report)
+}
+
+/// Logs three lines and leaves every event as it is.
+fn talks() -> Vec<u8> {
+    let line = "(call $log (i32.const 1) (i32.const 1200) (i32.const 5))";
+    callback(&format!("{line}{line}{line} (i32.const 1024)"), r#"(data (i32.const 1200) "a day")"#)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_audit_grants_what_the_recorded_call_was_granted() {
+    let stage = Stage::new(PATIENT).await;
+    stage.push("acme", "p", talks(), "{}").await;
+    stage.activate("acme", "p", number(1)).await;
+    let set = async |limits: PolicyLimits| {
+        stage.policies.put_limits("acme", Some("p"), &limits, "admin").await.unwrap().unwrap();
+    };
+    // It needs two pages of memory.
+    let (none, memory_bytes) = (PolicyLimits::default(), Some(65_536));
+    let mut decisions = Vec::new();
+    for (number, limits) in [
+        PolicyLimits { log_lines: Some(1), ..none.clone() },
+        PolicyLimits { log_bytes: Some(8), ..none.clone() },
+        PolicyLimits { memory_bytes, ..none.clone() },
+        none.clone(),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        set(limits).await;
+        decisions.push(ask(&stage.policies, u32::try_from(number).unwrap(), "cam1").await);
+    }
+    let made = |at: usize| decisions[at].decision.provenance.as_deref().unwrap();
+    assert_eq!(made(0).log, ["info: a day", "(2 more lines left out)"]);
+    assert!(matches!(&decisions[2].decision.verdict, Verdict::Failed(failed) if failed.kind == FailureKind::Memory));
+    assert_eq!(made(3).log.len(), 3);
+    record(&stage, "cam1", decisions).await;
+    for today in [none.clone(), PolicyLimits { log_lines: Some(2), memory_bytes, wall_ms: Some(1), ..none }] {
+        set(today.clone()).await;
+        let (_, audit) = run(&stage, None).await;
+        assert_eq!((audit.done, audit.agreement.same), (4, 4), "{today:?}: {:?}", audit.agreement);
+    }
 }

@@ -135,7 +135,8 @@ async fn wait(api: &Rest, path: &str) -> anyhow::Result<Value> {
     loop {
         let now = api.call(Method::GET, path, None).await?;
         let (done, total) = (now["report"]["done"].as_u64().unwrap_or(0), now["report"]["total"].as_u64().unwrap_or(0));
-        if done != shown {
+        // There is nothing to show before they are counted.
+        if done != shown && total > 0 {
             eprintln!("{done} of {total} decisions, {} differ", now["report"]["differences"]);
             shown = done;
         }

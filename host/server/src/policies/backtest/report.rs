@@ -13,7 +13,7 @@ use crate::policies::rollout::report::{Agreement, Cost};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Report {
-    /// Decisions to ask again.
+    /// Decisions to ask again; 0 until they are counted.
     pub total: u64,
     /// Decisions asked so far, in order of their numbers.
     pub done: u64,
@@ -31,6 +31,8 @@ pub struct Report {
     pub cpu_us: u64,
     /// Threads that asked.
     pub threads: u64,
+    /// How often it was started anew because the server had ended.
+    pub restarts: u64,
     /// SHA-256 of all differences in order: two runs that found the same have the same.
     pub digest: Option<String>,
 }
@@ -95,6 +97,11 @@ impl Tally {
 }
 
 impl Report {
+    /// As it is kept.
+    pub(super) fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
     /// As it is shown.
     pub fn shown(&self) -> Value {
         let mut shown = self.agreement.shown();
@@ -106,6 +113,7 @@ impl Report {
         shown["wall_ms"] = json!(self.wall_ms);
         shown["cpu_ms"] = json!(self.cpu_us / 1000);
         shown["threads"] = json!(self.threads);
+        shown["restarts"] = json!(self.restarts);
         shown["decisions_per_second"] = json!(self.done.saturating_mul(1000) / self.wall_ms.max(1));
         shown["differences_sha256"] = json!(self.digest);
         shown

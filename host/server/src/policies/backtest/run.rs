@@ -2,24 +2,25 @@
 //! again. What is between reading and tally is bounded, so that a slow chunk holds the reader and not the memory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
 use reprise_lifecycle::decision::Decision;
 use reprise_lifecycle::question::Question;
-use reprise_policy::{Evaluation, StateSnapshot};
+use reprise_policy::Evaluation;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio_util::sync::CancellationToken;
 
 use super::MOST_KEPT;
+use super::cut::{Cut, Why};
 use super::report::{Outcome, Pair, Report, Tally};
 use crate::clock;
 use crate::policies::compare::{Closeness, Said, compare};
-use crate::policies::rollout::again::{Again, Fuel, Request, Subject};
-use crate::store::backtests::{Recorded, RecordedDecision};
+use crate::policies::rollout::again::{Again, Allowance, Request, Subject};
+use crate::store::backtests::{PastState, Recorded, RecordedDecision};
 use crate::store::plugins::PluginVersion;
 use crate::store::{self, Store};
 
@@ -36,7 +37,7 @@ const PROGRESS: Duration = Duration::from_millis(500);
 /// Differences that are written in one transaction.
 const DIFFERENCES_AT_ONCE: usize = 500;
 
-/// Versions and snapshots that are remembered between decisions; most use the same few.
+/// Versions that are remembered between decisions; most use the same few.
 const REMEMBERED: usize = 64;
 
 /// How much nicer these threads are than those of live calls.
@@ -61,7 +62,7 @@ pub(super) struct Run {
     pub(super) again: Arc<dyn Again>,
     pub(super) threads: usize,
     pub(super) slots: Arc<Semaphore>,
-    pub(super) stop: CancellationToken,
+    pub(super) cut: Cut,
     /// Components that were asked already.
     pub(super) warm: Mutex<BTreeSet<String>>,
 }
@@ -72,7 +73,7 @@ struct Prepared {
     question: String,
     decision: Result<Decision, String>,
     subject: Result<Arc<Subject>, String>,
-    state: StateSnapshot,
+    state: PastState,
 }
 
 /// Decisions that one thread asks.
@@ -94,11 +95,17 @@ struct Asked {
 impl Run {
     /// Runs, and writes down how it ended.
     pub(super) async fn complete(self, report: Report) {
-        let (id, store) = (self.id, self.store.clone());
-        let (state, reason) = match self.run(report).await {
-            Ok(true) => ("done", None),
-            Ok(false) => ("stopped", Some("stopped before its end".to_owned())),
-            Err(why) => ("failed", Some(why)),
+        let (id, store, cut) = (self.id, self.store.clone(), self.cut.clone());
+        // On a task of its own, so that a panic is an end like any other.
+        let ended = tokio::spawn(self.run(report)).await;
+        let ended =
+            ended.unwrap_or_else(|_| Err("a part of it ended by a panic; the server's log says where".to_owned()));
+        let (state, reason) = match (ended, cut.why().cloned()) {
+            (Ok(true), _) => ("done", None),
+            (_, Some(Why::Failed(why))) | (Err(why), _) => ("failed", Some(why)),
+            (Ok(false), Some(Why::Stopped)) => ("stopped", Some("stopped before its end".to_owned())),
+            // The server ends, and the next one starts it anew; or it is in the catalogue no more.
+            (Ok(false), None) => return,
         };
         if let Some(why) = reason.as_deref().filter(|_| state == "failed") {
             tracing::error!(backtest = id, error = why, "a backtest failed");
@@ -109,8 +116,13 @@ impl Run {
     }
 
     /// Says whether it came to the end of the set.
-    async fn run(self, report: Report) -> Result<bool, String> {
+    async fn run(self, mut report: Report) -> Result<bool, String> {
         let started = Instant::now();
+        let counted = tokio::select! {
+            counted = self.store.count_recorded(&self.tenant, &self.plugin, &self.filter) => counted,
+            () = self.cut.cut() => return Ok(false),
+        };
+        report.total = u64::try_from(counted.map_err(|error| error.to_string())?).unwrap_or(0);
         let run = Arc::new(self);
         let (to_ask, chunks) = mpsc::channel::<Chunk>(run.threads);
         let (to_tally, mut asked) = mpsc::channel::<Asked>(run.threads);
@@ -120,12 +132,10 @@ impl Run {
         });
         let room = Arc::new(Semaphore::new(run.threads.saturating_mul(CHUNKS_PER_THREAD)));
         let reader = async {
-            let read = run.read(to_ask, room).await;
-            if read.is_err() {
+            if let Err(error) = run.read(to_ask, room).await {
                 // So that what was read until then is not taken for the whole.
-                run.stop.cancel();
+                run.cut.short(Why::Failed(error.to_string()));
             }
-            read
         };
         let tally = async {
             let tallied = run.tally(report, &mut asked, started).await;
@@ -133,9 +143,8 @@ impl Run {
             asked.close();
             tallied
         };
-        let (read, tallied) = tokio::join!(reader, tally);
+        let ((), tallied) = tokio::join!(reader, tally);
         threads.await.map_err(|_| "a thread ended by a panic; the server's log says where".to_owned())?;
-        read.map_err(|error| error.to_string())?;
         tallied.map_err(|error| error.to_string())
     }
 
@@ -143,14 +152,13 @@ impl Run {
     async fn read(&self, to_ask: mpsc::Sender<Chunk>, room: Arc<Semaphore>) -> store::Result<()> {
         let (mut after, mut number) = (0, 0);
         let mut subjects = BTreeMap::new();
-        let mut states = BTreeMap::new();
-        while !self.stop.is_cancelled() {
+        while !self.cut.is_short() {
             let rows = self.store.recorded(&self.tenant, &self.plugin, &self.filter, after, CHUNK).await?;
-            let Some(last) = rows.last() else { break };
+            let Some((last, _)) = rows.last() else { break };
             after = last.id;
             let mut decisions = Vec::with_capacity(rows.len());
-            for row in rows {
-                decisions.push(self.prepare(row, &mut subjects, &mut states).await?);
+            for (row, state) in rows {
+                decisions.push(self.prepare(row, state, &mut subjects).await?);
             }
             let Ok(room) = Arc::clone(&room).acquire_owned().await else { break };
             // Nobody takes it any more when the tally has ended, which then says why.
@@ -165,13 +173,13 @@ impl Run {
     async fn prepare(
         &self,
         row: RecordedDecision,
+        state: PastState,
         subjects: &mut BTreeMap<(String, String, u32), Result<Arc<Subject>, String>>,
-        states: &mut BTreeMap<(String, u64), StateSnapshot>,
     ) -> store::Result<Prepared> {
         let decision: Result<Decision, String> =
             serde_json::from_str(&row.decision).map_err(|_| "the recorded decision cannot be read".to_owned());
         let made = decision.as_ref().ok().and_then(|decision| decision.provenance.as_deref());
-        let (mut subject, mut state) = (Err("nobody was asked".to_owned()), StateSnapshot::default());
+        let mut subject = Err("nobody was asked".to_owned());
         if let Some(made) = made {
             subject = match &self.candidate {
                 Some(candidate) => Ok(Arc::clone(candidate)),
@@ -185,15 +193,6 @@ impl Run {
                     subjects.get(&key).cloned().unwrap_or(subject)
                 }
             };
-            if let Some(revision) = made.state_revision.filter(|revision| *revision > 0) {
-                let key = (made.plugin.clone(), revision);
-                if !states.contains_key(&key) {
-                    make_room(states);
-                    let past = self.store.plugin_state_at(&self.tenant, &made.plugin, revision).await?;
-                    states.insert(key.clone(), StateSnapshot::from(past.entries));
-                }
-                state = states.get(&key).cloned().unwrap_or_default();
-            }
         }
         Ok(Prepared { id: row.id, question: row.question, decision, subject, state })
     }
@@ -242,10 +241,17 @@ impl Run {
         let mut outcomes = Vec::with_capacity(chunk.decisions.len());
         for prepared in chunk.decisions {
             // A chunk cut short is never counted: see `tally`.
-            if self.stop.is_cancelled() {
+            if self.cut.is_short() {
                 return None;
             }
-            outcomes.push((prepared.id, self.ask(prepared)));
+            let id = prepared.id;
+            let Ok(outcome) = catch_unwind(AssertUnwindSafe(|| self.ask(prepared))) else {
+                // The tally would wait for this chunk for ever, and the reader for the tally.
+                let why = format!("asking decision {id} again ended by a panic; the server's log says where");
+                self.cut.short(Why::Failed(why));
+                return None;
+            };
+            outcomes.push((id, outcome));
         }
         let cpu_us = cpu_us().saturating_sub(before);
         Some(Asked { number: chunk.number, outcomes, cpu_us, _room: chunk.room })
@@ -257,7 +263,12 @@ impl Run {
             (Ok(decision), Ok(subject)) => (decision, subject),
             (Err(why), _) | (_, Err(why)) => return Outcome::NotAsked(why),
         };
-        let Some(was) = Said::recorded(&decision) else { return not_asked("nobody was asked") };
+        let PastState::Kept(state) = &prepared.state else {
+            return not_asked("its state was deleted with the plugin");
+        };
+        let (Some(was), Some(made)) = (Said::recorded(&decision), decision.provenance.as_deref()) else {
+            return not_asked("nobody was asked");
+        };
         if hex::encode(Sha256::digest(&prepared.question)) != decision.question_digest {
             return not_asked("the recorded question is not the one that was asked");
         }
@@ -272,13 +283,13 @@ impl Run {
             tenant: &self.tenant,
             subject: &subject,
             question: &question,
-            state: &prepared.state,
-            fuel: if audit { Fuel::as_recorded(&was) } else { Fuel::Limit },
+            state,
+            allowance: if audit { Allowance::as_recorded(&was, made) } else { Allowance::Limits },
         };
         let evaluation = self.again(&request);
         let now = Said::evaluated(&evaluation);
         let comparison = compare(&was, &now, if audit { Closeness::Exact } else { Closeness::Meaning });
-        let was_elapsed_us = decision.provenance.map_or(0, |made| made.elapsed_us);
+        let was_elapsed_us = made.elapsed_us;
         Outcome::Asked(Box::new(Pair { was, was_elapsed_us, now, elapsed_us: evaluation.elapsed_us, comparison }))
     }
 
@@ -296,6 +307,10 @@ impl Run {
     /// Takes the chunks in, in their order. Says whether all of the set was asked.
     async fn tally(&self, report: Report, asked: &mut mpsc::Receiver<Asked>, started: Instant) -> store::Result<bool> {
         let mut tally = Tally::new(report);
+        // So that whoever waits sees how many there are.
+        if !self.write(&mut tally, started).await? {
+            return Ok(false);
+        }
         let mut early: BTreeMap<u64, Asked> = BTreeMap::new();
         let (mut next, mut written) = (0, Instant::now());
         while let Some(chunk) = asked.recv().await {
@@ -314,9 +329,9 @@ impl Run {
                 }
             }
         }
-        let whole = !self.stop.is_cancelled() && early.is_empty();
+        let whole = !self.cut.is_short() && early.is_empty();
         if whole {
-            // Decisions that retention took away between the count and the reading.
+            // Without those that were kept no longer when it came to them.
             tally.report.total = tally.report.done;
             tally.report.digest = Some(tally.digest());
         }
@@ -325,7 +340,7 @@ impl Run {
 
     async fn write(&self, tally: &mut Tally, started: Instant) -> store::Result<bool> {
         tally.report.wall_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let report = serde_json::to_string(&tally.report).unwrap_or_default();
+        let report = tally.report.text();
         let fresh = std::mem::take(&mut tally.fresh);
         let mut running = true;
         for differences in fresh.chunks(DIFFERENCES_AT_ONCE) {

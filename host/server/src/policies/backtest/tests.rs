@@ -1,12 +1,16 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use reprise_lifecycle::decision::{Failure, FailureKind, Verdict};
+use reprise_lifecycle::decision::{Failure, FailureKind, StateWrite, Verdict};
+use reprise_lifecycle::time::Timestamp;
 use reprise_policy::Evaluation;
 
 use super::*;
 use crate::policies::rollout::again::Request;
-use crate::store::rollouts::testkit::{decision, group, number};
+use crate::store::backtests::PastState;
+use crate::store::decisions::Retention;
+use crate::store::plugins::{PluginVersion, Removed};
+use crate::store::rollouts::testkit::{decision, digest, group, number};
 use crate::testkit::World;
 
 /// Version 1 names `hd`; version 2 names `sd` at every 97th question and traps at every 501st.
@@ -24,6 +28,8 @@ fn says(version: i64, number: u32) -> Verdict {
 #[derive(Default)]
 struct Versions {
     held: AtomicBool,
+    /// The question at which it panics.
+    panics_at: Option<u32>,
 }
 
 impl Again for Versions {
@@ -31,8 +37,9 @@ impl Again for Versions {
         while self.held.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(1));
         }
-        let version = i64::from_str_radix(&request.subject.digest, 16).unwrap();
-        let verdict = says(version, number(request.question));
+        let (version, number) = (i64::from_str_radix(&request.subject.digest, 16).unwrap(), number(request.question));
+        assert_ne!(Some(number), self.panics_at, "as it was told");
+        let verdict = says(version, number);
         Evaluation { verdict, fuel: 1000, elapsed_us: 10, ..Evaluation::failed(FailureKind::Trap, "") }
     }
 }
@@ -41,17 +48,33 @@ struct Scene {
     world: World,
     versions: Arc<Versions>,
     backtests: Backtests,
+    /// Ends the server, as far as it is there.
+    server: CancellationToken,
 }
 
 impl Scene {
     async fn new() -> Self {
+        Self::with(Versions::default()).await
+    }
+
+    async fn with(versions: Versions) -> Self {
         let world = World::new().await;
         world.tenant("acme").await;
         world.store.test_plugin("acme", 2).await;
-        let versions = Arc::new(Versions::default());
+        let (versions, server) = (Arc::new(versions), CancellationToken::new());
         let again = Arc::<Versions>::clone(&versions);
-        let backtests = Backtests::new(world.store.clone(), again, 3, CancellationToken::new());
-        Self { world, versions, backtests }
+        let backtests = Backtests::new(world.store.clone(), again, 3, server.clone());
+        Self { world, versions, backtests, server }
+    }
+
+    /// The next server on the same catalogue.
+    async fn restart(&mut self) {
+        self.server.cancel();
+        self.backtests.ended().await;
+        self.server = CancellationToken::new();
+        let again = Arc::<Versions>::clone(&self.versions);
+        self.backtests = Backtests::new(self.world.store.clone(), again, 3, self.server.clone());
+        self.backtests.recover().await.unwrap();
     }
 
     async fn decide(&self, numbers: std::ops::Range<u32>) {
@@ -171,6 +194,7 @@ async fn one_runs_at_a_time_and_can_be_stopped() {
     scene.decide(0..1000).await;
     scene.versions.held.store(true, Ordering::SeqCst);
     let begun = scene.begin(Some(2), Recorded::default()).await.unwrap();
+    assert_eq!(serde_json::from_str::<Report>(&begun.report).unwrap().total, 0, "who asks does not wait for the count");
     let refused = scene.begin(Some(2), Recorded::default()).await.unwrap_err();
     assert!(refused.to_string().contains("runs already"), "{refused}");
     assert!(!scene.backtests.stop("other", begun.id).await.unwrap(), "another tenant's");
@@ -189,16 +213,153 @@ async fn one_runs_at_a_time_and_can_be_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_server_leaves_running_has_failed_and_old_ones_go() {
+async fn a_panic_ends_it_as_failed() {
+    let scene = Scene::with(Versions { panics_at: Some(100), ..Versions::default() }).await;
+    // More than there is room for behind the one that never comes.
+    scene.decide(0..2000).await;
+    let run = tokio::time::timeout(Duration::from_secs(60), scene.run(Some(2), Recorded::default()));
+    let (row, report) = run.await.expect("it ends");
+    assert_eq!((row.state.as_str(), report.digest), ("failed", None));
+    let reason = row.reason.unwrap();
+    assert!(reason.contains("decision 101") && reason.contains("panic"), "{reason}");
+    assert!(report.done <= 100, "{}", report.done);
+    let (next, _) = scene.run(Some(2), Recorded { last: Some(100), ..Recorded::default() }).await;
+    assert_eq!(next.state, "done");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn decisions_that_are_kept_no_longer_leave_a_running_audit() {
     let scene = Scene::new().await;
+    scene.decide(0..1000).await;
+    scene.versions.held.store(true, Ordering::SeqCst);
+    let begun = scene.begin(None, Recorded::default()).await.unwrap();
+    let (keep, late) = (Retention { days: 1, per_tenant: 0 }, Timestamp(i64::from(u32::MAX)));
+    let mut gone = 0;
+    loop {
+        match scene.world.store.clear_decisions("acme", keep, None, late).await.unwrap() {
+            0 => break,
+            batch => gone += batch,
+        }
+    }
+    scene.versions.held.store(false, Ordering::SeqCst);
+    assert_eq!(gone, 1000, "nothing is held back");
+    let (row, report) = scene.ended(begun.id).await;
+    assert_eq!(row.state, "done", "{:?}", row.reason);
+    assert!(report.done < 1000, "what was not read is not in it");
+    assert_eq!((report.total, report.agreement.same), (report.done, report.done));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_plugins_state_is_not_taken_for_an_empty_one() {
+    let scene = Scene::new().await;
+    let store = &scene.world.store;
+    let push = async || {
+        let version = PluginVersion {
+            plugin: "counts".to_owned(),
+            digest: digest(1),
+            hooks: "template-group".to_owned(),
+            settings: "{}".to_owned(),
+            ..PluginVersion::default()
+        };
+        store.push_plugin("acme", &version, Timestamp(0)).await.unwrap()
+    };
+    // On a question, by a version with a revision of settings, which saw a revision of the state and maybe wrote to it.
+    let decide = async |number, (version, settings): (i64, i64), saw, writes: bool| {
+        let mut decision = decision(number, 1, says(1, number), None);
+        let made = decision.provenance.as_mut().unwrap();
+        (made.plugin, made.version) = ("counts".to_owned(), u32::try_from(version).unwrap());
+        (made.settings_revision, made.state_revision) = (u32::try_from(settings).unwrap(), Some(saw));
+        if writes {
+            made.writes = vec![StateWrite { key: format!("k{number}"), value: Some("1".to_owned()) }];
+        }
+        store.test_decide("acme", &[(number, decision, 0)]).await;
+    };
+    let first = push().await;
+    decide(1, first, 0, true).await;
+    decide(2, first, 1, false).await;
+    assert_eq!(store.remove_plugin("acme", "counts", "admin", Timestamp(0)).await.unwrap(), Removed::Done);
+    let second = push().await;
+    assert_eq!(second.0, 2, "it counts on");
+    decide(3, second, 1, true).await;
+    decide(4, second, 2, false).await;
+    let candidate = Some(NewCandidate::default());
+    let new = NewBacktest { plugin: Some("counts".to_owned()), candidate, filter: Recorded::default() };
+    let begun = scene.backtests.begin("acme", new, "admin").await.unwrap();
+    let (_, report) = scene.ended(begun.id).await;
+    let not_asked: Vec<_> = report.agreement.not_comparable.into_iter().collect();
+    assert_eq!(not_asked, [("its state was deleted with the plugin".to_owned(), 1)]);
+    // The one that saw none, and those that came later; what wrote then says now that it does not.
+    assert_eq!((report.agreement.same, report.agreement.different.get("writes")), (1, Some(&2)));
+    // What is there now is seen as it was.
+    let page = store.recorded("acme", "counts", &Recorded::default(), 0, 10).await.unwrap();
+    let states: Vec<_> = page.into_iter().map(|(_, state)| state).collect();
+    let kept = |entries: &[(&str, &str)]| {
+        let entries = entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        PastState::Kept(entries.collect())
+    };
+    assert_eq!(states, [kept(&[]), PastState::Deleted, kept(&[]), kept(&[("k3", "1")])]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_servers_end_cuts_off_is_started_anew() {
+    let mut scene = Scene::new().await;
+    scene.decide(0..1000).await;
+    let (whole, report) = scene.run(Some(2), Recorded::default()).await;
+    let expected = scene.different(whole.id).await;
+    scene.versions.held.store(true, Ordering::SeqCst);
+    let begun = scene.begin(Some(2), Recorded::default()).await.unwrap();
+    scene.server.cancel();
+    scene.versions.held.store(false, Ordering::SeqCst);
+    scene.backtests.ended().await;
+    let store = scene.world.store.clone();
+    let left = store.backtest("acme", begun.id).await.unwrap().unwrap();
+    assert_eq!((left.state.as_str(), left.reason), ("running", None));
+    // What it found in its first life does not count twice.
+    assert!(store.progress_backtest(begun.id, &left.report, &[(7, "{}".to_owned())]).await.unwrap());
+    scene.decide(1000..1097).await;
+    scene.restart().await;
+    let (row, second) = scene.ended(begun.id).await;
+    assert_eq!((row.state.as_str(), second.restarts), ("done", 1), "{:?}", row.reason);
+    assert_eq!(second.exact(), report.exact());
+    assert_eq!(scene.different(row.id).await, expected);
+    // One that its tenant stopped stays stopped, even if the server ends before it does.
+    scene.versions.held.store(true, Ordering::SeqCst);
+    let begun = scene.begin(Some(2), Recorded::default()).await.unwrap();
+    assert!(scene.backtests.stop("acme", begun.id).await.unwrap());
+    scene.server.cancel();
+    scene.versions.held.store(false, Ordering::SeqCst);
+    scene.restart().await;
+    assert_eq!(store.backtest("acme", begun.id).await.unwrap().unwrap().state, "stopped");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_started_anew_says_why() {
+    let mut scene = Scene::new().await;
     scene.decide(0..10).await;
     let (row, _) = scene.run(Some(2), Recorded::default()).await;
-    let left = Backtest { state: "running".to_owned(), ended_at: None, ..row };
-    let left = scene.world.store.begin_backtest(&left, 1, 2).await.unwrap();
-    scene.backtests.recover().await.unwrap();
-    let failed = scene.world.store.backtest("acme", left).await.unwrap().unwrap();
-    assert_eq!((failed.state.as_str(), failed.ended_at.is_some()), ("failed", true));
-    assert!(failed.reason.unwrap().contains("restarted"));
+    let often = Report { restarts: MOST_RESTARTS, ..Report::default() }.text();
+    let running = Backtest { state: "running".to_owned(), ended_at: None, ..row };
+    let mut left = Vec::new();
+    for (row, why) in [
+        (Backtest { settings_revision: None, ..running.clone() }, "settings that are no revision"),
+        (Backtest { version: Some(9), ..running.clone() }, "its version was deleted"),
+        (Backtest { settings_revision: Some(9), ..running.clone() }, "its settings revision was deleted"),
+        (Backtest { report: often, ..running.clone() }, "4 times"),
+    ] {
+        left.push((scene.world.store.begin_backtest(&row, 9, 9).await.unwrap(), why));
+    }
+    scene.restart().await;
+    for (id, why) in left {
+        let failed = scene.world.store.backtest("acme", id).await.unwrap().unwrap();
+        assert_eq!((failed.state.as_str(), failed.ended_at.is_some()), ("failed", true), "{why}");
+        assert!(failed.reason.as_deref().unwrap().contains(why), "{failed:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn old_ones_go() {
+    let scene = Scene::new().await;
+    scene.decide(0..10).await;
     for _ in 0..60 {
         scene.run(Some(2), Recorded::default()).await;
     }

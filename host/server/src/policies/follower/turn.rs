@@ -7,7 +7,7 @@ use reprise_lifecycle::question::Question;
 use reprise_policy::StateSnapshot;
 
 use crate::policies::compare::{Closeness, Comparison, Said, compare};
-use crate::policies::rollout::again::{Again, Fuel, Request, Subject};
+use crate::policies::rollout::again::{Again, Allowance, Request, Subject};
 use crate::policies::rollout::report::{Report, is_own};
 use crate::policies::rollout::rules::{Rules, Sample};
 use crate::store::rollouts::{Rollout, Step};
@@ -161,7 +161,7 @@ impl Followed {
             return Err(format!("the version has no hook {}", question.hook().name()));
         }
         let (tenant, state) = (rollout.tenant.as_str(), &entry.state);
-        let request = Request { tenant, subject, question: &question, state, fuel: Fuel::Limit };
+        let request = Request { tenant, subject, question: &question, state, allowance: Allowance::Limits };
         let evaluation = again.again(&request);
         Ok((Said::evaluated(&evaluation), evaluation.elapsed_us))
     }

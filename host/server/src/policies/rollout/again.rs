@@ -1,7 +1,9 @@
 //! A recorded question, put again: to another version, or to the very one that answered it. Nothing comes of the answer;
 //! what it writes to its state is dropped.
 
-use reprise_lifecycle::decision::{FailureKind, Verdict};
+use std::time::Duration;
+
+use reprise_lifecycle::decision::{FailureKind, Granted, Provenance, Verdict};
 use reprise_lifecycle::question::Question;
 use reprise_policy::{Evaluation, StateSnapshot};
 
@@ -20,18 +22,21 @@ pub struct Subject {
     pub settings: String,
 }
 
-/// How much fuel a call has.
+/// What a call may use up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fuel {
+pub enum Allowance {
     /// What the plugin's limits say.
-    Limit,
-    /// What the recorded call can have had, for an audit: limits may have been others then. One that ran dry had what it
-    /// used; any other had that much at least.
+    Limits,
+    /// What the recorded call had or can have had, for an audit: limits may have been others then.
     AsRecorded {
-        /// What it used.
+        /// The fuel it used.
         used: u64,
-        /// Whether that was all.
+        /// Whether that was all. Any other call had that much at least.
         ran_dry: bool,
+        /// How long it took.
+        took: Duration,
+        /// What else could show in its answer; absent in records older than this, which are asked with today's limits.
+        granted: Option<Granted>,
     },
 }
 
@@ -46,8 +51,8 @@ pub struct Request<'a> {
     pub question: &'a Question,
     /// The plugin's state as the recorded call saw it.
     pub state: &'a StateSnapshot,
-    /// How much fuel it has.
-    pub fuel: Fuel,
+    /// What it may use up.
+    pub allowance: Allowance,
 }
 
 /// Puts questions again. It blocks its thread, and takes no slot of a live call.
@@ -63,19 +68,11 @@ impl Subject {
     }
 }
 
-impl Fuel {
-    /// What a recorded call can have had.
-    pub fn as_recorded(was: &Said) -> Self {
+impl Allowance {
+    /// What a recorded call had.
+    pub fn as_recorded(was: &Said, made: &Provenance) -> Self {
         let ran_dry = matches!(&was.verdict, Verdict::Failed(failure) if failure.kind == FailureKind::Fuel);
-        Self::AsRecorded { used: was.fuel, ran_dry }
-    }
-
-    /// The fuel of a call, where the plugin's limits say `limit`.
-    pub fn of(self, limit: u64) -> u64 {
-        match self {
-            Self::Limit => limit,
-            Self::AsRecorded { used, ran_dry: true } => used,
-            Self::AsRecorded { used, ran_dry: false } => limit.max(used),
-        }
+        let took = Duration::from_micros(made.elapsed_us);
+        Self::AsRecorded { used: was.fuel, ran_dry, took, granted: made.granted }
     }
 }

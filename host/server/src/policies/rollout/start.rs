@@ -364,6 +364,7 @@ impl Policies {
         drop(turn);
         self.refresh_rollouts_of(&[tenant.to_owned()]).await?;
         publishing.done();
+        self.meters.rollout_ended(&rollout.kind, ending.state);
         tracing::info!(
             tenant.id = tenant,
             plugin = rollout.plugin,
@@ -388,6 +389,8 @@ impl Policies {
     ) -> store::Result<Vec<String>> {
         let publishing = Publishing::new(self, &rollout.tenant);
         let touched = self.store.end_rollout(rollout, step, ending).await?;
+        // A fleet is of one kind.
+        touched.iter().for_each(|_| self.meters.rollout_ended(&rollout.kind, ending.state));
         let others = touched.iter().filter(|tenant| **tenant != rollout.tenant);
         let others: Vec<Publishing> = others.map(|tenant| Publishing::new(self, tenant)).collect();
         self.refresh_rollouts_of(&touched).await?;

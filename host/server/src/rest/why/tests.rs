@@ -36,6 +36,7 @@ fn made() -> Provenance {
         code: None,
         state_revision: None,
         writes: Vec::new(),
+        granted: None,
     }
 }
 

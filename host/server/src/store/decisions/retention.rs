@@ -1,5 +1,5 @@
 //! How long decisions are kept. They go in small batches, each a transaction of its own, so that whoever commits waits
-//! for one batch at most; and never while something still has to read them.
+//! for one batch at most; and never while a rollout still has to read them.
 
 use reprise_lifecycle::time::Timestamp;
 use sqlx::{Sqlite, Transaction};
@@ -56,7 +56,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<u64> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        let Some(read) = read_by_all(&mut transaction, tenant).await? else { return Ok(0) };
+        let read = read_by_all(&mut transaction, tenant).await?;
         let mut gone = 0;
         if keep.days > 0 {
             let before = now.0.saturating_sub(i64::from(keep.days).saturating_mul(DAY_MS));
@@ -80,16 +80,13 @@ impl Store {
     }
 }
 
-/// Up to where everything that follows the log has read it; none while a backtest or an audit reads all of it.
-async fn read_by_all(transaction: &mut Transaction<'_, Sqlite>, tenant: &str) -> Result<Option<i64>> {
-    let tests = "SELECT EXISTS (SELECT 1 FROM backtests WHERE tenant = ? AND state = 'running')";
-    if sqlx::query_scalar(tests).bind(tenant).fetch_one(&mut **transaction).await? {
-        return Ok(None);
-    }
+/// Up to where everything that follows the log has read it. Backtests do not count: what goes before they read it is not
+/// in their set any more, and whoever begins one after the other would keep everything for ever.
+async fn read_by_all(transaction: &mut Transaction<'_, Sqlite>, tenant: &str) -> Result<i64> {
     // What a follower has not read begins with the next decision of its own plugin.
     let followers = "SELECT min((SELECT min(d.id) - 1 FROM decisions d INDEXED BY decisions_by_plugin \
                      WHERE d.tenant = r.tenant AND d.plugin = r.plugin AND d.id > r.cursor)) \
                      FROM rollouts r WHERE r.tenant = ? AND r.state = 'running'";
     let least: Option<i64> = sqlx::query_scalar(followers).bind(tenant).fetch_one(&mut **transaction).await?;
-    Ok(Some(least.unwrap_or(i64::MAX)))
+    Ok(least.unwrap_or(i64::MAX))
 }

@@ -89,6 +89,7 @@ pub(crate) fn decision(number: u32, version: i64, verdict: Verdict, rollout: Opt
             code: None,
             state_revision: None,
             writes: Vec::new(),
+            granted: None,
         })),
     }
 }

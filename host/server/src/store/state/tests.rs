@@ -40,6 +40,7 @@ async fn decide(world: &World, plugin: &str, writes: &[(&str, Option<&str>)]) {
         code: None,
         state_revision: Some(0),
         writes: writes.collect(),
+        granted: None,
     };
     let decision = Decision {
         hook: Hook::TemplateGroup,
