@@ -3,11 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests: what cannot be prepared fails the test")]
 
+mod candidates;
 mod chain;
 mod guests;
 mod limits;
+mod published;
 mod rollouts;
 mod shaper;
+mod signed;
 mod stage;
 mod state;
 mod swap;
