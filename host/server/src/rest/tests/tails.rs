@@ -75,6 +75,12 @@ impl Listener {
         (read.expect("something is said in time").ok()? > 0).then(|| line.trim_end().to_owned())
     }
 
+    /// Waits for the end, which heartbeats must not put off.
+    async fn end(&mut self) {
+        let end = async { while self.line().await.is_some() {} };
+        tokio::time::timeout(Duration::from_secs(20), end).await.expect("the tail ends in time");
+    }
+
     /// The id of the next decision.
     async fn next(&mut self) -> i64 {
         let mut id = 0;
@@ -138,7 +144,7 @@ async fn a_tail_tells_each_decision_once_and_resumes_where_it_was() {
     assert_eq!(heard, ["4", "5", "6"]);
 
     served.desk.stop.cancel();
-    while listener.line().await.is_some() {}
+    listener.end().await;
     served.closed.cancel();
 }
 
@@ -181,12 +187,12 @@ async fn a_tail_ends_with_the_key_or_the_tenant_that_it_was_opened_for() {
     world.store.log_decision("acme", "{}", &nobody(), noon().0).await;
     assert_eq!([own.next().await, admins.next().await], [1, 1]);
     world.store.switch_off_key("AKacme").await;
-    while own.line().await.is_some() {}
+    own.end().await;
     world.store.log_decision("acme", "{}", &nobody(), noon().0).await;
     assert_eq!(admins.next().await, 2, "another's token is as good as before");
     let removed = served.desk.as_token(ADMIN, Method::DELETE, "/v1/tenants/acme", "").await;
     assert_eq!(removed.status, 204, "{removed:?}");
-    while admins.line().await.is_some() {}
+    admins.end().await;
     assert_eq!(served.desk.tails.count(), 0, "their places are free");
 }
 
