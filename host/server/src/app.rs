@@ -162,6 +162,7 @@ impl App {
             driver: handle.clone(),
             config: config.storage.clone(),
             decisions: config.policies.retention(),
+            changes: config.policies.kept_changes(),
             drop_links: Some(compose::drop_links),
         };
         let context = driver::Context {

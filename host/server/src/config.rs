@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::store::changes::KeptChanges;
 use crate::store::decisions::Retention;
 
 /// The documented defaults.
@@ -150,6 +151,10 @@ pub struct Policies {
     pub decision_days: u32,
     /// Decisions that are kept of one tenant; 0 is no bound.
     pub decisions_per_tenant: u32,
+    /// Changes that are kept of one tenant; 0 is no bound.
+    pub changes_per_tenant: u32,
+    /// Changes that are kept of all tenants together; 0 is no bound.
+    pub changes: u32,
     /// Threads of backtests; 0 derives it from the cores.
     pub backtest_threads: usize,
     /// What one tenant may have.
@@ -160,6 +165,11 @@ impl Policies {
     /// How long decisions are kept.
     pub fn retention(&self) -> Retention {
         Retention { days: self.decision_days, per_tenant: self.decisions_per_tenant }
+    }
+
+    /// How many changes are kept.
+    pub fn kept_changes(&self) -> KeptChanges {
+        KeptChanges { per_tenant: self.changes_per_tenant, in_all: self.changes }
     }
 }
 

@@ -9,6 +9,7 @@
 //! A removal is a record first; the files follow as an effect that can be done again. Nothing here decides what may be
 //! removed: the core does, and calls for the effect only when nothing that was promised reads the files any more.
 
+mod changes;
 mod decisions;
 mod sweep;
 mod trash;

@@ -31,6 +31,7 @@ mod images;
 mod limits;
 mod names;
 mod plugins;
+mod quotas;
 mod record_configs;
 mod rollouts;
 mod settings;

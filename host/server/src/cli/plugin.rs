@@ -9,6 +9,7 @@ mod differing;
 mod lab;
 mod limits;
 mod new;
+mod quotas;
 mod rollouts;
 mod settings;
 mod signing;
@@ -55,6 +56,8 @@ enum Command {
     #[command(flatten)]
     Limits(limits::Limits),
     #[command(flatten)]
+    Quotas(quotas::Quotas),
+    #[command(flatten)]
     Log(decisions::Log),
 }
 
@@ -91,6 +94,7 @@ impl Plugin {
                 Command::Backtests(backtests) => return backtests.run(&api, self.json).await,
                 Command::Settings(settings) => settings.ask(&api).await?,
                 Command::Limits(limits) => limits.ask(&api).await?,
+                Command::Quotas(quotas) => quotas.ask(&api).await?,
             };
             self.print(&answer);
             Ok(ExitCode::SUCCESS)

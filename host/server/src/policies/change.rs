@@ -74,7 +74,7 @@ impl Policies {
     /// # Errors
     /// When a value is out of bounds, or the catalogue failed.
     pub async fn put_limits(
-        &self,
+        self: &Arc<Self>,
         tenant: &str,
         plugin: Option<&str>,
         limits: &PolicyLimits,
@@ -84,8 +84,10 @@ impl Policies {
             return Ok(Err(why));
         }
         let _turn = self.changing(tenant).await;
+        let publishing = Publishing::new(self, tenant);
         self.store.put_policy_limits(tenant, plugin, limits, actor, clock::now().0).await?;
         self.refresh_tenant(tenant).await?;
+        publishing.done();
         Ok(Ok(()))
     }
 
@@ -111,12 +113,23 @@ impl Policies {
         self.of(tenant).covering(hook, stream).next().map(Arc::clone)
     }
 
-    /// Forgets a tenant that is no more.
-    pub async fn forget(&self, tenant: &str) {
-        let _turn = self.changing(tenant).await;
-        self.guard.forget(tenant);
-        self.snapshots_mut().remove(tenant);
-        self.forget_rollouts(tenant).await;
+    /// Removes a tenant that owns nothing any more, and what decided for it: a later one of its name begins with nothing.
+    /// Says whether it existed.
+    ///
+    /// # Errors
+    /// When it still owns something, or the catalogue failed.
+    pub async fn remove_tenant(self: &Arc<Self>, tenant: &str) -> store::Result<bool> {
+        let turn = self.changing(tenant).await;
+        let publishing = Publishing::new(self, tenant);
+        let existed = self.store.delete_tenant(tenant).await?;
+        if existed {
+            self.guard.forget(tenant);
+            self.snapshots_mut().remove(tenant);
+            drop(turn);
+            self.forget_rollouts(tenant).await;
+        }
+        publishing.done();
+        Ok(existed)
     }
 
     /// The turn to change what decides for a tenant: one at a time, so that what is published last is what was written

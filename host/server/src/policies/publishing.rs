@@ -46,6 +46,9 @@ impl Policies {
     /// Reads and publishes all that decides for a tenant.
     async fn publish(&self, tenant: &str) -> store::Result<()> {
         let turn = self.changing(tenant).await;
+        // What was dropped within its commit may still be being written: that has come to its end when the one writer is
+        // free.
+        self.store.check_writable().await?;
         self.refresh_tenant(tenant).await?;
         drop(turn);
         self.refresh_rollouts_of(&[tenant.to_owned()]).await

@@ -103,7 +103,7 @@ pub enum PushError {
 }
 
 impl Policies {
-    /// What every tenant may have of plugins.
+    /// What a tenant may have of plugins for which nothing else is set.
     pub fn quotas(&self) -> Quotas {
         self.quotas
     }

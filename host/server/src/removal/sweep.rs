@@ -1,5 +1,5 @@
 //! What is looked for again and again: videos whose time is over, trash whose grace is over, folders that belong to
-//! nothing, links that composed videos need no more, and decisions that are old enough.
+//! nothing, links that composed videos need no more, decisions that are old enough, and changes that are too many.
 
 mod components;
 
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::trash;
 use crate::driver::{Handle, Refused};
 use crate::files::Files;
+use crate::store::changes::KeptChanges;
 use crate::store::decisions::Retention;
 use crate::store::{self, Store};
 use crate::{clock, config};
@@ -46,6 +47,8 @@ pub struct Sweeper {
     pub config: config::Storage,
     /// How long decisions are kept.
     pub decisions: Retention,
+    /// How many changes are kept.
+    pub changes: KeptChanges,
     /// How links are given up, where videos are composed.
     pub drop_links: Option<DropLinks>,
 }
@@ -59,6 +62,7 @@ pub(super) struct Swept {
     pub(super) emptied: usize,
     pub(super) components: usize,
     pub(super) decisions: u64,
+    pub(super) changes: i64,
 }
 
 impl Sweeper {
@@ -86,6 +90,7 @@ impl Sweeper {
             emptied: self.blocking(move |files| trash::empty(files, grace_ms, now)).await?,
             components: self.components(now).await?,
             decisions: self.clear_log(now).await?,
+            changes: self.clear_changes().await?,
         };
         Ok(swept)
     }
@@ -215,8 +220,8 @@ pub(super) enum SweepError {
 fn report(swept: Result<Swept, SweepError>) {
     match swept {
         Ok(swept) if swept == Swept::default() => {}
-        Ok(Swept { expired, orphans, unlinked, emptied, components, decisions }) => {
-            tracing::info!(expired, orphans, unlinked, emptied, components, decisions, "swept");
+        Ok(Swept { expired, orphans, unlinked, emptied, components, decisions, changes }) => {
+            tracing::info!(expired, orphans, unlinked, emptied, components, decisions, changes, "swept");
         }
         Err(error) => tracing::error!(error = %error, "a sweep ended early; the next one begins anew"),
     }

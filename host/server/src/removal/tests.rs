@@ -17,6 +17,7 @@ use super::{Sweeper, discard, trash};
 use crate::config::Storage;
 use crate::driver::{self, Handle, Perform, Work};
 use crate::files::Files;
+use crate::store::changes::{Change, KeptChanges};
 use crate::store::decisions::Retention;
 use crate::testkit::{World, noon};
 
@@ -63,6 +64,7 @@ impl Yard {
             driver: self.handle.clone(),
             config: Storage { trash_seconds, sweep_seconds: 1 },
             decisions: Retention { days: 90, per_tenant: 1_000_000 },
+            changes: KeptChanges { per_tenant: 0, in_all: 0 },
             drop_links: None,
         }
     }
@@ -236,4 +238,43 @@ async fn videos_go_when_their_time_is_over() {
     yard.discarded(&BroadcastId::new("one")).await;
     assert!(yard.world.store.video("acme", expiring.as_str()).await.unwrap().is_none());
     assert!(!yard.has(&expiring, "") && yard.has(&kept, "source.mp4"));
+}
+
+fn change(tenant: &str) -> Change<'_> {
+    Change { tenant, actor: "admin", action: "push", plugin: None, detail: serde_json::json!({}) }
+}
+
+#[tokio::test]
+async fn the_oldest_changes_go_when_they_are_too_many() {
+    let yard = Yard::open(World::new().await).await;
+    let kept = async || -> Vec<i64> {
+        yard.world.store.changes(None, None, None, 100).await.unwrap().iter().map(|change| change.id).collect()
+    };
+    // 1 to 4 are of a tenant that is no more.
+    for (tenant, count) in [("gone", 4), ("acme", 1), ("beta", 1), ("acme", 1), ("beta", 1), ("acme", 2)] {
+        yard.world.store.log_changes(&change(tenant), count, noon().0).await;
+    }
+    let table: [(u32, u32, &[i64]); 4] = [
+        (0, 0, &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]),
+        (4, 10, &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]),
+        (3, 0, &[10, 9, 8, 7, 6, 4, 3, 2]),
+        (2, 5, &[10, 9, 8, 6, 4]),
+    ];
+    for (per_tenant, in_all, expected) in table {
+        let sweeper = Sweeper { changes: KeptChanges { per_tenant, in_all }, ..yard.sweeper(0) };
+        let before = kept().await.len();
+        let swept = sweeper.sweep(noon()).await.unwrap();
+        assert_eq!(kept().await, expected, "{per_tenant} of a tenant, {in_all} in all");
+        assert_eq!(swept.changes, (before - expected.len()) as i64);
+    }
+}
+
+#[tokio::test]
+async fn more_changes_than_one_batch_go_in_one_sweep() {
+    let yard = Yard::open(World::new().await).await;
+    yard.world.store.log_changes(&change("acme"), 1203, noon().0).await;
+    let sweeper = Sweeper { changes: KeptChanges { per_tenant: 2, in_all: 0 }, ..yard.sweeper(0) };
+    assert_eq!(sweeper.sweep(noon()).await.unwrap().changes, 1201);
+    let left = yard.world.store.changes(None, None, None, 100).await.unwrap();
+    assert_eq!(left.iter().map(|change| change.id).collect::<Vec<_>>(), [1203, 1202]);
 }

@@ -17,6 +17,7 @@ use super::Shared;
 use super::error::Error;
 use super::names::is_tenant_name;
 use crate::store::tenants::Tenant;
+use crate::store::{self, Store};
 
 /// The one path that needs no token: what the API looks like is no secret, and tools fetch it without one.
 pub(super) const DOCUMENT_PATH: &str = "/v1/openapi.json";
@@ -45,6 +46,20 @@ pub(super) struct Admin(());
 /// Who asks, as the log of changes names them: `admin`, or `key:` and the id of a tenant's access key.
 #[derive(Clone, Debug)]
 pub(super) struct Actor(pub(super) String);
+
+/// What an actor that has an access key begins with.
+const KEY_ACTOR: &str = "key:";
+
+impl Actor {
+    /// Whether a request about this tenant would still be let through: what goes on for long asks again and again, because
+    /// the key may be switched off and the tenant removed meanwhile. The admin's token stays what it is.
+    pub(super) async fn may_still(&self, store: &Store, tenant: &str) -> store::Result<bool> {
+        Ok(match self.0.strip_prefix(KEY_ACTOR) {
+            Some(key) => store.access_key(key).await?.is_some_and(|key| key.active && key.tenant.name == tenant),
+            None => store.tenant(tenant).await?.is_some(),
+        })
+    }
+}
 
 /// Lets a request through with its [`Scope`], its [`Actor`] and, for the admin, [`Admin`]; or refuses it.
 pub(super) async fn guard(
@@ -84,7 +99,7 @@ pub(super) async fn guard(
             request.extensions_mut().insert(Admin(()));
             "admin".to_owned()
         }
-        Caller::Tenant(_, key) => format!("key:{key}"),
+        Caller::Tenant(_, key) => format!("{KEY_ACTOR}{key}"),
     };
     request.extensions_mut().insert(Actor(actor));
     let mut response = next.run(request).await;

@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 
 use super::{
     Shared, backtests, bindings, broadcasts, changes, components, decisions, deliveries, events, images, limits,
-    plugins, record_configs, rollouts, settings, signing, state, streams, tasks, tenants, trials, versions, videos,
-    why,
+    plugins, quotas, record_configs, rollouts, settings, signing, state, streams, tasks, tenants, trials, versions,
+    videos, why,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -101,6 +101,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(state::show, state::clear))
         .routes(routes!(limits::show, limits::put))
         .routes(routes!(limits::show_plugin, limits::put_plugin))
+        .routes(routes!(quotas::show, quotas::put))
         .merge(trials::routes())
 }
 

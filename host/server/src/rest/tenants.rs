@@ -208,11 +208,8 @@ pub(super) async fn delete(
     _: Admin,
     Scope(tenant): Scope,
 ) -> Result<StatusCode, Error> {
-    match shared.store.delete_tenant(&tenant.name).await? {
-        true => {
-            shared.policies.forget(&tenant.name).await;
-            Ok(StatusCode::NO_CONTENT)
-        }
+    match shared.policies.remove_tenant(&tenant.name).await? {
+        true => Ok(StatusCode::NO_CONTENT),
         false => Err(Error::NotFound("tenant")),
     }
 }

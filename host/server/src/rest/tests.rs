@@ -67,6 +67,7 @@ impl Desk {
         let publishers = Arc::default();
         let stop = CancellationToken::new();
         let tails = Tails::new(stop.clone()).stalled_after(Duration::from_millis(300));
+        let tails = tails.asked_again_after(Duration::from_millis(20));
         let router = router(State {
             store: world.store.clone(),
             watermarks: Arc::clone(&watermarks),

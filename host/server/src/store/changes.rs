@@ -1,4 +1,5 @@
-//! The log of changes: who changed what decides, and when. It is written in the transaction of the change itself.
+//! The log of changes: who changed what decides, and when. It is written in the transaction of the change itself, and
+//! bounded by number alone: what was changed long ago may be what decides today.
 
 use serde_json::Value;
 use sqlx::{FromRow, QueryBuilder, Sqlite, Transaction};
@@ -53,6 +54,9 @@ pub(super) async fn write(transaction: &mut Transaction<'_, Sqlite>, change: &Ch
     Ok(())
 }
 
+/// Changes that go in one transaction: whoever commits waits for one batch at most.
+const BATCH: i64 = 500;
+
 /// Rows that one page looks at: of a plugin that changed long ago there is more to find on the pages after it.
 const SCANNED: i64 = 10_000;
 
@@ -71,12 +75,41 @@ pub struct ChangeFilter {
     pub before: Option<i64>,
 }
 
+/// How many changes are kept; beyond them the oldest go. 0 is no bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptChanges {
+    /// Of one tenant.
+    pub per_tenant: u32,
+    /// Of all, those that are gone too.
+    pub in_all: u32,
+}
+
 impl Store {
-    /// Writes a change alone: tests look at the log.
+    /// How many changes there are of each tenant. It reads an index through, of some tens of megabytes at most.
+    pub async fn count_changes(&self) -> Result<Vec<(String, i64)>> {
+        let each = "SELECT tenant, count(*) FROM changes GROUP BY tenant ORDER BY tenant";
+        Ok(sqlx::query_as(each).fetch_all(&self.searcher).await?)
+    }
+
+    /// Removes the oldest changes, of a tenant or of all: one batch, and not more than `most`. Says how many went.
+    pub async fn clear_changes(&self, tenant: Option<&str>, most: i64) -> Result<u64> {
+        let oldest = match tenant {
+            Some(_) => {
+                "DELETE FROM changes WHERE id IN (SELECT id FROM changes WHERE tenant = ?1 ORDER BY id LIMIT ?2)"
+            }
+            None => "DELETE FROM changes WHERE id IN (SELECT id FROM changes WHERE ?1 IS NULL ORDER BY id LIMIT ?2)",
+        };
+        let done = sqlx::query(oldest).bind(tenant).bind(most.min(BATCH)).execute(&self.writer).await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Writes a change alone, so many times: tests look at the log.
     #[cfg(test)]
-    pub(crate) async fn log_change(&self, change: &Change<'_>, at: i64) {
+    pub(crate) async fn log_changes(&self, change: &Change<'_>, count: usize, at: i64) {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
-        write(&mut transaction, change, at).await.unwrap();
+        for _ in 0..count {
+            write(&mut transaction, change, at).await.unwrap();
+        }
         transaction.commit().await.unwrap();
     }
 

@@ -9,7 +9,7 @@ use super::quotas::{Quota, Quotas};
 use super::{Result, Store};
 
 /// The window of [`Quotas::uploads_per_hour`].
-const HOUR_MS: i64 = 3_600_000;
+pub(super) const HOUR_MS: i64 = 3_600_000;
 
 /// A component that a tenant uploaded.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
@@ -52,7 +52,8 @@ impl Store {
         Ok(is_new)
     }
 
-    /// Counts an upload or a push before it is looked at: refused ones cost as much.
+    /// Counts an upload or a push before it is looked at: refused ones cost as much. `quotas` are those of all tenants,
+    /// here and in what else adds: what is set for this one wins.
     ///
     /// # Errors
     /// [`Error::Quota`](super::Error::Quota) when there were too many in the last hour.
@@ -67,7 +68,7 @@ impl Store {
             .bind(tenant)
             .fetch_one(&mut *transaction)
             .await?;
-        quotas.check(Quota::UploadsPerHour, used, 1)?;
+        quotas.of(&mut transaction, tenant).await?.check(Quota::UploadsPerHour, used, 1)?;
         sqlx::query("INSERT INTO component_uploads (tenant, at) VALUES (?, ?)")
             .bind(tenant)
             .bind(now.0)
@@ -117,7 +118,7 @@ pub(super) async fn own(
         .bind(tenant)
         .fetch_one(&mut **transaction)
         .await?;
-    quotas.check(Quota::ComponentBytes, used, component.bytes)?;
+    quotas.of(transaction, tenant).await?.check(Quota::ComponentBytes, used, component.bytes)?;
     sqlx::query("INSERT INTO components (tenant, digest, bytes, uploaded_at, uploaded_by) VALUES (?, ?, ?, ?, ?)")
         .bind(tenant)
         .bind(&component.digest)

@@ -64,7 +64,7 @@ pub struct NewVersion<'a> {
     pub settings_given: bool,
     /// The public key that its signature was verified with.
     pub public_key: Option<&'a str>,
-    /// What the tenant may have.
+    /// What a tenant may have for which nothing else is set.
     pub quotas: &'a Quotas,
 }
 
@@ -112,7 +112,7 @@ impl Store {
             .bind(&version.plugin)
             .fetch_one(&mut *transaction)
             .await?;
-        new.quotas.check(Quota::VersionsPerPlugin, used, 1)?;
+        new.quotas.of(&mut transaction, tenant).await?.check(Quota::VersionsPerPlugin, used, 1)?;
         let component = Component {
             digest: version.digest.clone(),
             bytes: version.bytes,
@@ -199,7 +199,7 @@ async fn plugin(transaction: &mut Transaction<'_, Sqlite>, tenant: &str, new: &N
         .bind(tenant)
         .fetch_one(&mut **transaction)
         .await?;
-    new.quotas.check(Quota::Plugins, used, 1)?;
+    new.quotas.of(transaction, tenant).await?.check(Quota::Plugins, used, 1)?;
     let before =
         "SELECT last_version, settings_revision, state_revision FROM deleted_plugins WHERE tenant = ? AND name = ?";
     let before: Option<(i64, i64, i64)> =

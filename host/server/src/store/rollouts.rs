@@ -140,9 +140,8 @@ impl Store {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         let mut ids = Vec::with_capacity(new.len());
         for rollout in new {
-            if rollout.kind == "canary" {
-                bindings::check_signed(&mut transaction, &rollout.tenant, &rollout.plugin, rollout.version).await?;
-            }
+            // Of a shadow too: what a tenant's streams ask is for the code that it trusts.
+            bindings::check_signed(&mut transaction, &rollout.tenant, &rollout.plugin, rollout.version).await?;
             make_room(&mut transaction, &rollout.tenant).await?;
             let id: i64 = sqlx::query_scalar(
                 "INSERT INTO rollouts (tenant, plugin, binding, kind, fleet, version, settings_revision, base_version, \

@@ -76,6 +76,7 @@ impl Store {
             ));
         }
         let active = all.iter().filter(|(_, _, revoked)| !revoked).count();
+        let quotas = quotas.of(&mut transaction, tenant).await?;
         quotas.check(Quota::SigningKeys, i64::try_from(active).unwrap_or(i64::MAX), 1)?;
         if i64::try_from(all.len()).unwrap_or(i64::MAX) >= KEYS_EVER {
             return Err(Error::Conflict("this tenant has had all the signing keys that one may ever have"));

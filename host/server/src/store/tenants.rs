@@ -214,6 +214,13 @@ impl Store {
         Ok(Some(AccessKey { tenant, secret, active }))
     }
 
+    /// Switches an access key off: tests look at what becomes of it.
+    #[cfg(test)]
+    pub(crate) async fn switch_off_key(&self, id: &str) {
+        let off = "UPDATE access_keys SET active = 0 WHERE id = ?";
+        assert_eq!(sqlx::query(off).bind(id).execute(&self.writer).await.unwrap().rows_affected(), 1);
+    }
+
     /// Notes a nonce of a signed request and forgets those older than `forget_before`. Says whether it is new.
     pub async fn note_nonce(
         &self,

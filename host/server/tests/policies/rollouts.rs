@@ -27,22 +27,22 @@ use tokio_util::sync::CancellationToken;
 use crate::guests::{callback, trap};
 use crate::stage::{Stage, question, stream_of};
 
-const PATIENT: &str = "[policies]\ncalls_per_second = 100000\ncalls_burst = 100000\nconcurrent_per_tenant = 8\n\
+pub(crate) const PATIENT: &str = "[policies]\ncalls_per_second = 100000\ncalls_burst = 100000\nconcurrent_per_tenant = 8\n\
                        deadline_ms = 10000\nwall_ms = 20000\nwait_ms = 60000\n";
 
 /// Leaves every event as it is.
-fn keeps() -> Vec<u8> {
+pub(crate) fn keeps() -> Vec<u8> {
     callback("(i32.const 1024)", "")
 }
 
 /// Drops events whose id ends with a 7.
-fn sifts() -> Vec<u8> {
+pub(crate) fn sifts() -> Vec<u8> {
     let last = "(i32.load8_u (i32.sub (i32.add (i32.load offset=48 (local.get $question))
         (i32.load offset=52 (local.get $question))) (i32.const 1)))";
     callback(&format!("(i32.store8 (i32.const 1028) (i32.eq {last} (i32.const 55))) (i32.const 1024)"), "")
 }
 
-fn number(version: i64) -> Activation {
+pub(crate) fn number(version: i64) -> Activation {
     Activation { version: Some(version), ..Activation::default() }
 }
 
@@ -51,14 +51,14 @@ fn event(number: u32, stream: &str) -> CallbackQuestion {
     CallbackQuestion { event_id: format!("evt_{number}"), ..question("acme", &stream_of("acme", stream)) }
 }
 
-async fn ask(policies: &Arc<Policies>, number: u32, stream: &str) -> LoggedDecision {
+pub(crate) async fn ask(policies: &Arc<Policies>, number: u32, stream: &str) -> LoggedDecision {
     let chained = policies.callback(event(number, stream), Some(&stream_of("acme", stream))).await;
     let (question, decision) = chained.steps.into_iter().next().unwrap();
     LoggedDecision { question, decision, video: None, at: i64::from(number) }
 }
 
 /// Records decisions as those of a broadcast, and wakes who follows.
-async fn record(stage: &Stage, broadcast: &str, decisions: Vec<LoggedDecision>) {
+pub(crate) async fn record(stage: &Stage, broadcast: &str, decisions: Vec<LoggedDecision>) {
     let opening = Opening {
         tenant: TenantId::new("acme"),
         stream: stream_of("acme", broadcast),
@@ -86,7 +86,7 @@ fn made_by(decision: &Decision) -> (u32, Option<i64>) {
     (made.version, made.rollout)
 }
 
-fn canary(version: i64, permille: u16) -> NewRollout {
+pub(crate) fn canary(version: i64, permille: u16) -> NewRollout {
     NewRollout {
         plugin: "p".to_owned(),
         binding: None,
@@ -98,7 +98,7 @@ fn canary(version: i64, permille: u16) -> NewRollout {
     }
 }
 
-async fn start(stage: &Stage, new: &NewRollout) -> Rollout {
+pub(crate) async fn start(stage: &Stage, new: &NewRollout) -> Rollout {
     stage.policies.start_rollouts(&["acme".to_owned()], new, false, "admin").await.unwrap().remove(0)
 }
 

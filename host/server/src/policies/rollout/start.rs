@@ -209,8 +209,10 @@ impl Policies {
         for tenant in tenants {
             rollouts.push(self.planned(tenant, new, fleet.clone(), actor).await?);
         }
+        let publishing: Vec<Publishing> = tenants.iter().map(|tenant| Publishing::new(self, tenant)).collect();
         let ids = self.store.start_rollouts(&rollouts).await?;
         self.refresh_rollouts_of(tenants).await?;
+        publishing.into_iter().for_each(Publishing::done);
         self.follow.notify_one();
         let mut started = Vec::with_capacity(ids.len());
         for (rollout, id) in rollouts.iter().zip(ids) {

@@ -2,7 +2,8 @@
 //! its id, so that who comes back with the last one misses nothing and hears nothing twice.
 //!
 //! A tail reads the log by number, woken by commits; the commits know nothing of it. What is read waits for its reader
-//! in a few places, and a reader that leaves it there for long is cut off.
+//! in a few places, and a reader that leaves it there for long is cut off. So is one whose access key was switched off or
+//! whose tenant was removed.
 
 mod follow;
 
@@ -26,7 +27,7 @@ use super::Listing;
 use super::view::view;
 use crate::http::Cut;
 use crate::rest::Shared;
-use crate::rest::auth::Scope;
+use crate::rest::auth::{Actor, Scope};
 use crate::rest::error::{Error, ErrorBody};
 use crate::rest::extract::Params;
 use crate::store::Store;
@@ -45,6 +46,9 @@ const WAITING: usize = 4;
 /// How long events may wait for their reader.
 const STALLED: Duration = Duration::from_secs(20);
 
+/// How often it is asked whether who listens still may. What was taken away is heard for no longer than this.
+const ASKED_AGAIN: Duration = Duration::from_secs(2);
+
 /// How long a client waits before it comes back, in milliseconds.
 const RETRY_MS: u32 = 2000;
 
@@ -55,6 +59,7 @@ pub struct Tails {
     tasks: TaskTracker,
     stop: CancellationToken,
     stalled: Duration,
+    asked_again: Duration,
 }
 
 /// One tail's place, given back when it ends.
@@ -76,13 +81,20 @@ impl Drop for Place {
 impl Tails {
     /// Nobody yet. All tails end with `stop`.
     pub fn new(stop: CancellationToken) -> Self {
-        Self { listening: Arc::default(), tasks: TaskTracker::new(), stop, stalled: STALLED }
+        let (stalled, asked_again) = (STALLED, ASKED_AGAIN);
+        Self { listening: Arc::default(), tasks: TaskTracker::new(), stop, stalled, asked_again }
     }
 
     /// Waits another time for slow readers.
     #[cfg(test)]
     pub(in crate::rest) fn stalled_after(self, stalled: Duration) -> Self {
         Self { stalled, ..self }
+    }
+
+    /// Asks at other times whether who listens still may.
+    #[cfg(test)]
+    pub(in crate::rest) fn asked_again_after(self, asked_again: Duration) -> Self {
+        Self { asked_again, ..self }
     }
 
     /// How many listen.
@@ -111,7 +123,8 @@ impl Tails {
 ///
 /// Each event's id is the decision's number and its data a decision as in the list. It begins with the next decision, or
 /// after the one that `Last-Event-ID` or `after` names; the filters are those of the list. A comment is sent every 15
-/// seconds. A reader that does not take its events is cut off after 20 seconds and can come back with its last id.
+/// seconds. A reader that does not take its events is cut off after 20 seconds and can come back with its last id. One
+/// whose access key is no longer good, or whose tenant is removed, is cut off within a few seconds.
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/decisions/tail",
@@ -129,6 +142,7 @@ impl Tails {
 pub(in crate::rest) async fn tail(
     State(shared): State<Arc<Shared>>,
     Scope(tenant): Scope,
+    actor: Actor,
     cut: Option<Extension<Cut>>,
     headers: HeaderMap,
     Params(listing): Params<Listing>,
@@ -150,16 +164,32 @@ pub(in crate::rest) async fn tail(
     let out = Out { sender, stalled: shared.tails.stalled };
     let hello = Bytes::from(format!("retry: {RETRY_MS}\nid: {after}\n\n"));
     let follow = Follow { after, rings, pace: Pace::default(), stop: shared.tails.stop.clone() };
+    let every = shared.tails.asked_again;
     shared.tails.tasks.spawn(async move {
-        let log = Matching { store, tenant: place.tenant.clone(), filter };
-        let ended = if out.send(hello).await.is_ok() { follow.run(&log, &out).await } else { Ended::Gone };
-        match (ended, cut) {
-            (Ended::Stalled, Some(Extension(cut))) => {
-                tracing::info!(tenant.id = place.tenant, "a tail of decisions is too slow; its connection is cut");
-                cut.cut();
+        let log = Matching { store: store.clone(), tenant: place.tenant.clone(), filter };
+        let telling = async {
+            match out.send(hello).await {
+                Ok(()) => follow.run(&log, &out).await,
+                Err(ended) => ended,
             }
-            (Ended::Failed(error), _) => tracing::error!(error = %error, "a tail of decisions ended early"),
-            _ => {}
+        };
+        // Beside the telling and not in it: a reader that takes its time there must not be asked later for it.
+        let ended = tokio::select! {
+            ended = telling => ended,
+            ended = no_longer_allowed(&store, &actor, &place.tenant, every) => ended,
+        };
+        let why = match ended {
+            Ended::Stalled => Some("its reader is too slow"),
+            Ended::Forbidden => Some("its reader may no longer listen"),
+            Ended::Failed(error) => {
+                tracing::error!(error = %error, "a tail of decisions ended early");
+                None
+            }
+            Ended::Stopped | Ended::Gone => None,
+        };
+        if let (Some(why), Some(Extension(cut))) = (why, cut) {
+            tracing::info!(tenant.id = place.tenant, why, "the connection of a tail of decisions is cut");
+            cut.cut();
         }
         drop(place);
     });
@@ -169,6 +199,18 @@ pub(in crate::rest) async fn tail(
     });
     let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, [("x-accel-buffering", "no")], Body::from_stream(body)).into_response())
+}
+
+/// Waits until who listens may do so no more, and says so.
+async fn no_longer_allowed(store: &Store, actor: &Actor, tenant: &str, every: Duration) -> Ended {
+    loop {
+        tokio::time::sleep(every).await;
+        match actor.may_still(store, tenant).await {
+            Ok(true) => {}
+            Ok(false) => return Ended::Forbidden,
+            Err(error) => return Ended::Failed(error.into()),
+        }
+    }
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<i64>, Error> {

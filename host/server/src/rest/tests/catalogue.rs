@@ -119,6 +119,44 @@ async fn a_body_that_is_not_what_its_path_says_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn quotas_are_shown_with_what_is_used_and_set_by_the_admin_alone() {
+    let desk = desk("[policies.quotas]\nuploads_per_hour = 1\n").await;
+    let show = async |tenant: &str| own(&desk, tenant, Method::GET, "quotas", "").await.json();
+    let configured = json!({
+        "set": {},
+        "plugins": {"limit": 50, "used": 0},
+        "versions_per_plugin": {"limit": 100, "used": 0},
+        "component_bytes": {"limit": 512 << 20, "used": 0},
+        "uploads_per_hour": {"limit": 1, "used": 0},
+        "signing_keys": {"limit": 8, "used": 0},
+    });
+    assert_eq!(show("acme").await, configured);
+    assert_eq!(put(&desk, "acme", &digest(BYTES), BYTES).await.status, 201);
+    assert_eq!(outcome(&put(&desk, "acme", &digest(BYTES), BYTES).await), (429, "quota".to_owned()));
+    let set = async |token: &str, body: Value| {
+        desk.as_token(token, Method::PUT, "/v1/tenants/acme/quotas", &body.to_string()).await
+    };
+    let table = [
+        (token_of("acme"), json!({"uploads_per_hour": 100}), 403),
+        (token_of("umbrella"), json!({}), 404),
+        (ADMIN.to_owned(), json!({"uploads_per_hour": -1}), 400),
+        (ADMIN.to_owned(), json!({"uploads_per_day": 1}), 400),
+        (ADMIN.to_owned(), json!({"uploads_per_hour": 2, "component_mib": 3, "plugins": null}), 200),
+    ];
+    for (token, body, status) in table {
+        assert_eq!(set(&token, body.clone()).await.status.as_u16(), status, "{body}");
+    }
+    let shown = show("acme").await;
+    assert_eq!(shown["set"], json!({"uploads_per_hour": 2, "component_mib": 3}));
+    assert_eq!(shown["uploads_per_hour"], json!({"limit": 2, "used": 1}));
+    assert_eq!(shown["component_bytes"], json!({"limit": 3 << 20, "used": BYTES.len()}));
+    assert_eq!(shown["plugins"], configured["plugins"]);
+    assert_eq!(show("umbrella").await, configured);
+    assert_eq!(put(&desk, "acme", &digest(BYTES), BYTES).await.status, 200, "it holds from the next upload on");
+    assert_eq!(set(ADMIN, json!({})).await.json()["uploads_per_hour"], json!({"limit": 1, "used": 2}));
+}
+
+#[tokio::test]
 async fn a_push_says_which_component_and_who_signed_it() {
     let desk = desk("").await;
     let (secret, stranger) = (SigningKey::from_bytes(&[7; 32]), SigningKey::from_bytes(&[8; 32]));

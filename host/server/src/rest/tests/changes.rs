@@ -8,11 +8,9 @@ use crate::store::changes::Change;
 use crate::testkit::noon;
 
 async fn change(desk: &Desk, tenant: &str, action: &'static str, plugin: &str, count: usize) {
-    for _ in 0..count {
-        let detail = json!({"version": 1});
-        let change = Change { tenant, actor: "admin", action, plugin: Some(plugin), detail };
-        desk.world.store.log_change(&change, noon().0).await;
-    }
+    let detail = json!({"version": 1});
+    let change = Change { tenant, actor: "admin", action, plugin: Some(plugin), detail };
+    desk.world.store.log_changes(&change, count, noon().0).await;
 }
 
 fn ids(page: &Value) -> Vec<i64> {

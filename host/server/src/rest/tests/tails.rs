@@ -52,7 +52,11 @@ impl Served {
 
     /// Listens, with the greeting read: what is committed after it is heard.
     async fn listen(&self, query: &str, last: Option<i64>) -> (Listener, i64) {
-        let stream = self.request(ADMIN, query, last, None).await;
+        self.listen_with(ADMIN, query, last).await
+    }
+
+    async fn listen_with(&self, token: &str, query: &str, last: Option<i64>) -> (Listener, i64) {
+        let stream = self.request(token, query, last, None).await;
         let mut listener = Listener { lines: BufReader::new(stream) };
         assert!(listener.line().await.unwrap().contains("200"));
         loop {
@@ -69,6 +73,12 @@ impl Listener {
         let mut line = String::new();
         let read = tokio::time::timeout(Duration::from_secs(20), self.lines.read_line(&mut line)).await;
         (read.expect("something is said in time").ok()? > 0).then(|| line.trim_end().to_owned())
+    }
+
+    /// Waits for the end, which heartbeats must not put off.
+    async fn end(&mut self) {
+        let end = async { while self.line().await.is_some() {} };
+        tokio::time::timeout(Duration::from_secs(20), end).await.expect("the tail ends in time");
     }
 
     /// The id of the next decision.
@@ -134,7 +144,7 @@ async fn a_tail_tells_each_decision_once_and_resumes_where_it_was() {
     assert_eq!(heard, ["4", "5", "6"]);
 
     served.desk.stop.cancel();
-    while listener.line().await.is_some() {}
+    listener.end().await;
     served.closed.cancel();
 }
 
@@ -165,6 +175,25 @@ async fn tails_are_bounded_and_what_cannot_be_is_refused() {
     while served.desk.tails.count() > 0 {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_tail_ends_with_the_key_or_the_tenant_that_it_was_opened_for() {
+    let served = Served::new().await;
+    let world = &served.desk.world;
+    world.tenant("acme").await;
+    let (mut own, _) = served.listen_with(&token_of("acme"), "", None).await;
+    let (mut admins, _) = served.listen("", None).await;
+    world.store.log_decision("acme", "{}", &nobody(), noon().0).await;
+    assert_eq!([own.next().await, admins.next().await], [1, 1]);
+    world.store.switch_off_key("AKacme").await;
+    own.end().await;
+    world.store.log_decision("acme", "{}", &nobody(), noon().0).await;
+    assert_eq!(admins.next().await, 2, "another's token is as good as before");
+    let removed = served.desk.as_token(ADMIN, Method::DELETE, "/v1/tenants/acme", "").await;
+    assert_eq!(removed.status, 204, "{removed:?}");
+    admins.end().await;
+    assert_eq!(served.desk.tails.count(), 0, "their places are free");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::store::bindings::Binding;
-use crate::store::quotas::OverQuota;
+use crate::store::quotas::{OverQuota, TenantQuotas, UsedQuotas};
 use crate::store::signing::SigningKey;
 use crate::testkit::{World, noon};
 
@@ -160,6 +160,53 @@ async fn quotas_end_at_their_edge_and_say_which_one_it_was() {
         let counted = world.store.count_upload(tenant, &two, at).await;
         assert_eq!(counted.is_ok(), is_taken, "{tenant} {at:?}");
     }
+}
+
+#[tokio::test]
+async fn what_is_set_for_a_tenant_holds_for_it_alone_in_place_of_what_all_have() {
+    let world = world().await;
+    let store = &world.store;
+    let none = Quotas { plugins: 0, versions_per_plugin: 0, component_bytes: 0, uploads_per_hour: 0, signing_keys: 0 };
+    let set = async |set: &TenantQuotas| store.put_tenant_quotas("acme", set, "admin", noon().0).await.unwrap();
+    // Each that is given leads to the next that is not.
+    let mut given = TenantQuotas::default();
+    let used_up = async || over(push(&world, &none, "p", "a", None).await).quota;
+    assert_eq!(used_up().await, Quota::Plugins);
+    given.plugins = Some(1);
+    set(&given).await;
+    assert_eq!(used_up().await, Quota::VersionsPerPlugin);
+    given.versions_per_plugin = Some(2);
+    set(&given).await;
+    assert_eq!(used_up().await, Quota::ComponentBytes);
+    given.component_mib = Some(1);
+    set(&given).await;
+    push(&world, &none, "p", "a", None).await.unwrap();
+    let upload = async |tenant: &str| store.count_upload(tenant, &none, noon()).await.is_ok();
+    let sign = async |name: &str| store.add_signing_key("acme", &key(name, name), false, &none).await.is_ok();
+    assert!(!upload("acme").await && !sign("ci").await);
+    (given.uploads_per_hour, given.signing_keys) = (Some(2), Some(1));
+    set(&given).await;
+    assert_eq!([upload("acme").await, upload("acme").await, upload("acme").await], [true, true, false]);
+    assert_eq!([sign("ci").await, sign("other").await], [true, false]);
+    assert!(!upload("umbrella").await, "the other tenant has what all have");
+
+    assert_eq!(store.tenant_quotas("acme").await.unwrap(), given);
+    let used =
+        UsedQuotas { plugins: 1, versions_per_plugin: 1, component_bytes: 100, uploads_per_hour: 2, signing_keys: 1 };
+    assert_eq!(store.used_quotas("acme", noon()).await.unwrap(), used);
+    let later = Timestamp(noon().0 + 3_600_000);
+    assert_eq!(store.used_quotas("acme", later).await.unwrap(), UsedQuotas { uploads_per_hour: 0, ..used });
+    // What is there stays when its quota goes; nothing is added.
+    set(&TenantQuotas::default()).await;
+    assert_eq!(over(push(&world, &none, "p", "b", None).await).quota, Quota::VersionsPerPlugin);
+    assert_eq!(store.plugin_versions("acme").await.unwrap().len(), 1);
+    assert_eq!(store.tenant_quotas("acme").await.unwrap(), TenantQuotas::default());
+
+    let changes = store.changes(Some("acme"), None, None, 100).await.unwrap();
+    let set: Vec<_> = changes.iter().filter(|change| change.action == "quotas").collect();
+    let detail: Value = serde_json::from_str(&set[1].detail).unwrap();
+    assert_eq!((set.len(), &*set[1].actor), (5, "admin"));
+    assert_eq!((&detail["quotas"]["component_mib"], &detail["quotas"]["uploads_per_hour"]), (&json!(1), &json!(2)));
 }
 
 #[tokio::test]

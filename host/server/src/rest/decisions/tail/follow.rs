@@ -49,6 +49,8 @@ pub(super) enum Ended {
     Gone,
     /// The reader does not read.
     Stalled,
+    /// The reader may not listen any more.
+    Forbidden,
     /// The log cannot be read.
     Failed(Error),
 }
