@@ -27,7 +27,6 @@ mod answers;
 mod artefact;
 mod bindings;
 mod cache;
-
 mod call;
 mod class;
 mod compile;
@@ -43,6 +42,7 @@ mod imports;
 mod inspect;
 mod limits;
 mod lines;
+pub mod sample;
 pub mod schema;
 mod trusted;
 mod wasi;
