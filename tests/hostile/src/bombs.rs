@@ -53,10 +53,10 @@ pub(crate) fn all() -> Vec<Specimen> {
             format!("(component (core module $m) {})", repeat("(core instance (instantiate $m))", 1_000)),
         ),
     ];
-    // What the counts let through, at their limits all at once: it must compile or be refused within the limits.
+    // Below the limits of a function's locals and of its size, each by itself; their product is what is too much.
     let made = [
-        ("locals and blocks at their limits", branches(999, 60 << 10)),
-        ("a hundred functions at their limits", many_branches(999, 2_000, 12)),
+        ("locals and size just below their limits", branches(999, 60 << 10)),
+        ("a dozen functions just below the limit of locals", many_branches(999, 2_000, 12)),
     ];
     let texts = texts.into_iter().map(|(name, text)| specimen(name, around_text(&text), Fate::Refused));
     let components = components.into_iter().map(|(name, text)| {
