@@ -4,65 +4,30 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use reprise_lifecycle::decision::Verdict;
-use reprise_lifecycle::id::{BroadcastId, VideoId};
 use reprise_lifecycle::media::{MediaFacts, Stretch};
-use reprise_lifecycle::question::{
-    Answer, ComposeAnswer, ComposeQuestion, GroupChoice, Origin, PartSummary, Question, StreamKey,
-};
-use reprise_lifecycle::time::Timestamp;
+use reprise_lifecycle::question::{Answer, ComposeAnswer, ComposeQuestion, PartSummary, Question};
 use reprise_policy::{
     AdmissionLimits, Call, CallLimits, CompileLimits, CompilerCommand, Engine, EngineOptions, Evaluation, Evaluator,
-    NoAssets, StateSnapshot, compile, inspect,
+    NoAssets, StateSnapshot, compile, inspect, sample,
 };
 use reprise_tests::{guests, server};
 
-/// As long as a recording cycle usually is.
-const PART_MS: u64 = 300_000;
-
 /// Parts of a broadcast, each with `stretches` of a second without play.
 fn question(parts: u32, stretches: u64) -> Question {
+    let part_ms = sample::part(0).duration_ms;
     let empty: Vec<Stretch> = (0..stretches)
-        .map(|index| Stretch { from_ms: index * PART_MS / stretches, to_ms: index * PART_MS / stretches + 1000 })
+        .map(|index| Stretch { from_ms: index * part_ms / stretches, to_ms: index * part_ms / stretches + 1000 })
         .collect();
     let facts = MediaFacts {
         silences: empty.clone(),
         blacks: empty.clone(),
         freezes: empty,
-        scenes_ms: (0..500).map(|index| index * PART_MS / 500).collect(),
+        scenes_ms: (0..500).map(|index| index * part_ms / 500).collect(),
         ..MediaFacts::default()
     };
-    let part = |index: u32| PartSummary {
-        index,
-        video_id: VideoId::new(format!("{index:032x}")),
-        started_at: Timestamp(0),
-        ended_at: Timestamp(0),
-        first_ms: u64::from(index) * PART_MS,
-        duration_ms: PART_MS,
-        bytes: 0,
-        bitrate_kbps: 0,
-        gap_ms: 0,
-        video: None,
-        audio: None,
-        facts: Some(facts.clone()),
-    };
-    let stream = StreamKey { domain: "push.example".into(), app: "live".into(), name: "final".into() };
-    let origin = Origin {
-        tenant: "acme".into(),
-        stream,
-        play_domain: "play.example".into(),
-        push_args: Vec::new(),
-        broadcast: BroadcastId::new("b"),
-        broadcast_started_at: Timestamp(0),
-        reconnects: 0,
-    };
-    Question::ComposeRules(ComposeQuestion {
-        origin,
-        ended_at: Timestamp(0),
-        parts: (0..parts).map(part).collect(),
-        default_compose: true,
-        default_group: None,
-        groups: vec![GroupChoice { id: "hd".into(), name: "HD".into() }],
-    })
+    let part = |index: u32| PartSummary { facts: Some(facts.clone()), ..sample::part(index) };
+    let parts: Vec<PartSummary> = (0..parts).map(part).collect();
+    Question::ComposeRules(ComposeQuestion { parts, ..sample::compose_rules() })
 }
 
 fn ask(question: &Question, settings: &str) -> anyhow::Result<Evaluation> {

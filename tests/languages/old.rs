@@ -2,7 +2,7 @@
 
 use reprise_lifecycle::decision::Verdict;
 use reprise_lifecycle::question::{Answer, Hook, TemplateGroupAnswer};
-use reprise_policy::StateSnapshot;
+use reprise_policy::{StateSnapshot, sample};
 use reprise_tests::guests;
 use serde_json::json;
 
@@ -41,7 +41,7 @@ fn an_old_guest_answers_like_a_new_one() -> anyhow::Result<()> {
 fn its_other_hook_works_as_well() -> anyhow::Result<()> {
     let lab = lab()?;
     let old = admitted(&lab, "old", &guests::component("reprise-test-guest-0-1")?)?;
-    let question = reprise::lab::sample::question(Hook::Callback);
+    let question = sample::question(Hook::Callback);
     let evaluation = lab.ask(&old, &question, "{}", &StateSnapshot::default());
     let Verdict::Answered(Answer::Callback(answer)) = evaluation.verdict else {
         anyhow::bail!("{:?}", evaluation.verdict);

@@ -14,7 +14,7 @@ pub enum FailureKind {
     Trap,
     /// The fuel of one call was used up.
     Fuel,
-    /// The wall-clock deadline of one call passed.
+    /// The time of one call was over: that of the processor, or that of day.
     Deadline,
     /// More memory or table space was asked for than one instance may have.
     Memory,

@@ -11,6 +11,7 @@ use crate::flv::{AudioCodec, VideoCodec};
 pub mod aac;
 pub mod avc;
 pub mod hevc;
+mod vui;
 
 /// The largest picture side that is recorded. It bounds what a decoder of ours may have to allocate, and is above
 /// every camera and encoder in use (8K is 7680 wide).
@@ -18,9 +19,6 @@ pub const MAX_PICTURE_SIDE: u32 = 8192;
 
 /// The largest codec header that is read. Real ones are below 1 KiB; each becomes part of every init segment.
 pub const MAX_RECORD_BYTES: usize = 64 * 1024;
-
-/// The highest frame rate that is believed. Above it the timing fields of a parameter set are taken for absent.
-const MAX_FPS: f64 = 480.0;
 
 /// The codec configuration of a video track. Equality is that of the decoder configuration.
 #[derive(Debug, Clone)]
@@ -205,12 +203,6 @@ impl Picture {
         let narrow = |side| u16::try_from(side).map_err(|_| error);
         Ok((narrow(self.width)?, narrow(self.height)?))
     }
-}
-
-/// A frame rate from the two numbers of a parameter set, if they make a believable one.
-fn frame_rate(time_scale: u32, ticks_per_frame: f64) -> Option<f64> {
-    let fps = f64::from(time_scale) / ticks_per_frame;
-    (fps.is_finite() && fps > 0.0 && fps <= MAX_FPS).then_some(fps)
 }
 
 #[cfg(test)]

@@ -113,6 +113,14 @@ mod tests {
     use crate::guests::{Core, engine, load_as};
 
     #[test]
+    fn what_a_call_may_have_is_there_in_its_slot() {
+        for class in Class::ALL {
+            let limits = CallLimits::of(class);
+            assert_eq!((limits.memory_bytes, limits.table_elements), (class.slot().memory_bytes, Slot::TABLE_ELEMENTS));
+        }
+    }
+
+    #[test]
     fn each_class_has_slots_and_limits_of_its_own() {
         // Twice what a standard slot has, which the guest must be granted.
         let wants = MEMORY_BYTES * 2 / (64 << 10);

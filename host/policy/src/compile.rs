@@ -36,7 +36,7 @@ const COMPILE: u64 = 0;
 const SETTINGS: u64 = 1;
 
 /// The child's states.
-const DONE: u8 = 0;
+pub(crate) const DONE: u8 = 0;
 const INVALID: u8 = 1;
 const NO_SCHEMA: u8 = 2;
 

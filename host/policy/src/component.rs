@@ -2,11 +2,10 @@
 //! to instantiate.
 
 use std::fmt;
+use std::fs::File;
 
 use reprise_lifecycle::question::Hook;
 use wasmtime::component::{Component, InstancePre, Linker};
-
-use std::fs::File;
 
 use crate::artefact::{Artefact, SealKey, Sealed};
 use crate::class::Class;
@@ -38,7 +37,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// When it needs more than a policy gets, was compiled for another engine, imports what we do not have, or lacks the function of a hook.
+    /// When it needs more than a policy gets, was compiled for another engine, imports what we do not have, or lacks the
+    /// function of a hook.
     pub fn load(&self, artefact: &Artefact) -> Result<Loaded, LoadError> {
         let component = trusted::take_in(self, artefact).map_err(|error| LoadError::Unfit(format!("{error:#}")))?;
         self.link(artefact.digest(), artefact.class(), &component)

@@ -20,13 +20,11 @@ use crate::imports::Log;
 use crate::imports::state::StateView;
 use crate::limits::{CallLimits, Meter};
 use crate::lines::Said;
+use crate::schema::MAX_SETTINGS_BYTES;
 use crate::wasi::Wasi;
 use classify::classify;
 pub(crate) use classify::sentence;
 use deadline::Deadline;
-
-/// Bytes of settings: they are copied into the guest for every call.
-const MAX_SETTINGS_BYTES: usize = 64 << 10;
 
 /// Bytes of a reason: a sentence for the tenant, shown beside the video.
 const MAX_REASON_BYTES: usize = 1_024;
@@ -103,8 +101,8 @@ impl Evaluation {
     }
 }
 
-/// Puts questions to policies, under the limits of each call. It blocks its thread for as long as the limits allow, so it belongs
-/// on threads that may block, with at least 512 KiB of stack.
+/// Puts questions to policies, under the limits of each call. It blocks its thread for as long as the limits allow, so
+/// it belongs on threads that may block, with at least 512 KiB of stack.
 #[derive(Clone, Debug)]
 pub struct Evaluator {
     engine: Engine,

@@ -10,6 +10,7 @@ use wasmtime::{StoreContextMut, Trap};
 
 use crate::bindings::log::Level;
 use crate::evaluate::State;
+use crate::inspect::MAX_ASSET_PATH_BYTES;
 pub(crate) use log::Log;
 
 /// The interfaces under which these are linked. Names match across the patches of a line.
@@ -19,16 +20,13 @@ const ASSETS: &str = "reprise:policy/assets@0.2.0";
 
 /// Fuel for a call, beside one unit for each byte that is handed over either way: about what the host's share of it
 /// costs in time.
-const FUEL_PER_CALL: u64 = 1_000;
+pub(crate) const FUEL_PER_CALL: u64 = 1_000;
 
 /// Fuel for an entry of a list that is handed over, which the guest is asked for memory for.
 const FUEL_PER_ENTRY: u64 = 200;
 
 /// Fuel for a look into the folder of assets: some system calls.
 const FUEL_PER_FILE: u64 = 20_000;
-
-/// Bytes of an asset's path: longer ones are not looked for, since none is packed.
-const MAX_PATH_BYTES: usize = 128;
 
 /// Gives guests what they may call.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -75,7 +73,8 @@ fn link_assets(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut assets = linker.instance(ASSETS)?;
     assets.func_wrap("read", |mut store: Caller<'_>, (path,): (String,)| {
         charge(&mut store, FUEL_PER_FILE, path.len())?;
-        let bytes = (path.len() <= MAX_PATH_BYTES).then(|| store.data().assets.read(&path)).flatten();
+        // Longer ones are not looked for, since none is packed.
+        let bytes = (path.len() <= MAX_ASSET_PATH_BYTES).then(|| store.data().assets.read(&path)).flatten();
         charge(&mut store, 0, bytes.as_ref().map_or(0, Vec::len))?;
         Ok((bytes,))
     })?;
@@ -95,7 +94,7 @@ fn charge_list(store: &mut Caller<'_>, list: &[String]) -> wasmtime::Result<()> 
 
 /// Takes fuel from the guest, and ends the call if there is not enough: the engine itself looks only at loops and calls,
 /// and a long straight line of host calls has neither.
-fn charge(store: &mut Caller<'_>, price: u64, bytes: usize) -> wasmtime::Result<()> {
+pub(crate) fn charge(store: &mut Caller<'_>, price: u64, bytes: usize) -> wasmtime::Result<()> {
     let left = store.get_fuel()?.checked_sub(price.saturating_add(bytes as u64));
     store.set_fuel(left.unwrap_or(0))?;
     if left.is_none() {

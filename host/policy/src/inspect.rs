@@ -19,7 +19,8 @@ use counts::Counts;
 use sections::Sections;
 pub(crate) use sections::is_asset_path;
 pub use sections::{
-    ASSET_SECTION_PREFIX, MAX_ASSET_PATH_BYTES, MAX_ASSETS, MAX_ASSETS_BYTES, MAX_SCHEMA_BYTES, SCHEMA_SECTION,
+    ASSET_SECTION_PREFIX, MAX_ASSET_PATH_BYTES, MAX_ASSET_PATH_PARTS, MAX_ASSETS, MAX_ASSETS_BYTES, MAX_SCHEMA_BYTES,
+    SCHEMA_SECTION,
 };
 
 /// The lines of versions whose names match. That a component keeps to one of them is seen when it is loaded.

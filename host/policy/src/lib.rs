@@ -27,7 +27,6 @@ mod answers;
 mod artefact;
 mod bindings;
 mod cache;
-
 mod call;
 mod class;
 mod compile;
@@ -43,6 +42,7 @@ mod imports;
 mod inspect;
 mod limits;
 mod lines;
+pub mod sample;
 pub mod schema;
 mod trusted;
 mod wasi;
@@ -69,8 +69,8 @@ pub use imports::state::{
     MAX_STATE_WRITTEN_BYTES,
 };
 pub use inspect::{
-    ASSET_SECTION_PREFIX, AdmissionLimits, Inspection, MAX_ASSET_PATH_BYTES, MAX_ASSETS, MAX_ASSETS_BYTES,
-    MAX_SCHEMA_BYTES, SCHEMA_SECTION, inspect,
+    ASSET_SECTION_PREFIX, AdmissionLimits, Inspection, MAX_ASSET_PATH_BYTES, MAX_ASSET_PATH_PARTS, MAX_ASSETS,
+    MAX_ASSETS_BYTES, MAX_SCHEMA_BYTES, SCHEMA_SECTION, inspect,
 };
 pub use limits::CallLimits;
 pub use lines::{INTERFACE, OLDER_INTERFACE};

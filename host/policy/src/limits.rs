@@ -15,9 +15,6 @@ pub(crate) const SCRIPTED_MEMORY_BYTES: usize = 64 << 20;
 /// Elements of one table. Rust guests have some hundreds; a table is host memory at 8 bytes for each.
 pub(crate) const TABLE_ELEMENTS: usize = 10_000;
 
-/// The same for a component that carries the runtime of a script language.
-pub(crate) const SCRIPTED_TABLE_ELEMENTS: usize = 100_000;
-
 /// Call stack of a guest. It lives on the stack of the calling thread, whose own size (2 MiB for a thread of
 /// the standard library) must hold it and the host's frames.
 pub(crate) const STACK_BYTES: usize = 256 << 10;
@@ -97,7 +94,6 @@ impl CallLimits {
             cpu: Duration::from_secs(1),
             wall: Duration::from_secs(5),
             memory_bytes: SCRIPTED_MEMORY_BYTES,
-            table_elements: SCRIPTED_TABLE_ELEMENTS,
             ..Self::standard()
         }
     }

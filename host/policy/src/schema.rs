@@ -1,5 +1,5 @@
-//! Settings against the JSON Schema that a policy carries. A schema is a tenant's program of sorts: it can refer to itself
-//! without end or hold a pattern that compiles to gigabytes. So it is looked at in the compile child only, whose
+//! Settings against the JSON Schema that a policy carries. A schema is a tenant's program of sorts: it can refer to
+//! itself without end or hold a pattern that compiles to gigabytes. So it is looked at in the compile child only, whose
 //! end is the worst that comes of it.
 
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
-use crate::compile::{CompileLimits, CompilerCommand, Job};
+use crate::compile::{CompileLimits, CompilerCommand, DONE, Job};
 use crate::error::{CompileError, SettingsError};
 
 /// Bytes of settings: they are kept for every revision, and copied into the guest for every call.
@@ -39,7 +39,7 @@ pub fn check(
     }
     let settings = if settings.trim().is_empty() { "{}" } else { settings };
     let said = match Job::settings(schema, settings).run(command, limits) {
-        Ok((0, said)) => String::from_utf8_lossy(&said).into_owned(),
+        Ok((DONE, said)) => String::from_utf8_lossy(&said).into_owned(),
         Ok((_, said)) => {
             let reason = format!("the plugin's settings schema is no JSON Schema: {}", String::from_utf8_lossy(&said));
             return Err(SettingsError::Unchecked(reason));

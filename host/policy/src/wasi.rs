@@ -8,12 +8,12 @@
 mod calls;
 mod console;
 
+use wasmtime::StoreContextMut;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, ResourceType};
-use wasmtime::{StoreContextMut, Trap};
 
 use crate::evaluate::State;
-use crate::imports::Log;
+use crate::imports::{self, FUEL_PER_CALL, Log};
 use console::Console;
 
 /// The packages that can be imported.
@@ -21,9 +21,6 @@ const PACKAGES: [&str; 7] = ["cli", "clocks", "filesystem", "http", "io", "rando
 
 /// The line of versions that compilers and runtimes are built for. Later patches add functions, none changes any.
 const LINE: &str = "0.2.";
-
-/// Fuel for a call, beside one unit for each byte handed over: about what the host's share of it costs in time.
-const FUEL_PER_CALL: u64 = 1_000;
 
 /// What a guest has of WASI during one call.
 #[derive(Debug, Default)]
@@ -97,14 +94,9 @@ pub(crate) fn link(linker: &mut Linker<State>, component: &Component) -> wasmtim
     Ok(())
 }
 
-/// Takes fuel from the guest, and ends the call if there is not enough.
+/// Takes fuel from the guest for a call, and for the bytes that are handed over in it.
 fn charge(store: &mut StoreContextMut<'_, State>, bytes: u64) -> wasmtime::Result<()> {
-    let left = store.get_fuel()?.checked_sub(FUEL_PER_CALL.saturating_add(bytes));
-    store.set_fuel(left.unwrap_or(0))?;
-    if left.is_none() {
-        return Err(Trap::OutOfFuel.into());
-    }
-    Ok(())
+    imports::charge(store, FUEL_PER_CALL.saturating_add(bytes), 0)
 }
 
 #[cfg(test)]

@@ -9,13 +9,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use reprise_hostile::{Specimen, too_much_to_compile};
 use reprise_policy::{
     AdmissionLimits, Artefact, Class, CompileError, CompileLimits, CompilerCommand, Engine, EngineOptions, Inspection,
     SealKey, SettingsError, compile, compile_child_main, schema,
 };
-
-#[path = "support/bombs.rs"]
-mod bombs;
 
 /// The hidden sub-command's name.
 const CHILD: &str = "compile-policy";
@@ -113,7 +111,7 @@ fn what_is_not_valid_is_said() {
 fn bombs_end_the_child_and_not_us() {
     let limits =
         CompileLimits { cpu: Duration::from_secs(1), wall: Duration::from_secs(20), ..CompileLimits::default() };
-    for (name, bomb) in bombs::all() {
+    for Specimen { name, bytes: bomb, .. } in too_much_to_compile() {
         let refused = reprise_policy::inspect(&bomb, &AdmissionLimits::default()).unwrap_err();
         let started = Instant::now();
         let outcome = run(&bomb, &limits);

@@ -44,13 +44,13 @@ use crate::store::Store;
 use crate::store::seal::Seal;
 use crate::telemetry::Metrics;
 use crate::watermark::Watermarks;
-use crate::{api, clock, compose, notices, rest};
+use crate::{api, clock, compose, listener, notices, rest};
 
 /// Every part, built and bound, not yet running.
 pub struct App {
     stop: CancellationToken,
-    http: http::Bound,
-    rtmp: ingest::Bound,
+    http: listener::Bound,
+    rtmp: listener::Bound,
     router: axum::Router,
     ingest: Ingest,
     driver: Driver,
@@ -94,8 +94,10 @@ impl App {
     ) -> anyhow::Result<Self> {
         config.check()?;
         let tools = jobs::tools(&config.jobs)?;
-        let http = http::bind(config.http).await.with_context(|| format!("cannot listen on http {}", config.http))?;
-        let rtmp = ingest::bind(config.rtmp).await.with_context(|| format!("cannot listen on rtmp {}", config.rtmp))?;
+        let http =
+            listener::bind(config.http).await.with_context(|| format!("cannot listen on http {}", config.http))?;
+        let rtmp =
+            listener::bind(config.rtmp).await.with_context(|| format!("cannot listen on rtmp {}", config.rtmp))?;
         let files = Files::open(&config.data)
             .with_context(|| format!("cannot use the data folder {}", config.data.display()))?;
         files.sweep_work().context("cannot sweep the folder of unfinished work")?;
@@ -287,13 +289,13 @@ impl App {
     /// driver, which takes the last inputs; then callbacks and requests; then the catalogue.
     pub async fn run(self) {
         let (left, drained, delivered) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
-        let http = tokio::spawn(self.http.run(self.router, delivered.clone()));
+        let http = tokio::spawn(http::run(self.http, self.router, delivered.clone()));
         let chronicler = tokio::spawn(self.chronicler.run(left.clone()));
         let notices = tokio::spawn(self.notices.run(delivered.clone()));
         let (disk, publishers) = (Arc::clone(&self.ingest.disk), Arc::clone(&self.ingest.publishers));
         let stop = self.stop.clone();
         let disk = tokio::spawn(async move { disk.watch(&publishers, stop).await });
-        let rtmp = tokio::spawn(self.rtmp.run(self.ingest, self.stop.clone()));
+        let rtmp = tokio::spawn(ingest::run(self.rtmp, self.ingest, self.stop.clone()));
         let driver = tokio::spawn(self.driver.run(drained.clone()));
         let sweeper = tokio::spawn(self.sweeper.run(self.stop.clone()));
         let shaper = tokio::spawn(self.shaper.run(delivered.clone()));

@@ -11,6 +11,7 @@
 pub mod analyse;
 pub mod edit;
 pub mod error;
+mod folder;
 pub mod join;
 pub mod limits;
 pub mod pictures;

@@ -1,8 +1,6 @@
 //! The HTTP listener: every surface merged, with limits on what a connection may hold and on how long a request's
 //! head may take. What each path means is its module's business.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,13 +12,14 @@ use axum::routing::get;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use crate::disk::{self, Disk};
+use crate::listener::Bound;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
@@ -83,57 +82,22 @@ async fn metrics(State(health): State<Arc<Health>>) -> Response {
     }
 }
 
-/// A bound listener that does not accept yet.
-#[derive(Debug)]
-pub struct Bound {
-    listener: TcpListener,
-    address: SocketAddr,
-}
-
-/// Binds the listener.
-///
-/// # Errors
-/// When the address is taken or not ours.
-pub async fn bind(address: SocketAddr) -> io::Result<Bound> {
-    let listener = TcpListener::bind(address).await?;
-    let address = listener.local_addr()?;
-    Ok(Bound { listener, address })
-}
-
-impl Bound {
-    /// The address, with the port that was found for port 0.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+/// Serves until `stop`, then lets open requests end.
+pub async fn run(listener: Bound, router: Router, stop: CancellationToken) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    let connections = TaskTracker::new();
+    loop {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
+        let Some((socket, _)) = listener.accept(&stop).await else { break };
+        let (router, stop) = (router.clone(), stop.child_token());
+        connections.spawn(async move {
+            let _slot = slot;
+            serve(socket, router, stop).await;
+        });
     }
-
-    /// Serves until `stop`, then lets open requests end.
-    pub async fn run(self, router: Router, stop: CancellationToken) {
-        let slots = Arc::new(Semaphore::new(CONNECTIONS));
-        let connections = TaskTracker::new();
-        loop {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
-            let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
-                () = stop.cancelled() => break,
-            };
-            let socket = match accepted {
-                Ok((socket, _)) => socket,
-                Err(error) => {
-                    tracing::warn!(error = %error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
-            };
-            let (router, stop) = (router.clone(), stop.child_token());
-            connections.spawn(async move {
-                let _slot = slot;
-                serve(socket, router, stop).await;
-            });
-        }
-        connections.close();
-        if tokio::time::timeout(GRACE, connections.wait()).await.is_err() {
-            tracing::debug!(connections = connections.len(), "requests did not end in time");
-        }
+    connections.close();
+    if tokio::time::timeout(GRACE, connections.wait()).await.is_err() {
+        tracing::debug!(connections = connections.len(), "requests did not end in time");
     }
 }
 
@@ -148,7 +112,7 @@ impl Cut {
     }
 }
 
-async fn serve(socket: tokio::net::TcpStream, router: Router, stop: CancellationToken) {
+async fn serve(socket: TcpStream, router: Router, stop: CancellationToken) {
     let _ = socket.set_nodelay(true);
     let cut = Cut::default();
     let router = router.map_request({

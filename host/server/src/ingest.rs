@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 pub use self::ask::Asker;
 pub use self::chronicle::{Chronicle, Chronicler, chronicle};
-pub use self::listener::{Bound, bind};
+pub use self::listener::run;
 pub use self::publishers::{Kick, Publishers};
 use crate::config;
 use crate::disk::Disk;

@@ -9,7 +9,6 @@ mod measure;
 mod patch;
 pub mod project;
 pub mod question;
-pub mod sample;
 mod table;
 pub mod text;
 mod update;

@@ -20,6 +20,7 @@ pub mod http;
 pub mod ingest;
 pub mod jobs;
 pub mod lab;
+pub mod listener;
 pub mod notices;
 pub mod perform;
 pub mod pictures;

@@ -49,7 +49,7 @@ pub use self::limits::EffectiveLimits;
 use self::meters::Meters;
 pub use self::push::{Push, PushError, Pushed, Signed};
 pub use self::tenant::TenantPolicies;
-pub use self::trial::{Tried, TryError, Wanted};
+pub use self::trial::{Tried, Wanted};
 use crate::config;
 use crate::driver::Shapes;
 use crate::files::Files;

@@ -6,15 +6,12 @@ use std::path::Path;
 use std::process::Command;
 
 use reprise_lifecycle::decision::Verdict;
-use reprise_lifecycle::id::{BroadcastId, VideoId};
-use reprise_lifecycle::media::VideoTrack;
 use reprise_lifecycle::question::{
     Answer, GroupChoice, Origin, PartSummary, Question, StreamKey, TemplateGroupAnswer, TemplateGroupQuestion,
 };
-use reprise_lifecycle::time::Timestamp;
 use reprise_policy::{
     AdmissionLimits, Call, CallLimits, CompileLimits, CompilerCommand, Engine, EngineOptions, Evaluator, Loaded,
-    NoAssets, PLUGIN_CARGO_ARGS, StateSnapshot, compile, encode_component, inspect,
+    NoAssets, PLUGIN_CARGO_ARGS, StateSnapshot, compile, encode_component, inspect, sample as questions,
 };
 use serde_json::json;
 
@@ -74,36 +71,14 @@ fn load(engine: &Engine, component: &[u8]) -> anyhow::Result<Loaded> {
 }
 
 pub(crate) fn question() -> Question {
+    let origin = questions::origin();
     Question::TemplateGroup(TemplateGroupQuestion {
         origin: Origin {
-            tenant: "acme".into(),
-            stream: StreamKey { domain: "push.example.com".into(), app: "live".into(), name: sample::STREAM.into() },
-            play_domain: "play.example.com".into(),
+            stream: StreamKey { name: sample::STREAM.into(), ..origin.stream },
             push_args: Vec::new(),
-            broadcast: BroadcastId::new("5f0c9d1e2b3a47568899aabbccddeeff"),
-            broadcast_started_at: Timestamp(1_780_000_000_000),
-            reconnects: 0,
+            ..origin
         },
-        part: PartSummary {
-            index: 2,
-            video_id: VideoId::new("00112233445566778899aabbccddeeff"),
-            started_at: Timestamp(1_780_000_600_000),
-            ended_at: Timestamp(1_780_000_900_000),
-            first_ms: 600_000,
-            duration_ms: 300_000,
-            bytes: 150_000_000,
-            bitrate_kbps: 4_000,
-            gap_ms: 0,
-            video: Some(VideoTrack {
-                codec: "H.264".into(),
-                width: 1920,
-                height: sample::HEIGHT,
-                fps: 25.0,
-                profile: "High".into(),
-            }),
-            audio: None,
-            facts: None,
-        },
+        part: PartSummary { audio: None, ..questions::part(2) },
         default_group: "SD".into(),
         groups: ["HD", "SD"].map(|name| GroupChoice { id: name.into(), name: name.into() }).to_vec(),
     })

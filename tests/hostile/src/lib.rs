@@ -1,7 +1,7 @@
 //! A zoo of hostile components: everything that a tenant could upload to hurt the host or other tenants, each with what
 //! must become of it. They are generated, so that each says what it does in a few lines.
 //!
-//! [`zoo`] is the list. Who runs it, against which boundary, is not known here.
+//! [`zoo`] is the list, [`too_much_to_compile`] a part of it. Who runs it, against which boundary, is not known here.
 
 mod answers;
 mod bombs;
@@ -53,6 +53,11 @@ pub fn zoo() -> Vec<Specimen> {
         sections::all(),
     ]
     .concat()
+}
+
+/// Those of the zoo that are valid and small, and end every compiler that has a limit: the families that were measured.
+pub fn too_much_to_compile() -> Vec<Specimen> {
+    bombs::too_much_to_compile()
 }
 
 /// A specimen at the hook `template-group`.

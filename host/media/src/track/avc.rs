@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use mp4_atom::{Atom, Avcc, AvccExt};
 
-use super::{Picture, TrackError, VideoConfig, frame_rate};
+use super::{Picture, TrackError, VideoConfig, vui};
 use crate::bits::{BitReader, OutOfBits, without_emulation_prevention};
 use crate::cursor::Cursor;
 use crate::flv::VideoCodec;
@@ -203,29 +203,8 @@ fn picture_order(r: &mut BitReader<'_>) -> Result<(), OutOfBits> {
 
 /// The frame rate from `vui_parameters()` (annex E.1.1), where two ticks make a frame.
 fn vui_frame_rate(r: &mut BitReader<'_>) -> Result<Option<f64>, OutOfBits> {
-    const EXTENDED_SAR: u32 = 255;
-    if r.bit()? && r.bits(8)? == EXTENDED_SAR {
-        r.skip(32)?;
-    }
-    if r.bit()? {
-        r.bit()?; // overscan_appropriate_flag
-    }
-    if r.bit()? {
-        r.skip(4)?; // video_format, video_full_range_flag
-        if r.bit()? {
-            r.skip(24)?; // colour description
-        }
-    }
-    if r.bit()? {
-        r.unsigned()?; // chroma_sample_loc_type_top_field
-        r.unsigned()?; // chroma_sample_loc_type_bottom_field
-    }
-    if !r.bit()? {
-        return Ok(None);
-    }
-    let ticks = r.bits(32)?;
-    let time_scale = r.bits(32)?;
-    Ok(frame_rate(time_scale, f64::from(ticks) * 2.0))
+    vui::skip_signal(r)?;
+    vui::frame_rate(r, 2.0)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use mp4_atom::{Atom, Hvcc};
 
-use super::{Picture, TrackError, VideoConfig, frame_rate};
+use super::{Picture, TrackError, VideoConfig, vui};
 use crate::bits::{BitReader, OutOfBits, without_emulation_prevention};
 use crate::flv::VideoCodec;
 
@@ -230,35 +230,14 @@ fn skip_reference_sets(r: &mut BitReader<'_>) -> Result<(), OutOfBits> {
 
 /// The frame rate from `vui_parameters()` (annex E.2.1), where one tick makes a picture.
 fn vui_frame_rate(r: &mut BitReader<'_>) -> Result<Option<f64>, OutOfBits> {
-    const EXTENDED_SAR: u32 = 255;
-    if r.bit()? && r.bits(8)? == EXTENDED_SAR {
-        r.skip(32)?;
-    }
-    if r.bit()? {
-        r.bit()?; // overscan_appropriate_flag
-    }
-    if r.bit()? {
-        r.skip(4)?; // video_format, video_full_range_flag
-        if r.bit()? {
-            r.skip(24)?; // colour description
-        }
-    }
-    if r.bit()? {
-        r.unsigned()?; // chroma_sample_loc_type_top_field
-        r.unsigned()?; // chroma_sample_loc_type_bottom_field
-    }
+    vui::skip_signal(r)?;
     r.skip(3)?; // neutral_chroma, field_seq, frame_field_info
     if r.bit()? {
         for _ in 0..4 {
             r.unsigned()?; // default display window
         }
     }
-    if !r.bit()? {
-        return Ok(None);
-    }
-    let ticks = r.bits(32)?;
-    let time_scale = r.bits(32)?;
-    Ok(frame_rate(time_scale, f64::from(ticks)))
+    vui::frame_rate(r, 1.0)
 }
 
 #[cfg(test)]

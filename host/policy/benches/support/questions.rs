@@ -1,11 +1,12 @@
 //! What is asked in the measurement: a decision over 20 rules, and an event of about a kilobyte.
 
-use reprise_lifecycle::id::{BroadcastId, VideoId};
-use reprise_lifecycle::media::{AudioTrack, VideoTrack};
+use reprise_lifecycle::id::VideoId;
 use reprise_lifecycle::question::{
     CallbackQuestion, GroupChoice, Origin, PartSummary, Question, StreamKey, TemplateGroupQuestion,
 };
-use reprise_lifecycle::time::Timestamp;
+use reprise_policy::sample;
+
+const VIDEO: &str = "00112233445566778899aabbccddeeff";
 
 /// 20 rules, of which the last but one fits.
 pub(crate) const DECIDE_SETTINGS: &str = r#"{"rules":[
@@ -23,65 +24,37 @@ pub(crate) const TRANSFORM_SETTINGS: &str = r#"{"drop":["SnapshotComplete"],
     "headers":{"X-Team":"vod"}}"#;
 
 pub(crate) fn decide() -> Question {
+    let sample = sample::template_group();
     Question::TemplateGroup(TemplateGroupQuestion {
         origin: Origin {
-            tenant: "acme".into(),
             stream: stream(),
-            play_domain: "play.example.com".into(),
             push_args: vec![("quality".into(), "high".into()), ("room".into(), "17".into())],
-            broadcast: BroadcastId::new("5f0c9d1e2b3a47568899aabbccddeeff"),
-            broadcast_started_at: Timestamp(1_780_000_000_000),
-            reconnects: 0,
+            ..sample.origin
         },
-        part: PartSummary {
-            index: 2,
-            video_id: VideoId::new("00112233445566778899aabbccddeeff"),
-            started_at: Timestamp(1_780_000_600_000),
-            ended_at: Timestamp(1_780_000_900_000),
-            first_ms: 600_000,
-            duration_ms: 300_000,
-            bytes: 150_000_000,
-            bitrate_kbps: 4_000,
-            gap_ms: 0,
-            video: Some(VideoTrack {
-                codec: "H.264".into(),
-                width: 1920,
-                height: 1080,
-                fps: 25.0,
-                profile: "High".into(),
-            }),
-            audio: Some(AudioTrack { codec: "AAC".into(), sample_rate: 48_000, channels: 2 }),
-            facts: None,
-        },
-        default_group: "b2".repeat(16),
+        part: PartSummary { video_id: VideoId::new(VIDEO), ..sample::part(2) },
         groups: [("a1", "HD"), ("b2", "SD"), ("c3", "Audio")]
             .map(|(id, name)| GroupChoice { id: id.repeat(16), name: name.into() })
             .to_vec(),
+        ..sample
     })
 }
 
 pub(crate) fn transform() -> Question {
-    let urls: String = (0..6)
-        .map(|n| {
-            format!(r#","Url{n}":"https://play.example.com/media/acme/00112233445566778899aabbccddeeff/{n}.m3u8""#)
-        })
-        .collect();
+    let urls: String =
+        (0..6).map(|n| format!(r#","Url{n}":"https://play.example.com/media/acme/{VIDEO}/{n}.m3u8""#)).collect();
     let body = format!(
-        r#"{{"EventType":"StreamTranscodeComplete","EventTime":"2026-05-28T20:26:40Z","Status":"success","VideoId":"00112233445566778899aabbccddeeff","StreamName":"room-17","DomainName":"push.example.com","AppName":"live","Definition":"HD","Duration":300.04,"Bitrate":"4000.1","Fps":"25","Height":1080,"Width":1920,"Size":150000000,"Extend":"{}"{urls}}}"#,
+        r#"{{"EventType":"StreamTranscodeComplete","EventTime":"2026-05-28T20:26:40Z","Status":"success","VideoId":"{VIDEO}","StreamName":"room-17","DomainName":"push.example.com","AppName":"live","Definition":"HD","Duration":300.04,"Bitrate":"4000.1","Fps":"25","Height":1080,"Width":1920,"Size":150000000,"Extend":"{}"{urls}}}"#,
         "x".repeat(200)
     );
     Question::Callback(CallbackQuestion {
-        tenant: "acme".into(),
         stream: Some(stream()),
-        play_domain: Some("play.example.com".into()),
-        event_id: "evt_00112233445566778899aabbccddeeff".into(),
         event_type: "StreamTranscodeComplete".into(),
         url: "https://receiver.example.com/vod/events".into(),
-        headers: vec![("content-type".into(), "application/json".into())],
         body,
+        ..sample::callback()
     })
 }
 
 fn stream() -> StreamKey {
-    StreamKey { domain: "push.example.com".into(), app: "live".into(), name: "room-17".into() }
+    StreamKey { name: "room-17".into(), ..sample::origin().stream }
 }

@@ -1,15 +1,14 @@
 //! Tables of answers at the edge of what is allowed.
 
 use reprise_lifecycle::question::GapRule;
-use reprise_lifecycle::time::Timestamp;
 
 use super::*;
-use crate::evaluate::tests::{groups, origin, part};
+use crate::evaluate::tests::{groups, part};
+use crate::sample;
 
 #[test]
 fn groups_are_found_by_id_and_by_name() {
-    let question =
-        TemplateGroupQuestion { origin: origin(), part: part(0), default_group: "id-sd".to_owned(), groups: groups() };
+    let question = TemplateGroupQuestion { groups: groups(), ..sample::template_group() };
     for (wanted, found) in [
         ("id-hd", Ok("id-hd")),
         ("HD", Ok("id-hd")),
@@ -30,15 +29,9 @@ fn groups_are_found_by_id_and_by_name() {
 
 #[test]
 fn ranges_lie_inside_their_parts() {
-    let question = ComposeQuestion {
-        origin: origin(),
-        ended_at: Timestamp(0),
-        // The part 1 is missing: it was deleted, and must not be named.
-        parts: vec![part(0), part(2)],
-        default_compose: true,
-        default_group: None,
-        groups: groups(),
-    };
+    // The part 1 is missing: it was deleted, and must not be named.
+    let parts = vec![part(0), part(2)];
+    let question = ComposeQuestion { parts, groups: groups(), ..sample::compose_rules() };
     let plan = |index, from_ms, to_ms| ComposePlan {
         ranges: vec![PartRange { index, from_ms, to_ms }],
         gaps: GapRule::Cut,
@@ -95,14 +88,7 @@ fn a_compose_is_at_most_twice_as_long_as_all_parts() {
         (&long, vec![(0, 0, Some(1)); MAX_RANGES], None),
         (&long, vec![(0, 0, None); MAX_RANGES], Some("864000000000 ms together; there may be 172800000, 2 times")),
     ] {
-        let question = ComposeQuestion {
-            origin: origin(),
-            ended_at: Timestamp(0),
-            parts: parts.clone(),
-            default_compose: true,
-            default_group: None,
-            groups: groups(),
-        };
+        let question = ComposeQuestion { parts: parts.clone(), groups: groups(), ..sample::compose_rules() };
         let range = |(index, from_ms, to_ms): &(u32, u64, Option<u64>)| PartRange {
             index: *index,
             from_ms: *from_ms,

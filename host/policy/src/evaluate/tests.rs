@@ -6,44 +6,18 @@ mod surroundings;
 use std::time::Duration;
 
 use reprise_lifecycle::decision::FailureKind;
-use reprise_lifecycle::id::{BroadcastId, VideoId};
 use reprise_lifecycle::question::{
-    CallbackQuestion, ComposeQuestion, GroupChoice, Hook, Origin, PartSummary, StreamKey, TemplateGroupAnswer,
-    TemplateGroupQuestion,
+    ComposeQuestion, GroupChoice, Hook, PartSummary, TemplateGroupAnswer, TemplateGroupQuestion,
 };
-use reprise_lifecycle::time::Timestamp;
 
 use super::*;
 use crate::call::{NoAssets, StateSnapshot};
 use crate::guests::{Core, engine, load, shared, try_load};
+use crate::sample;
 
-pub(crate) fn origin() -> Origin {
-    Origin {
-        tenant: "acme".to_owned(),
-        stream: StreamKey { domain: "push.example.com".to_owned(), app: "live".to_owned(), name: "s".to_owned() },
-        play_domain: "play.example.com".to_owned(),
-        push_args: Vec::new(),
-        broadcast: BroadcastId::new("b0"),
-        broadcast_started_at: Timestamp(0),
-        reconnects: 0,
-    }
-}
-
+/// A part of ten seconds.
 pub(crate) fn part(index: u32) -> PartSummary {
-    PartSummary {
-        index,
-        video_id: VideoId::new(format!("v{index}")),
-        started_at: Timestamp(0),
-        ended_at: Timestamp(10_000),
-        first_ms: u64::from(index) * 10_000,
-        duration_ms: 10_000,
-        bytes: 1_000_000,
-        bitrate_kbps: 800,
-        gap_ms: 0,
-        video: None,
-        audio: None,
-        facts: None,
-    }
+    PartSummary { first_ms: u64::from(index) * 10_000, duration_ms: 10_000, ..sample::part(index) }
 }
 
 pub(crate) fn groups() -> Vec<GroupChoice> {
@@ -53,36 +27,19 @@ pub(crate) fn groups() -> Vec<GroupChoice> {
 }
 
 pub(crate) fn question() -> Question {
-    Question::TemplateGroup(TemplateGroupQuestion {
-        origin: origin(),
-        part: part(0),
-        default_group: "id-sd".to_owned(),
-        groups: groups(),
-    })
+    Question::TemplateGroup(TemplateGroupQuestion { groups: groups(), ..sample::template_group() })
 }
 
 fn compose_question() -> Question {
     Question::ComposeRules(ComposeQuestion {
-        origin: origin(),
-        ended_at: Timestamp(30_000),
         parts: (0..3).map(part).collect(),
-        default_compose: true,
-        default_group: None,
         groups: groups(),
+        ..sample::compose_rules()
     })
 }
 
 fn callback_question() -> Question {
-    Question::Callback(CallbackQuestion {
-        tenant: "acme".to_owned(),
-        stream: None,
-        play_domain: None,
-        event_id: "evt_1".to_owned(),
-        event_type: "FileUploadComplete".to_owned(),
-        url: "https://example.com".to_owned(),
-        headers: Vec::new(),
-        body: "{}".to_owned(),
-    })
+    sample::question(Hook::Callback)
 }
 
 /// Asks with nothing beside the question.

@@ -27,8 +27,9 @@ pub const MAX_ASSETS_BYTES: usize = 1 << 20;
 
 /// Bytes of an asset's path.
 pub const MAX_ASSET_PATH_BYTES: usize = 128;
+
 /// Parts of an asset's path: each but the last is a folder that the server makes and walks through.
-const MAX_ASSET_PATH_PARTS: usize = 16;
+pub const MAX_ASSET_PATH_PARTS: usize = 16;
 
 /// What was found so far.
 #[derive(Debug, Default)]

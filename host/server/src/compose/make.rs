@@ -1,7 +1,9 @@
 //! Making what cannot be copied: runs of samples, some of them out of an encoder, written as a file of ours in the
 //! attempt's folder. From there they are copied like any part.
 
-use std::fs::File;
+mod place;
+mod samples;
+
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,15 +12,17 @@ use bytes::Bytes;
 use cap_std::fs::Dir;
 use reprise_lifecycle::id::VideoId;
 use reprise_media::compose::{Base, Run, assemble, repack};
-use reprise_media::fmp4::{FragmentEntry, FragmentIndex, Sample, SampleReader, TimedSample};
+use reprise_media::fmp4::{FragmentEntry, FragmentIndex};
 use reprise_media::timeline::TrackKind;
 use reprise_media::track::{AudioConfig, Tracks, VideoConfig};
 use tokio_util::sync::CancellationToken;
 
+use self::place::Place;
+use self::samples::{Samples, in_samples, open};
 use super::assemble::{self as carry_out, Sources};
 use super::manifest::{PARTS, names};
 use super::part::{self, PartIndex};
-use super::recipe::{FRAME_SAMPLES, Picture, Pictures, Recipe, Sound, Step, Stretch, Tone};
+use super::recipe::{Picture, Pictures, Recipe, Sound, Step, Stretch, Tone};
 use super::{Composer, Error, blocking};
 use crate::ffmpeg::stretch::{self, PictureStretch, STILL_STEP_MS, SoundStretch, Still};
 
@@ -48,22 +52,6 @@ pub(super) struct Maker<'a> {
     pub(super) cancel: &'a CancellationToken,
     /// A frame of nothing, and how it is decoded, once one was needed.
     pub(super) silence: Option<(Bytes, AudioConfig)>,
-}
-
-/// Where a run lies on its part's timeline, and where its pictures begin on the clock on which they are shown.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    /// In milliseconds; sound begins here.
-    from_ms: u64,
-    to_ms: u64,
-    /// From decode time to presentation of a group's first picture.
-    delay_ms: i64,
-    /// When the first picture that is meant is shown, and the last.
-    first_shown_ms: u64,
-    last_shown_ms: u64,
-    /// Decode time of the first picture, and the end of the last.
-    pictures_from_ms: u64,
-    pictures_to_ms: u64,
 }
 
 /// What the repacking thread reads samples from.
@@ -139,16 +127,7 @@ impl Maker<'_> {
         let from_sound = self.sound_from(tone, number).await?;
         let tracks =
             Tracks { video: self.video_config(&from_picture).await?, audio: self.audio_config(&from_sound).await? };
-        let place = Place {
-            from_ms: 0,
-            to_ms: len_ms,
-            delay_ms: 0,
-            first_shown_ms: 0,
-            last_shown_ms: 0,
-            pictures_from_ms: 0,
-            pictures_to_ms: len_ms,
-        };
-        self.write(after.clone(), place, tracks, from_picture, from_sound, number).await
+        self.write(after.clone(), Place::alone(len_ms), tracks, from_picture, from_sound, number).await
     }
 
     /// Encodes the last picture of `after` as one that stands for `len_ms`.
@@ -200,7 +179,7 @@ impl Maker<'_> {
         self.encode(&stretch, None, Some(silent), number).await?;
         let (work, name) = (Arc::clone(&self.work), sound_file(number));
         blocking(move || {
-            let mut reader = SampleReader::open(work.open(name)?.into_std())?;
+            let mut reader = open(&work, &name)?;
             let config = reader.tracks().audio.clone().ok_or_else(|| nothing_made("sound"))?;
             let mut frames = Vec::new();
             while let Some(more) = reader.next_fragment()? {
@@ -264,7 +243,7 @@ impl Maker<'_> {
 
     async fn place(&self, stretch: &Stretch) -> Result<Place, Error> {
         let (parts, links, stretch) = (Arc::clone(&self.parts), Arc::clone(&self.links), stretch.clone());
-        blocking(move || place(&parts, &links, &stretch)).await
+        blocking(move || Place::of(&parts, &links, &stretch)).await
     }
 
     async fn video_config(&self, from: &PictureFrom) -> Result<Option<VideoConfig>, Error> {
@@ -277,7 +256,7 @@ impl Maker<'_> {
         };
         let work = Arc::clone(&self.work);
         blocking(move || {
-            let reader = SampleReader::open(work.open(name)?.into_std())?;
+            let reader = open(&work, &name)?;
             reader.tracks().video.clone().ok_or_else(|| nothing_made("picture")).map(Some)
         })
         .await
@@ -294,7 +273,7 @@ impl Maker<'_> {
         };
         let work = Arc::clone(&self.work);
         blocking(move || {
-            let reader = SampleReader::open(work.open(name)?.into_std())?;
+            let reader = open(&work, &name)?;
             reader.tracks().audio.clone().ok_or_else(|| nothing_made("sound")).map(Some)
         })
         .await
@@ -313,13 +292,13 @@ impl Maker<'_> {
         let cancel = self.cancel.clone();
         blocking(move || {
             let rate = tracks.audio.as_ref().map_or(0, |audio| audio.sample_rate);
-            let fragments = || fragments_of(&parts, &links, &stretch);
+            let fragments = || samples::fragments(&parts, &links, &stretch);
             let video: Samples = match picture {
                 PictureFrom::Nothing => Box::new(std::iter::empty()),
-                PictureFrom::Fragments => Box::new(only(TrackKind::Video, fragments()?)),
-                PictureFrom::File(name, place) => Box::new(encoded_pictures(file_of(&work, &name)?, place)),
+                PictureFrom::Fragments => Box::new(samples::only(TrackKind::Video, fragments()?)),
+                PictureFrom::File(name, place) => Box::new(samples::encoded_pictures(open(&work, &name)?, place)),
                 PictureFrom::Still(name, from_ms) => {
-                    Box::new(standing_picture(file_of(&work, &name)?, from_ms, place.to_ms))
+                    Box::new(samples::standing_picture(open(&work, &name)?, from_ms, place.to_ms))
                 }
             };
             let (from, to) = (in_samples(place.from_ms, rate), in_samples(place.to_ms, rate));
@@ -327,7 +306,7 @@ impl Maker<'_> {
                 SoundFrom::Nothing => Box::new(std::iter::empty()),
                 SoundFrom::Fragments => {
                     let (lower, upper) = (stretch.from_ms.map(|_| from), stretch.to_ms.map(|_| to));
-                    Box::new(only(TrackKind::Audio, fragments()?).filter(move |sample| match sample {
+                    Box::new(samples::only(TrackKind::Audio, fragments()?).filter(move |sample| match sample {
                         Ok(timed) => {
                             lower.is_none_or(|from| timed.sample.start >= from)
                                 && upper.is_none_or(|to| timed.sample.start < to)
@@ -335,8 +314,8 @@ impl Maker<'_> {
                         Err(_) => true,
                     }))
                 }
-                SoundFrom::File(name) => Box::new(encoded_sound(file_of(&work, &name)?, from, to)),
-                SoundFrom::Frame(frame) => Box::new(silence(frame, from, to)),
+                SoundFrom::File(name) => Box::new(samples::encoded_sound(open(&work, &name)?, from, to)),
+                SoundFrom::Frame(frame) => Box::new(samples::silence(frame, from, to)),
             };
             let name = format!("made-{number}.mp4");
             let mut out = BufWriter::new(work.create(&name)?.into_std());
@@ -356,8 +335,6 @@ impl Maker<'_> {
         .await
     }
 }
-
-type Samples = Box<dyn Iterator<Item = io::Result<TimedSample>>>;
 
 fn form(pictures: &Pictures, number: usize, still: Option<Still>) -> PictureStretch {
     PictureStretch {
@@ -386,159 +363,4 @@ fn sound_file(number: usize) -> String {
 
 fn nothing_made(what: &str) -> Error {
     Error::Media(format!("the encoder made no {what}"))
-}
-
-fn in_samples(ms: u64, rate: u32) -> u64 {
-    let samples = u128::from(ms) * u128::from(rate) / 1000;
-    u64::try_from(samples).unwrap_or(u64::MAX)
-}
-
-fn file_of(dir: &Dir, name: &str) -> io::Result<SampleReader<File>> {
-    SampleReader::open(dir.open(name)?.into_std())
-}
-
-fn place(parts: &[PartIndex], links: &Dir, stretch: &Stretch) -> Result<Place, Error> {
-    let part = parts.get(stretch.part).ok_or(Error::Empty)?;
-    let fragments = part.index.fragments.get(stretch.fragments.clone()).unwrap_or_default();
-    let (Some(first), Some(last)) = (fragments.first(), fragments.last()) else { return Err(Error::Empty) };
-    let end_ms = fragments.iter().map(FragmentEntry::end_ms).max().unwrap_or(0);
-    let mut place = Place {
-        from_ms: stretch.from_ms.unwrap_or(first.first_ms),
-        to_ms: stretch.to_ms.unwrap_or(end_ms),
-        delay_ms: 0,
-        first_shown_ms: 0,
-        last_shown_ms: 0,
-        pictures_from_ms: first.first_ms,
-        pictures_to_ms: stretch.to_ms.unwrap_or(last.ends.video_end_ms),
-    };
-    if part.tracks.video.is_none() {
-        return Ok(place);
-    }
-    let mut reader = file_of(links, &names(stretch.part).0)?;
-    let mut shown = |entry: &FragmentEntry, place: &mut Place, is_first: &mut bool| -> io::Result<Vec<u64>> {
-        let mut times = Vec::new();
-        for timed in reader.fragment(entry)?.iter().filter(|timed| timed.track == TrackKind::Video) {
-            if std::mem::take(is_first) {
-                place.delay_ms = i64::from(timed.sample.composition);
-                place.pictures_from_ms = timed.sample.start;
-            }
-            times.push(timed.sample.start.saturating_add_signed(i64::from(timed.sample.composition)));
-        }
-        Ok(times)
-    };
-    // The first picture that is meant: it may be decoded after one that is shown later, a fragment on at most.
-    let (mut is_first, mut firsts, mut more) = (true, Vec::new(), 0);
-    for entry in fragments {
-        let times = shown(entry, &mut place, &mut is_first)?;
-        let from = stretch.from_ms.map_or(0, |from_ms| from_ms.saturating_add_signed(place.delay_ms));
-        firsts.extend(times.into_iter().filter(|time| *time >= from));
-        if !firsts.is_empty() {
-            more += 1;
-        }
-        if more == 2 {
-            break;
-        }
-    }
-    place.first_shown_ms = firsts.into_iter().min().unwrap_or(place.pictures_from_ms);
-    let to = stretch.to_ms.map_or(u64::MAX, |to_ms| to_ms.saturating_add_signed(place.delay_ms));
-    let mut lasts = Vec::new();
-    let tail = fragments.len().saturating_sub(LAST_SOUGHT);
-    let mut known = false;
-    for entry in &fragments[tail..] {
-        lasts.extend(shown(entry, &mut place, &mut known)?.into_iter().filter(|time| *time < to));
-    }
-    place.last_shown_ms = lasts.into_iter().max().unwrap_or(place.first_shown_ms);
-    Ok(place)
-}
-
-/// Fragments in which the last picture is looked for: those of a long group.
-const LAST_SOUGHT: usize = 64;
-
-/// The samples of the fragments of a stretch, read one at a time.
-fn fragments_of(
-    parts: &[PartIndex],
-    links: &Dir,
-    stretch: &Stretch,
-) -> io::Result<impl Iterator<Item = io::Result<TimedSample>> + 'static> {
-    let part = parts.get(stretch.part);
-    let entries =
-        part.and_then(|part| part.index.fragments.get(stretch.fragments.clone())).unwrap_or_default().to_vec();
-    let mut reader = file_of(links, &names(stretch.part).0)?;
-    Ok(flat(entries.into_iter().map(move |entry| reader.fragment(&entry))))
-}
-
-/// All samples of a file.
-fn all_of(mut reader: SampleReader<File>) -> impl Iterator<Item = io::Result<TimedSample>> {
-    flat(std::iter::from_fn(move || reader.next_fragment().transpose()))
-}
-
-fn flat(
-    fragments: impl Iterator<Item = io::Result<Vec<TimedSample>>>,
-) -> impl Iterator<Item = io::Result<TimedSample>> {
-    fragments.flat_map(|fragment| match fragment {
-        Ok(samples) => samples.into_iter().map(Ok).collect::<Vec<_>>(),
-        Err(error) => vec![Err(error)],
-    })
-}
-
-fn only(
-    track: TrackKind,
-    samples: impl Iterator<Item = io::Result<TimedSample>>,
-) -> impl Iterator<Item = io::Result<TimedSample>> {
-    samples.filter(move |sample| sample.as_ref().map_or(true, |timed| timed.track == track))
-}
-
-/// Encoded pictures where the pictures they were made of lie: shown when those are, and decoded in the same distance
-/// before. The last one lasts until the stretch ends.
-fn encoded_pictures(reader: SampleReader<File>, place: Place) -> impl Iterator<Item = io::Result<TimedSample>> {
-    let first = place.first_shown_ms.saturating_add_signed(-place.delay_ms);
-    let composition = i32::try_from(place.delay_ms).unwrap_or(0);
-    until(place.pictures_to_ms, all_of(reader).map(move |sample| sample.map(|timed| moved(timed, first, composition))))
-}
-
-fn standing_picture(
-    reader: SampleReader<File>,
-    from_ms: u64,
-    to_ms: u64,
-) -> impl Iterator<Item = io::Result<TimedSample>> {
-    until(to_ms, all_of(reader).map(move |sample| sample.map(|timed| moved(timed, from_ms, 0))))
-}
-
-fn moved(timed: TimedSample, by_ms: u64, composition: i32) -> TimedSample {
-    let sample = Sample { start: timed.sample.start.saturating_add(by_ms), composition, ..timed.sample };
-    TimedSample { end: timed.end.saturating_add(by_ms), sample, ..timed }
-}
-
-/// Makes the last sample last until `end`.
-fn until(
-    end: u64,
-    samples: impl Iterator<Item = io::Result<TimedSample>>,
-) -> impl Iterator<Item = io::Result<TimedSample>> {
-    let mut samples = samples.peekable();
-    std::iter::from_fn(move || {
-        let mut next = samples.next()?;
-        if let (Ok(timed), None) = (&mut next, samples.peek()) {
-            timed.end = end.max(timed.sample.start + 1);
-        }
-        Some(next)
-    })
-}
-
-/// Encoded sound from `from` on: the encoder's first frame is its start-up and is left out.
-fn encoded_sound(reader: SampleReader<File>, from: u64, to: u64) -> impl Iterator<Item = io::Result<TimedSample>> {
-    let frames = all_of(reader).skip(1).enumerate();
-    frames
-        .map(move |(index, sample)| sample.map(|timed| placed(timed.sample.data, from, index)))
-        .take_while(move |sample| sample.as_ref().map_or(true, |timed| timed.sample.start < to))
-}
-
-fn silence(frame: Bytes, from: u64, to: u64) -> impl Iterator<Item = io::Result<TimedSample>> {
-    let frames = to.saturating_sub(from) / u64::from(FRAME_SAMPLES);
-    (0..usize::try_from(frames).unwrap_or(0)).map(move |index| Ok(placed(frame.clone(), from, index)))
-}
-
-fn placed(data: Bytes, from: u64, index: usize) -> TimedSample {
-    let start = from + index as u64 * u64::from(FRAME_SAMPLES);
-    let sample = Sample { start, composition: 0, keyframe: true, data };
-    TimedSample { track: TrackKind::Audio, sample, end: start + u64::from(FRAME_SAMPLES) }
 }

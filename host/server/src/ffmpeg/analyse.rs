@@ -15,7 +15,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use tokio_util::sync::CancellationToken;
 
-use super::error::{Failure, Reason, complaint};
+use super::error::{Failure, Reason, complaint_of_run};
 use super::limits::Limits;
 use super::plan::{Refusal, Source};
 use super::process::{self, Outcome, RunSpec};
@@ -73,10 +73,7 @@ async fn run(
     match process::run_logged(&spec, cancel, |_| ()).await {
         (Outcome::Done, log) => Ok(log),
         (Outcome::Failed { reason, stderr_tail, .. }, _) => {
-            let bare = source.path.display().to_string();
-            let (path, work) = (format!("file:{bare}"), job.work_dir.display().to_string());
-            let hidden = [(path.as_str(), "source"), (bare.as_str(), "source"), (work.as_str(), "job")];
-            Err(Failure { reason, detail: complaint(&stderr_tail, &hidden) })
+            Err(Failure { reason, detail: complaint_of_run(&stderr_tail, &source.path, &job.work_dir) })
         }
     }
 }

@@ -1,5 +1,7 @@
 //! How a run can end badly, as values. A failing ffmpeg is expected; it is a result of the job and not an error of ours.
 
+use std::path::Path;
+
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +109,13 @@ pub fn complaint(stderr: &str, hidden: &[(&str, &str)]) -> String {
     text
 }
 
+/// The complaints of a run in a folder of its own over one source.
+pub(super) fn complaint_of_run(stderr: &str, source: &Path, work_dir: &Path) -> String {
+    let (bare, work_dir) = (source.display().to_string(), work_dir.display().to_string());
+    let url = format!("file:{bare}");
+    complaint(stderr, &[(&url, "source"), (&bare, "source"), (&work_dir, "job")])
+}
+
 /// `[h264 @ 0x55d0] [error] what` becomes `h264: what`.
 fn without_address(line: &str) -> String {
     let (before, what) = line.split_once("] ").unwrap_or(("", line));
@@ -131,6 +140,11 @@ mod tests {
             "h264: non-existing PPS; source: Invalid data found; Conversion failed!"
         );
         assert_eq!(complaint("nothing loud\n", &[]), "");
+        let stderr = "[error] file:/srv/t1/s.mp4: Invalid data found\n[error] /srv/jobs/7/a.mp4, from /srv/t1/s.mp4\n";
+        assert_eq!(
+            complaint_of_run(stderr, Path::new("/srv/t1/s.mp4"), Path::new("/srv/jobs/7")),
+            "source: Invalid data found; job/a.mp4, from source"
+        );
         let long = format!("[error] {}", "é".repeat(5000));
         assert!(complaint(&long, &[]).len() <= DETAIL_BYTES);
     }

@@ -9,16 +9,16 @@ mod captions;
 mod plan;
 mod settings;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use tokio_util::sync::CancellationToken;
 
 pub use self::captions::captions;
 pub use self::plan::{MAX_PICTURES, PicturePlan, Refused};
 pub use self::settings::{COLOURS, Captions, PictureSettings, Sheet, Times};
-use super::error::{Failure, Reason, complaint};
+use super::error::{Failure, Reason, complaint_of_run};
+use super::folder::within;
 use super::plan::Source;
 use super::process::{self, Outcome, RunSpec};
 use super::tools::Tools;
@@ -79,10 +79,7 @@ async fn run(tools: &Tools, job: &PictureJob, plan: &PicturePlan, cancel: &Cance
     match process::run(&spec, cancel, |_| {}).await {
         Outcome::Done => Ok(()),
         Outcome::Failed { reason, stderr_tail, .. } => {
-            let source = format!("file:{}", job.source.path.display());
-            let bare = job.source.path.display().to_string();
-            let work = job.work_dir.display().to_string();
-            let detail = complaint(&stderr_tail, &[(&source, "source"), (&bare, "source"), (&work, "job")]);
+            let detail = complaint_of_run(&stderr_tail, &job.source.path, &job.work_dir);
             Err(Failure { reason, detail })
         }
     }
@@ -128,20 +125,4 @@ fn count(dir: &Dir, prefix: &str, most: usize) -> std::io::Result<u32> {
         }
     }
     Ok(found)
-}
-
-/// Opens the folder and works in it, off the async threads.
-async fn within<T: Send + 'static>(
-    work_dir: &Path,
-    work: impl FnOnce(&Dir) -> std::io::Result<T> + Send + 'static,
-) -> Result<T, Failure> {
-    let work_dir = work_dir.to_owned();
-    let done = tokio::task::spawn_blocking(move || work(&Dir::open_ambient_dir(&work_dir, ambient_authority())?))
-        .await
-        .unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
-    done.map_err(|error| {
-        let full = error.kind() == std::io::ErrorKind::StorageFull;
-        let reason = if full { Reason::DiskFull } else { Reason::Host { detail: error.to_string() } };
-        reason.into()
-    })
 }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::error::{Failure, Reason, complaint};
+use super::error::{Failure, Reason, complaint_of_run};
 use super::limits::Limits;
 use super::plan::{Plan, PlanError, PlannedOutput, PlannedSnapshots, Source, plan};
 use super::probe::{self, Form, MediaFacts};
@@ -165,10 +165,7 @@ impl Run<'_> {
 
     /// ffmpeg's words without the host's paths.
     fn complaint(&self, stderr: &str) -> String {
-        let source = format!("file:{}", self.job.source.path.display());
-        let bare = self.job.source.path.display().to_string();
-        let work = self.job.work_dir.display().to_string();
-        complaint(stderr, &[(&source, "source"), (&bare, "source"), (&work, "job")])
+        complaint_of_run(stderr, &self.job.source.path, &self.job.work_dir)
     }
 
     fn worth_splitting(&self, plan: &Plan, failure: &Failure) -> bool {

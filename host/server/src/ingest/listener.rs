@@ -1,80 +1,39 @@
-//! The listening socket: a bounded number of connections, and of these a bounded number from one address.
+//! Connections of publishers: a bounded number, and of these a bounded number from one address.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{Ingest, connection};
-
-/// How long a failed accept (usually: too many open files) waits, so that it does not spin.
-const AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
+use crate::listener::Bound;
 
 /// How long connected publishers may take to hand over what they hold when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// A bound listener that does not accept yet.
-#[derive(Debug)]
-pub struct Bound {
-    listener: TcpListener,
-    address: SocketAddr,
-}
-
-/// Binds the listener.
-///
-/// # Errors
-/// When the address is taken or not ours.
-pub async fn bind(address: SocketAddr) -> io::Result<Bound> {
-    let listener = TcpListener::bind(address).await?;
-    let address = listener.local_addr()?;
-    Ok(Bound { listener, address })
-}
-
-impl Bound {
-    /// The address, with the port that was found for port 0.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+/// Accepts connections until `stop`, then lets each end.
+pub async fn run(listener: Bound, ingest: Ingest, stop: CancellationToken) {
+    let all = Arc::new(Semaphore::new(ingest.limits.rtmp_connections));
+    let addresses = Arc::new(Addresses { limit: ingest.limits.rtmp_connections_per_address, ..Addresses::default() });
+    let connections = TaskTracker::new();
+    while let Some((socket, peer)) = listener.accept(&stop).await {
+        let (Ok(slot), Some(place)) = (Arc::clone(&all).try_acquire_owned(), addresses.enter(peer.ip())) else {
+            tracing::warn!(peer = %peer.ip(), "a connection was closed: too many are open");
+            continue;
+        };
+        let (ingest, stop) = (ingest.clone(), stop.child_token());
+        connections.spawn(async move {
+            let _held = (slot, place);
+            connection::run(socket, peer, ingest, stop).await;
+        });
     }
-
-    /// Accepts connections until `stop`, then lets each end.
-    pub async fn run(self, ingest: Ingest, stop: CancellationToken) {
-        let all = Arc::new(Semaphore::new(ingest.limits.rtmp_connections));
-        let addresses =
-            Arc::new(Addresses { limit: ingest.limits.rtmp_connections_per_address, ..Addresses::default() });
-        let connections = TaskTracker::new();
-        loop {
-            let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
-                () = stop.cancelled() => break,
-            };
-            let (socket, peer) = match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    tracing::warn!(error = %error, "a connection could not be accepted");
-                    tokio::time::sleep(AFTER_FAILED_ACCEPT).await;
-                    continue;
-                }
-            };
-            let (Ok(slot), Some(place)) = (Arc::clone(&all).try_acquire_owned(), addresses.enter(peer.ip())) else {
-                tracing::warn!(peer = %peer.ip(), "a connection was closed: too many are open");
-                continue;
-            };
-            let (ingest, stop) = (ingest.clone(), stop.child_token());
-            connections.spawn(async move {
-                let _held = (slot, place);
-                connection::run(socket, peer, ingest, stop).await;
-            });
-        }
-        connections.close();
-        if tokio::time::timeout(GRACE, connections.wait()).await.is_err() {
-            tracing::warn!(connections = connections.len(), "connections did not end in time");
-        }
+    connections.close();
+    if tokio::time::timeout(GRACE, connections.wait()).await.is_err() {
+        tracing::warn!(connections = connections.len(), "connections did not end in time");
     }
 }
 

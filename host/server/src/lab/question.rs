@@ -2,10 +2,11 @@
 //! decision was recorded with.
 
 use reprise_lifecycle::question::{Hook, Question};
+use reprise_policy::sample;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{patch, sample};
+use super::patch;
 
 /// The sample question with a patch laid over it.
 ///

@@ -5,14 +5,10 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use cap_std::fs::Dir;
-use reprise_policy::{Assets, NoAssets};
-
-/// Files of one component, and how deep their folders go: as much as is accepted at a push. More is none of ours.
-const MAX_FILES: usize = 64;
-const MAX_DEPTH: usize = 16;
+use reprise_policy::{Assets, MAX_ASSET_PATH_PARTS, MAX_ASSETS, MAX_ASSETS_BYTES, NoAssets};
 
 /// The largest file that is read, which all of a component's files together do not pass.
-const MAX_BYTES: u64 = 1 << 20;
+const MAX_BYTES: u64 = MAX_ASSETS_BYTES as u64;
 
 /// A component's files.
 #[derive(Debug)]
@@ -49,14 +45,15 @@ impl Assets for Unpacked {
     }
 }
 
+/// Lists as many files as are accepted at a push, in folders as deep. More is none of ours.
 fn list(dir: &Dir, prefix: &str, depth: usize, paths: &mut Vec<String>) -> io::Result<()> {
     for entry in dir.entries()? {
         let entry = entry?;
         let Ok(name) = entry.file_name().into_string() else { continue };
         let kind = entry.file_type()?;
-        if kind.is_dir() && depth < MAX_DEPTH {
+        if kind.is_dir() && depth < MAX_ASSET_PATH_PARTS {
             list(&entry.open_dir()?, &format!("{prefix}{name}/"), depth + 1, paths)?;
-        } else if kind.is_file() && paths.len() < MAX_FILES {
+        } else if kind.is_file() && paths.len() < MAX_ASSETS {
             paths.push(format!("{prefix}{name}"));
         }
     }

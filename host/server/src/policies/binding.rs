@@ -9,9 +9,14 @@ use crate::store::bindings::{Binding, Bound};
 /// Whether a binding is asked at this hook for this stream. Only a binding of all streams is asked about what has
 /// none.
 pub(super) fn covers(bound: &Bound, hook: Hook, stream: Option<&StreamKey>) -> bool {
-    let has_hook = bound.version.hooks.split(',').any(|name| name == hook.name());
     let texts = stream.map_or(["", "", ""], |stream| [&stream.domain, &stream.app, &stream.name]);
-    has_hook && patterns(&bound.binding).into_iter().zip(texts).all(|(pattern, text)| matches(pattern, text))
+    has_hook(&bound.version.hooks, hook)
+        && patterns(&bound.binding).into_iter().zip(texts).all(|(pattern, text)| matches(pattern, text))
+}
+
+/// Whether a hook is among those of a version, as the catalogue lists them.
+pub(super) fn has_hook(hooks: &str, hook: Hook) -> bool {
+    hooks.split(',').any(|name| name == hook.name())
 }
 
 /// Which of two bindings is asked first: the larger priority, then the more specific patterns, then the newer

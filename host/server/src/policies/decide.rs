@@ -125,7 +125,7 @@ impl Policies {
     ///
     /// # Errors
     /// When the catalogue cannot be read; asking again is right then.
-    pub async fn named_group(&self, broadcast: &Broadcast, video: &Video) -> store::Result<Decided<Resolution>> {
+    async fn named_group(&self, broadcast: &Broadcast, video: &Video) -> store::Result<Decided<Resolution>> {
         let planned = match (&broadcast.compose, &broadcast.production) {
             (_, Some(opening)) => Some(opening.group.clone()),
             (Compose::Planned(plan, _), None) => plan.group.clone().map(GroupId::new),

@@ -70,9 +70,7 @@ impl Defaults {
         let pace = Pace { rate, concurrent: config.concurrent_per_tenant.max(1) };
         Self { pace, standard, scripted: CallLimits::scripted() }
     }
-}
 
-impl Defaults {
     /// Those of a component's class.
     pub(super) fn of(&self, loaded: &Loaded) -> &CallLimits {
         match loaded.class() {

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use reprise_lifecycle::decision::CodeSource;
-use reprise_lifecycle::question::{Hook, Question};
+use reprise_lifecycle::question::Question;
 use reprise_policy::Evaluation;
 
 use super::Policies;
 use super::activate::ActivateError;
+use super::binding::has_hook;
 use super::guard::Whom;
 use crate::clock;
 use crate::store::bindings::{Binding, Bound};
@@ -39,15 +40,17 @@ pub struct Tried {
     pub state_revision: Option<u64>,
 }
 
-/// Why nobody was asked.
-pub type TryError = ActivateError;
-
 impl Policies {
     /// Asks one version one question. What it would write to its state is told and not done.
     ///
     /// # Errors
     /// When there is no such version or revision, or the catalogue failed.
-    pub async fn try_out(self: &Arc<Self>, tenant: &str, plugin: &str, wanted: &Wanted) -> Result<Tried, TryError> {
+    pub async fn try_out(
+        self: &Arc<Self>,
+        tenant: &str,
+        plugin: &str,
+        wanted: &Wanted,
+    ) -> Result<Tried, ActivateError> {
         let version =
             self.store.plugin_version(tenant, plugin, wanted.version).await?.ok_or(ActivateError::NotFound)?;
         let hook = wanted.question.hook();
@@ -99,8 +102,4 @@ impl Policies {
         let health = self.guard.health(whom, std::time::Instant::now());
         (health.failures, health.open_for)
     }
-}
-
-fn has_hook(hooks: &str, hook: Hook) -> bool {
-    hooks.split(',').any(|name| name == hook.name())
 }

@@ -1,6 +1,10 @@
 //! Publishers that come back, to the same server and to one that was restarted.
 
+use std::io::Cursor;
+
+use super::rig::{check_order, id};
 use super::*;
+use crate::fmp4::scan;
 
 use CloseCause::{CodecChanged, Cycle, Flush};
 

@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use cap_std::ambient_authority;
-use cap_std::fs::Dir;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::super::error::{Failure, Reason, complaint};
+use super::super::folder::within;
 use super::super::probe::{self, Form, MediaFacts};
 use super::super::process::{self, Outcome, RunSpec};
 use super::super::tools::Tools;
@@ -101,24 +100,4 @@ fn words(stderr: &str, job: &EditJob) -> String {
     hidden.push((job.work_dir.display().to_string(), "job".to_owned()));
     let hidden: Vec<(&str, &str)> = hidden.iter().map(|(path, name)| (path.as_str(), name.as_str())).collect();
     complaint(stderr, &hidden)
-}
-
-/// Works in the job's folder, off the async threads.
-async fn within<T: Send + 'static>(
-    work_dir: &Path,
-    work: impl FnOnce(&Dir) -> std::io::Result<T> + Send + 'static,
-) -> Result<T, Failure> {
-    let work_dir = work_dir.to_owned();
-    let done = tokio::task::spawn_blocking(move || {
-        let dir = Dir::open_ambient_dir(&work_dir, ambient_authority())?;
-        work(&dir)
-    })
-    .await
-    .unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
-    done.map_err(|error| {
-        let full = error.kind() == std::io::ErrorKind::StorageFull;
-        let detail = error.to_string();
-        let reason = if full { Reason::DiskFull } else { Reason::Host { detail } };
-        reason.into()
-    })
 }

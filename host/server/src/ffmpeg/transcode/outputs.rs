@@ -1,14 +1,12 @@
 //! The files of an attempt: made ready, listed, removed.
-//!
-//! What a boxed program left is looked at through a directory handle, which follows no link out of the folder.
 
 use std::io;
 use std::path::Path;
 
-use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
-use super::super::error::{Failure, Reason};
+use super::super::error::Failure;
+use super::super::folder::within;
 use super::super::plan::{Plan, PlannedOutput, PlannedSnapshots};
 use super::OutputFile;
 
@@ -102,24 +100,4 @@ fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
-}
-
-/// Opens the folder and works in it, off the async threads.
-async fn within<T: Send + 'static>(
-    work_dir: &Path,
-    work: impl FnOnce(&Dir) -> io::Result<T> + Send + 'static,
-) -> Result<T, Failure> {
-    let work_dir = work_dir.to_owned();
-    let done = tokio::task::spawn_blocking(move || {
-        let dir = Dir::open_ambient_dir(&work_dir, ambient_authority())?;
-        work(&dir)
-    })
-    .await
-    .unwrap_or_else(|panic| Err(io::Error::other(panic)));
-    done.map_err(|error| {
-        let full = error.kind() == io::ErrorKind::StorageFull;
-        let detail = error.to_string();
-        let reason = if full { Reason::DiskFull } else { Reason::Host { detail } };
-        reason.into()
-    })
 }

@@ -1,7 +1,7 @@
 use reprise_lifecycle::decision::Failure;
+use reprise_policy::sample;
 
 use super::*;
-use crate::lab::sample;
 
 fn read(hook: Hook, value: &Value) -> Result<Expected, String> {
     Expected::read(&sample::question(hook), value)

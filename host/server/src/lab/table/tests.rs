@@ -1,7 +1,7 @@
+use reprise_policy::sample;
 use serde_json::json;
 
 use super::*;
-use crate::lab::sample;
 
 fn read(text: &str) -> Result<Table, TableError> {
     Table::read(Path::new("tests/rules.json"), text.to_owned())

@@ -10,7 +10,8 @@ use reprise_lifecycle::work::Removal;
 use reprise_media::hls::check::check;
 use tokio_util::sync::CancellationToken;
 
-use super::{Theatre, follow, key_for};
+use super::Theatre;
+use super::signed::{follow, key_for};
 use crate::compose::{Composer, Piece, Request, drop_links};
 use crate::ffmpeg::tools::Tools;
 use crate::jobs::queue::{Claim, Queue};

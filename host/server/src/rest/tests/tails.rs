@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ADMIN, Desk, code, token_of};
 use crate::client::Rest;
-use crate::http;
 use crate::testkit::{World, noon};
+use crate::{http, listener};
 
 /// The API behind the server's own listener.
 struct Served {
@@ -29,9 +29,9 @@ struct Listener {
 impl Served {
     async fn new() -> Self {
         let desk = Desk::new().await;
-        let bound = http::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let bound = listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let (address, closed) = (bound.address(), CancellationToken::new());
-        tokio::spawn(bound.run(desk.router.clone(), closed.clone()));
+        tokio::spawn(http::run(bound, desk.router.clone(), closed.clone()));
         Self { desk, address, closed }
     }
 

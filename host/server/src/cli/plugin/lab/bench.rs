@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use clap::Args;
 use reprise_lifecycle::question::{Hook, Question};
-use reprise_policy::StateSnapshot;
+use reprise_policy::{StateSnapshot, sample};
 use serde_json::{Value, json};
 
-use crate::lab::{Figures, Lab, Subject, Table, measure, project, sample, text};
+use crate::lab::{Figures, Lab, Subject, Table, measure, project, text};
 
 const EXAMPLE: &str =
     "Measured are the cases of --cases, or those of the folder (tests/*.json), or the sample questions. The limits are

@@ -7,11 +7,11 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use reprise_lifecycle::decision::Verdict;
 use reprise_lifecycle::question::Hook;
-use reprise_policy::{Evaluation, StateSnapshot};
+use reprise_policy::{Evaluation, StateSnapshot, sample};
 use serde_json::{Value, json};
 
 use crate::lab::expected::given;
-use crate::lab::{Lab, Subject, question, read_state, sample, text, writes};
+use crate::lab::{Lab, Subject, question, read_state, text, writes};
 
 const EXAMPLE: &str = r#"The question is a whole one, as `reprise plugin decisions` has it, or a JSON merge patch over the sample.
 

@@ -1,5 +1,5 @@
-//! Sample questions: complete and plausible, so that a case or a call names only what it is about. They are those of
-//! the SDK's `testing` module, word for word.
+//! Sample questions: complete and plausible, so that a case, a test or a measurement names only what it is about. They
+//! are those of the SDK's `testing` module, word for word.
 
 use reprise_lifecycle::id::{BroadcastId, VideoId};
 use reprise_lifecycle::media::{AudioTrack, MediaFacts, VideoTrack};
@@ -18,24 +18,44 @@ const BEGIN_MS: i64 = 1_780_000_000_000;
 /// The sample question of a hook.
 pub fn question(hook: Hook) -> Question {
     match hook {
-        Hook::TemplateGroup => Question::TemplateGroup(TemplateGroupQuestion {
-            origin: origin(),
-            part: part(0),
-            default_group: "b2".repeat(16),
-            groups: groups(),
-        }),
-        Hook::ComposeRules => {
-            let parts: Vec<PartSummary> = (0..3).map(part).collect();
-            Question::ComposeRules(ComposeQuestion {
-                origin: origin(),
-                ended_at: parts[2].ended_at,
-                parts,
-                default_compose: true,
-                default_group: None,
-                groups: groups(),
-            })
-        }
+        Hook::TemplateGroup => Question::TemplateGroup(template_group()),
+        Hook::ComposeRules => Question::ComposeRules(compose_rules()),
         Hook::Callback => Question::Callback(callback()),
+    }
+}
+
+/// About the first part; the record config names the group `SD`.
+pub fn template_group() -> TemplateGroupQuestion {
+    TemplateGroupQuestion { origin: origin(), part: part(0), default_group: "b2".repeat(16), groups: groups() }
+}
+
+/// About a broadcast of three parts that the record config composes.
+pub fn compose_rules() -> ComposeQuestion {
+    let parts: Vec<PartSummary> = (0..3).map(part).collect();
+    ComposeQuestion {
+        origin: origin(),
+        ended_at: parts[2].ended_at,
+        parts,
+        default_compose: true,
+        default_group: None,
+        groups: groups(),
+    }
+}
+
+/// About `AddLiveRecordVideoComplete` of the first part.
+pub fn callback() -> CallbackQuestion {
+    CallbackQuestion {
+        tenant: "acme".to_owned(),
+        stream: Some(origin().stream),
+        play_domain: Some(origin().play_domain),
+        event_id: "evt_00112233445566778899aabbccddeeff".to_owned(),
+        event_type: "AddLiveRecordVideoComplete".to_owned(),
+        url: "https://receiver.example.com/vod".to_owned(),
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+        body: format!(
+            r#"{{"EventType":"AddLiveRecordVideoComplete","EventTime":"2026-05-28T20:26:40Z","Status":"success","VideoId":"{}","StreamName":"room-1","DomainName":"push.example.com","AppName":"live"}}"#,
+            part(0).video_id
+        ),
     }
 }
 
@@ -79,7 +99,7 @@ pub fn facts() -> MediaFacts {
 }
 
 /// A stream of the tenant `acme`: `rtmp://push.example.com/live/room-1`.
-fn origin() -> Origin {
+pub fn origin() -> Origin {
     Origin {
         tenant: "acme".to_owned(),
         stream: StreamKey { domain: "push.example.com".to_owned(), app: "live".to_owned(), name: "room-1".to_owned() },
@@ -94,22 +114,6 @@ fn origin() -> Origin {
 /// The groups `HD` and `SD`.
 fn groups() -> Vec<GroupChoice> {
     [("a1", "HD"), ("b2", "SD")].map(|(id, name)| GroupChoice { id: id.repeat(16), name: name.to_owned() }).to_vec()
-}
-
-fn callback() -> CallbackQuestion {
-    CallbackQuestion {
-        tenant: "acme".to_owned(),
-        stream: Some(origin().stream),
-        play_domain: Some(origin().play_domain),
-        event_id: "evt_00112233445566778899aabbccddeeff".to_owned(),
-        event_type: "AddLiveRecordVideoComplete".to_owned(),
-        url: "https://receiver.example.com/vod".to_owned(),
-        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-        body: format!(
-            r#"{{"EventType":"AddLiveRecordVideoComplete","EventTime":"2026-05-28T20:26:40Z","Status":"success","VideoId":"{}","StreamName":"room-1","DomainName":"push.example.com","AppName":"live"}}"#,
-            part(0).video_id
-        ),
-    }
 }
 
 #[cfg(test)]
