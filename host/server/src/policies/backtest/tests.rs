@@ -280,8 +280,9 @@ async fn a_deleted_plugins_state_is_not_taken_for_an_empty_one() {
     assert_eq!(store.remove_plugin("acme", "counts", "admin", Timestamp(0)).await.unwrap(), Removed::Done);
     let second = push().await;
     assert_eq!(second.0, 2, "it counts on");
-    decide(3, second, 1, true).await;
-    decide(4, second, 2, false).await;
+    let fresh = store.plugin_state("acme", "counts").await.unwrap().revision;
+    decide(3, second, fresh, true).await;
+    decide(4, second, fresh + 1, false).await;
     let candidate = Some(NewCandidate::default());
     let new = NewBacktest { plugin: Some("counts".to_owned()), candidate, filter: Recorded::default() };
     let begun = scene.backtests.begin("acme", new, "admin").await.unwrap();
