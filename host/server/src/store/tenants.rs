@@ -97,6 +97,20 @@ impl Store {
         if taken.is_some() {
             return Err(Error::Conflict("the tenant's name or one of its domains is taken"));
         }
+        // What a removed tenant left is searched by its name, and is nobody else's to read.
+        let left: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM broadcasts WHERE tenant = ?1) OR EXISTS (SELECT 1 FROM events WHERE tenant = ?1) \
+             OR EXISTS (SELECT 1 FROM decisions WHERE tenant = ?1) OR EXISTS (SELECT 1 FROM changes WHERE tenant = ?1)",
+        )
+        .bind(&new.name)
+        .fetch_one(&mut *transaction)
+        .await?;
+        if left {
+            return Err(Error::Conflict(
+                "a removed tenant of this name left broadcasts, events, decisions or changes, which are still kept; \
+                 choose another name",
+            ));
+        }
         sqlx::query(
             "INSERT INTO tenants (name, push_domain, play_domain, push_auth, push_key, play_key, webhook_secret, created_at) \
              VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

@@ -65,6 +65,14 @@ async fn a_tenant_is_made_shown_switched_and_removed() {
     let removed = desk.as_token(ADMIN, Method::DELETE, "/v1/tenants/acme", "").await;
     assert_eq!((removed.status.as_u16(), removed.body.len()), (204, 0));
     assert_eq!(desk.as_token(ADMIN, Method::GET, "/v1/tenants/acme", "").await.status.as_u16(), 404);
+    // Its name can be had again, for as long as nothing is kept that was its own.
+    let acme = json!({"name": "acme", "push_domain": "push.acme.example", "play_domain": "play.acme.example"});
+    assert_eq!(desk.post("/v1/tenants", acme.clone()).await.0, 201);
+    let signed = desk.as_token(ADMIN, Method::PATCH, "/v1/tenants/acme", r#"{"require_signature": true}"#).await;
+    assert_eq!(signed.status.as_u16(), 200);
+    assert_eq!(desk.as_token(ADMIN, Method::DELETE, "/v1/tenants/acme", "").await.status.as_u16(), 204);
+    let (status, body) = desk.post("/v1/tenants", acme).await;
+    assert_eq!((status, &body["error"]["code"]), (409, &json!("conflict")));
 }
 
 #[tokio::test]
