@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use reprise_lifecycle::id::NO_TRANSCODE;
 use reprise_lifecycle::question::{
-    CallbackAnswer, ComposeAnswer, ComposePlan, ComposeQuestion, GroupChoice, PartRange, PartSummary,
+    CallbackAnswer, CallbackQuestion, ComposeAnswer, ComposePlan, ComposeQuestion, GroupChoice, PartRange, PartSummary,
     TemplateGroupAnswer, TemplateGroupQuestion,
 };
 use serde::de::IgnoredAny;
@@ -25,8 +25,11 @@ pub const MAX_TITLE_CHARS: usize = 256;
 /// Bytes of a callback's body: what receivers commonly accept, and ten times the largest event.
 pub const MAX_BODY_BYTES: usize = 64 << 10;
 
-/// Headers that a policy may add to a callback.
+/// Headers that policies may add to one callback, all that are asked about it together, and the bytes of their names and
+/// values: common servers stop reading a request's head at 8 KiB. The delivery refuses what is beyond, so the answer that
+/// would go beyond is out of bounds already.
 pub const MAX_HEADERS: usize = 16;
+pub const MAX_HEADER_BYTES: usize = 4 << 10;
 
 /// Bytes of one header's name and of its value: receivers refuse requests with more than some kilobytes.
 const MAX_HEADER_NAME_BYTES: usize = 64;
@@ -34,7 +37,8 @@ const MAX_HEADER_VALUE_BYTES: usize = 1_024;
 
 /// Headers that belong to the server or to the connection: a guest that could set them could forge a
 /// signature's input or break the framing of the request.
-const RESERVED: [&str; 15] = [
+const RESERVED: [&str; 16] = [
+    "accept-encoding",
     "connection",
     "content-encoding",
     "content-length",
@@ -89,8 +93,8 @@ pub(crate) fn compose(question: &ComposeQuestion, answer: ComposeAnswer) -> Resu
     Ok(ComposeAnswer::Compose(ComposePlan { group, ..plan }))
 }
 
-/// Checks the answer at the hook `callback`.
-pub(crate) fn callback(answer: CallbackAnswer) -> Result<CallbackAnswer, String> {
+/// Checks the answer at the hook `callback`: by itself, and with the headers that were added before it.
+pub(crate) fn callback(question: &CallbackQuestion, answer: CallbackAnswer) -> Result<CallbackAnswer, String> {
     let CallbackAnswer::Replace { body, headers } = answer else { return Ok(answer) };
     if body.len() > MAX_BODY_BYTES {
         return Err(format!("a body of {} bytes; there may be {MAX_BODY_BYTES}", body.len()));
@@ -107,6 +111,19 @@ pub(crate) fn callback(answer: CallbackAnswer) -> Result<CallbackAnswer, String>
         if !seen.insert(name) {
             return Err(format!("the header {name} is there twice"));
         }
+    }
+    let before = question.headers.iter().filter(|(name, _)| {
+        let name = name.to_ascii_lowercase();
+        !is_reserved_header(&name) && !seen.contains(&name)
+    });
+    let (count, bytes) = before
+        .chain(&headers)
+        .fold((0, 0), |(count, bytes), (name, value)| (count + 1, bytes + name.len() + value.len()));
+    if count > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
+        return Err(format!(
+            "{count} headers of {bytes} bytes, with those that were added before; there may be {MAX_HEADERS} of \
+             {MAX_HEADER_BYTES} bytes together"
+        ));
     }
     Ok(CallbackAnswer::Replace { body, headers })
 }

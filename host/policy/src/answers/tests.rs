@@ -125,11 +125,11 @@ fn bodies_are_json_objects() {
         (&large, false),
     ] {
         let answer = CallbackAnswer::Replace { body: body.to_owned(), headers: Vec::new() };
-        assert_eq!(callback(answer).is_ok(), good, "{body:.80}");
+        assert_eq!(callback(&sample::callback(), answer).is_ok(), good, "{body:.80}");
     }
     // Deep nesting must not cost the host its stack, whichever way it is judged.
-    let _ = callback(CallbackAnswer::Replace { body: deep, headers: Vec::new() });
-    assert_eq!(callback(CallbackAnswer::Drop), Ok(CallbackAnswer::Drop));
+    let _ = callback(&sample::callback(), CallbackAnswer::Replace { body: deep, headers: Vec::new() });
+    assert_eq!(callback(&sample::callback(), CallbackAnswer::Drop), Ok(CallbackAnswer::Drop));
 }
 
 #[test]
@@ -158,14 +158,40 @@ fn headers_cannot_forge() {
     ] {
         let answer =
             CallbackAnswer::Replace { body: "{}".to_owned(), headers: vec![(name.to_owned(), value.to_owned())] };
-        assert_eq!(callback(answer).is_ok(), good, "{name}: {value:.20}");
+        assert_eq!(callback(&sample::callback(), answer).is_ok(), good, "{name}: {value:.20}");
     }
     let headers = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), String::new())).collect();
-    let replace = |headers| callback(CallbackAnswer::Replace { body: "{}".to_owned(), headers });
+    let replace = |headers| callback(&sample::callback(), CallbackAnswer::Replace { body: "{}".to_owned(), headers });
     assert!(replace(headers(&["X-A", "x-a"])).unwrap_err().contains("twice"));
     assert!(replace((0..17).map(|n| (format!("x-{n}"), String::new())).collect()).unwrap_err().contains("17 headers"));
     match replace(headers(&["X-A"])) {
         Ok(CallbackAnswer::Replace { headers, .. }) => assert_eq!(headers[0].0, "x-a"),
         other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn headers_are_bounded_with_those_that_were_added_before() {
+    let numbered = |from: usize, count: usize, bytes: usize| -> Vec<(String, String)> {
+        (from..from + count).map(|number| (format!("x-{number:02}"), "v".repeat(bytes))).collect()
+    };
+    // How many of how many bytes were there, and how many are added from which on.
+    for (before, added, good) in [
+        ((0, 0), (0, 16, 0), true),
+        ((8, 0), (8, 8, 0), true),
+        ((8, 0), (8, 9, 0), false),
+        ((16, 0), (0, 16, 1), true),
+        ((16, 0), (16, 1, 0), false),
+        ((0, 0), (0, 4, 1_020), true),
+        ((0, 0), (0, 4, 1_021), false),
+        ((2, 1_020), (2, 2, 1_020), true),
+        ((2, 1_020), (2, 2, 1_021), false),
+        ((4, 1_020), (0, 4, 10), true),
+    ] {
+        let mut question = sample::callback();
+        question.headers.extend(numbered(0, before.0, before.1));
+        let (from, count, bytes) = added;
+        let answer = CallbackAnswer::Replace { body: "{}".to_owned(), headers: numbered(from, count, bytes) };
+        assert_eq!(callback(&question, answer).is_ok(), good, "{before:?} {added:?}");
     }
 }

@@ -6,15 +6,10 @@ use http::{Method, Request, Uri};
 use http_body_util::Full;
 use reprise_lifecycle::id::EventId;
 use reprise_lifecycle::time::Timestamp;
+use reprise_policy::{MAX_HEADER_BYTES, MAX_HEADERS, is_reserved_header};
 
 use super::signature::{AuthKey, EndpointSecret, webhook_signature};
 use super::target::Target;
-
-/// Headers a policy may add to one callback. A request must stay one that every receiver's server takes.
-pub const MAX_EXTRA_HEADERS: usize = 16;
-
-/// Names and values of those headers together. Common servers stop reading a request's head at 8 KiB.
-pub const MAX_EXTRA_HEADER_BYTES: usize = 4 * 1024;
 
 /// Everything about a callback that is equal on every attempt.
 #[derive(Clone, Debug)]
@@ -37,7 +32,7 @@ pub struct Callback {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// Too many extra headers, or too much in them.
-    #[error("more than {MAX_EXTRA_HEADERS} extra headers, or more than {MAX_EXTRA_HEADER_BYTES} bytes of them")]
+    #[error("more than {MAX_HEADERS} extra headers, or more than {MAX_HEADER_BYTES} bytes of them")]
     TooManyHeaders,
     /// Not a header name.
     #[error("an extra header has a name that is not one")]
@@ -84,17 +79,16 @@ pub fn prepare(callback: &Callback, target: &Target, now: Timestamp) -> Result<R
     Ok(request)
 }
 
-/// Checks the headers a policy wants to add. The policy's answer is judged by this before it is recorded, and
-/// every request again.
+/// Checks the headers that policies added. Their answers were judged in the same way before they were recorded.
 pub fn extra_headers(wanted: &[(String, String)]) -> Result<HeaderMap, RequestError> {
     let bytes: usize = wanted.iter().map(|(name, value)| name.len().saturating_add(value.len())).sum();
-    if wanted.len() > MAX_EXTRA_HEADERS || bytes > MAX_EXTRA_HEADER_BYTES {
+    if wanted.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
         return Err(RequestError::TooManyHeaders);
     }
     let mut headers = HeaderMap::new();
     for (name, value) in wanted {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| RequestError::HeaderName)?;
-        if is_reserved(&name) {
+        if is_reserved_header(name.as_str()) {
             return Err(RequestError::Reserved(name));
         }
         let visible = value.bytes().all(|byte| (0x20..0x7f).contains(&byte));
@@ -104,26 +98,6 @@ pub fn extra_headers(wanted: &[(String, String)]) -> Result<HeaderMap, RequestEr
         };
     }
     Ok(headers)
-}
-
-fn is_reserved(name: &HeaderName) -> bool {
-    const NAMES: &[&str] = &[
-        "accept-encoding",
-        "connection",
-        "content-encoding",
-        "content-length",
-        "content-type",
-        "expect",
-        "host",
-        "keep-alive",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "user-agent",
-    ];
-    const PREFIXES: &[&str] = &["proxy-", "webhook-", "x-vod-"];
-    NAMES.contains(&name.as_str()) || PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
 }
 
 fn insert_text(headers: &mut HeaderMap, name: &'static str, value: &str) -> Result<(), RequestError> {
@@ -201,9 +175,9 @@ mod tests {
         for value in ["a\r\nHost: evil", "a\0", "tab\t", "é"] {
             assert!(matches!(extra_headers(&one("x-a", value)), Err(RequestError::HeaderValue(_))), "{value:?}");
         }
-        let long = "x".repeat(MAX_EXTRA_HEADER_BYTES);
+        let long = "x".repeat(MAX_HEADER_BYTES);
         assert_eq!(extra_headers(&one("x-a", &long)), Err(RequestError::TooManyHeaders));
-        let many: Vec<_> = (0..=MAX_EXTRA_HEADERS).map(|n| (format!("x-{n}"), String::new())).collect();
+        let many: Vec<_> = (0..=MAX_HEADERS).map(|n| (format!("x-{n}"), String::new())).collect();
         assert_eq!(extra_headers(&many), Err(RequestError::TooManyHeaders));
         assert!(extra_headers(&one("Authorization", "Bearer t")).is_ok());
     }
