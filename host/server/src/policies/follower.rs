@@ -255,13 +255,23 @@ impl Follower {
         if promotions.contains_key(&rollout.tenant) {
             return;
         }
-        let (policies, tenant, id) = (Arc::clone(&self.policies), rollout.tenant.clone(), rollout.id);
+        let (policies, rollout) = (Arc::clone(&self.policies), rollout.clone());
+        let tenant = rollout.tenant.clone();
         let promotion = tokio::spawn(async move {
-            if let Err(error) = policies.promote_rollout(&tenant, id, &reason, ACTOR).await {
-                tracing::error!(rollout = id, error = %error, "a canary that is due could not be promoted");
+            let Err(error) = policies.promote_rollout(&rollout.tenant, rollout.id, &reason, ACTOR).await else {
+                return;
+            };
+            if error.may_pass() {
+                tracing::warn!(rollout = rollout.id, error = %error, "a canary that is due is not promoted yet");
+                return;
+            }
+            let why = format!("{reason}, but it cannot be promoted: {error}");
+            let ending = Ending { state: "stopped", reason: &why, actor: ACTOR, at: clock::now().0 };
+            if let Err(error) = policies.end_rollout_at(&rollout, None, ending).await {
+                tracing::error!(rollout = rollout.id, error = %error, "a canary that cannot be promoted runs on");
             }
         });
-        promotions.insert(rollout.tenant.clone(), AbortOnDropHandle::new(promotion));
+        promotions.insert(tenant, AbortOnDropHandle::new(promotion));
     }
 
     async fn end(&self, rollout: &Rollout, step: Option<&Step>, state: &'static str, why: &str) -> store::Result<()> {

@@ -1,6 +1,7 @@
 //! A candidate beside the active version: what each keeps to itself, and what busy streams must not hold up.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use reprise::policies::follower::Follower;
 use reprise::policies::rollout::NewRollout;
@@ -8,9 +9,10 @@ use reprise::policies::rollout::rules::Rules;
 use reprise::policies::rollout::share::place;
 use reprise::policies::{Activation, Policies};
 use reprise_lifecycle::decision::FailureKind;
+use reprise_lifecycle::time::Timestamp;
 
 use crate::guests::{callback, trap};
-use crate::rollouts::{PATIENT, ask, canary, keeps, number, record, sifts, start};
+use crate::rollouts::{PATIENT, ask, canary, keeps, number, record, sifts, start, until};
 use crate::stage::{Stage, failures, stream_of};
 
 /// Traps with settings of two characters and leaves every event as it is with all others.
@@ -74,16 +76,44 @@ async fn a_canary_that_is_due_is_promoted_while_decisions_keep_coming() {
     let rollout = start(&stage, &NewRollout { rules, ..canary(2, 1000) }).await;
     let again = Arc::<Policies>::clone(&stage.policies);
     let follower = Follower::new(stage.store.clone(), Arc::clone(&stage.policies), again);
-    let mut states = Vec::new();
-    for number in 0..5 {
-        // No look finds nothing new.
-        let stream = format!("cam{number}");
-        let logged = ask(&stage.policies, number, &stream).await;
-        record(&stage, &stream, vec![logged]).await;
-        follower.look().await.unwrap();
-        states.push(stage.store.rollout("acme", rollout.id).await.unwrap().unwrap().state);
-    }
-    assert_eq!(states, ["running", "running", "promoted", "promoted", "promoted"]);
+    let busy = async {
+        let mut number = 0;
+        loop {
+            // No look finds nothing new.
+            let stream = format!("cam{number}");
+            let logged = ask(&stage.policies, number, &stream).await;
+            record(&stage, &stream, vec![logged]).await;
+            follower.look().await.unwrap();
+            number += 1;
+            let state = stage.store.rollout("acme", rollout.id).await.unwrap().unwrap().state;
+            if state != "running" {
+                return (number, state);
+            }
+        }
+    };
+    let (calls, state) = tokio::time::timeout(Duration::from_secs(60), busy).await.unwrap();
+    assert!(calls >= 3 && state == "promoted", "{state} after {calls} calls");
     let binding = stage.store.bindings("acme").await.unwrap().remove(0).binding;
     assert_eq!((binding.version, binding.activated_by.as_str()), (2, "reprise"));
+}
+
+#[tokio::test]
+async fn a_canary_that_is_due_and_cannot_be_promoted_ends_and_says_why() {
+    let stage = Stage::new(PATIENT).await;
+    stage.push("acme", "p", keeps(), "{}").await;
+    stage.push("acme", "p", sifts(), "{}").await;
+    stage.activate("acme", "p", number(1)).await;
+    let rules = Rules { promote_after_seconds: Some(0), min_calls: 1, ..Rules::default() };
+    let rollout = start(&stage, &NewRollout { rules, ..canary(2, 1000) }).await;
+    stage.store.set_require_signature("acme", true, "admin", Timestamp(0)).await.unwrap();
+    let logged = ask(&stage.policies, 1, "cam1").await;
+    record(&stage, "cam1", vec![logged]).await;
+    let again = Arc::<Policies>::clone(&stage.policies);
+    let follower = Follower::new(stage.store.clone(), Arc::clone(&stage.policies), again);
+    follower.look().await.unwrap();
+    let ended = until(&stage, rollout.id, |rollout| rollout.state != "running").await;
+    let reason = ended.reason.unwrap_or_default();
+    assert_eq!(ended.state, "stopped", "{reason}");
+    assert!(reason.contains("cannot be promoted") && reason.contains("signature"), "{reason}");
+    assert_eq!(stage.store.bindings("acme").await.unwrap().remove(0).binding.version, 1);
 }

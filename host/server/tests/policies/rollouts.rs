@@ -102,7 +102,7 @@ pub(crate) async fn start(stage: &Stage, new: &NewRollout) -> Rollout {
     stage.policies.start_rollouts(&["acme".to_owned()], new, false, "admin").await.unwrap().remove(0)
 }
 
-async fn until(stage: &Stage, id: i64, is: impl Fn(&Rollout) -> bool) -> Rollout {
+pub(crate) async fn until(stage: &Stage, id: i64, is: impl Fn(&Rollout) -> bool) -> Rollout {
     let look = async {
         loop {
             let rollout = stage.store.rollout("acme", id).await.unwrap().unwrap();

@@ -72,6 +72,19 @@ pub enum RolloutError {
     Store(#[from] store::Error),
 }
 
+impl RolloutError {
+    /// Whether the same may succeed at another time though nobody changes anything.
+    pub(in crate::policies) fn may_pass(&self) -> bool {
+        match self {
+            Self::NotReady(ActivateError::Busy(_) | ActivateError::NotReady(_)) => true,
+            Self::NotReady(ActivateError::Store(error)) | Self::Store(error) => {
+                !matches!(error, store::Error::Conflict(_))
+            }
+            Self::NotFound(_) | Self::Invalid(_) | Self::Conflict(_) | Self::NotReady(_) => false,
+        }
+    }
+}
+
 /// A running canary as every question looks for it.
 #[derive(Clone, Debug)]
 struct Canary {
