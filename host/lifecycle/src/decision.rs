@@ -37,6 +37,24 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// Its name in the decision log, in reports and metrics: as it is written in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trap => "trap",
+            Self::Fuel => "fuel",
+            Self::Deadline => "deadline",
+            Self::Memory => "memory",
+            Self::Stack => "stack",
+            Self::TooLarge => "too_large",
+            Self::BadAnswer => "bad_answer",
+            Self::Refused => "refused",
+            Self::Overloaded => "overloaded",
+            Self::Unavailable => "unavailable",
+            Self::RateLimited => "rate_limited",
+            Self::BreakerOpen => "breaker_open",
+        }
+    }
+
     /// Whether the same question, settings, state and component fail the same way again. What depended on the machine
     /// or on other calls does not.
     pub fn is_reproducible(self) -> bool {

@@ -150,21 +150,13 @@ impl Evaluator {
         Spent { writes: Vec::new(), ..spent }.into_evaluation(started, failure, None)
     }
 
-    /// Asks a policy whether it can work with these settings. A policy that cannot check has no objections.
+    /// Asks a policy whether it can work with these settings, which may name one of its assets. A policy that cannot check
+    /// has no objections.
     ///
     /// # Errors
     ///
     /// When it says no, or fails.
-    pub fn check_settings(&self, loaded: &Loaded, settings: &str, limits: &CallLimits) -> Result<(), SettingsError> {
-        self.check_settings_beside(loaded, settings, &NoAssets::shared(), limits)
-    }
-
-    /// The same where the policy's assets are at hand: settings may name one of them.
-    ///
-    /// # Errors
-    ///
-    /// When it says no, or fails.
-    pub fn check_settings_beside(
+    pub fn check_settings(
         &self,
         loaded: &Loaded,
         settings: &str,
@@ -246,7 +238,7 @@ fn check(question: &Question, answer: Answer) -> Result<Answer, String> {
         (Question::ComposeRules(question), Answer::ComposeRules(answer)) => {
             answers::compose(question, answer).map(Answer::ComposeRules)
         }
-        (Question::Callback(_), Answer::Callback(answer)) => answers::callback(answer).map(Answer::Callback),
+        (Question::Callback(q), Answer::Callback(answer)) => answers::callback(q, answer).map(Answer::Callback),
         // Each hook's function has its own type of answer; there is no way to come here.
         _ => Err("the answer belongs to another hook".to_owned()),
     }

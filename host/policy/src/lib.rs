@@ -50,7 +50,7 @@ mod wasi;
 #[cfg(test)]
 mod guests;
 
-pub use answers::{MAX_BODY_BYTES, MAX_HEADERS, MAX_RANGES, MAX_TITLE_CHARS, is_reserved_header};
+pub use answers::{MAX_BODY_BYTES, MAX_HEADER_BYTES, MAX_HEADERS, MAX_RANGES, MAX_TITLE_CHARS, is_reserved_header};
 pub use artefact::{Artefact, SealKey};
 pub use cache::LoadedPolicies;
 pub use call::{Assets, Call, NoAssets, StateSnapshot};

@@ -96,7 +96,7 @@ impl Lab {
         if let Some(text) = &inspection.schema {
             schema::check(text, settings, &self.compiler, &CompileLimits::settings())?;
         }
-        self.evaluator.check_settings_beside(loaded, settings, assets, limits)
+        self.evaluator.check_settings(loaded, settings, assets, limits)
     }
 }
 

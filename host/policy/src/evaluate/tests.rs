@@ -350,7 +350,7 @@ fn settings_are_checked_by_the_policy() {
     let engine = engine();
     let check = |body: &str, settings: &str| {
         let loaded = load(&engine, &Core::new("checked-settings", text(body)).component());
-        Evaluator::new(engine.clone()).check_settings(&loaded, settings, &CallLimits::default())
+        Evaluator::new(engine.clone()).check_settings(&loaded, settings, &NoAssets::shared(), &CallLimits::default())
     };
     assert_eq!(check("(i32.const 0)", "{}"), Ok(()));
     assert_eq!(check(refusal, "{}"), Err(SettingsError::Refused("rules[0]: no".to_owned())));
@@ -360,7 +360,10 @@ fn settings_are_checked_by_the_policy() {
     assert!(matches!(check("(i32.const 0)", &" ".repeat(100_000)), Err(SettingsError::TooLarge { .. })));
 
     let silent = load(&engine, &Core::template_group("(i32.const 0)").component());
-    assert_eq!(Evaluator::new(engine.clone()).check_settings(&silent, "anything", &CallLimits::default()), Ok(()));
+    assert_eq!(
+        Evaluator::new(engine.clone()).check_settings(&silent, "anything", &NoAssets::shared(), &CallLimits::default()),
+        Ok(())
+    );
 }
 
 #[test]

@@ -105,23 +105,8 @@ impl Policies {
     ) -> Result<Binding, ActivateError> {
         check(&activation)?;
         let name = activation.name.clone().unwrap_or_else(|| DEFAULT_BINDING.to_owned());
-        for _ in 0..ATTEMPTS {
-            let plan = self.plan(tenant, plugin, &name, &activation, actor).await?;
-            self.make_ready(tenant, &plan.version, &plan.settings).await?;
-            let turn = self.changing(tenant).await;
-            // What was made ready must still be what is meant: another activation may have come between.
-            let again = self.plan(tenant, plugin, &name, &activation, actor).await?;
-            if is_same(&plan.binding, &again.binding) {
-                let publishing = Publishing::new(self, tenant);
-                self.store.bind_plugin(tenant, &again.binding).await?;
-                self.swap(tenant, plugin).await?;
-                publishing.done();
-                drop(turn);
-                announce(tenant, &again.binding, &again.version.digest);
-                return Ok(again.binding);
-            }
-        }
-        Err(ActivateError::Conflict("others change this binding at the same time; try again"))
+        let plan = || self.plan(tenant, plugin, &name, &activation, actor);
+        self.bind(tenant, "activate", plan).await
     }
 
     /// Takes a binding of a plugin away, or all of them. Says how many there were.
@@ -156,19 +141,33 @@ impl Policies {
         actor: &str,
     ) -> Result<Binding, ActivateError> {
         let name = name.unwrap_or(DEFAULT_BINDING);
+        self.bind(tenant, "roll-back", || self.plan_back(tenant, plugin, name, to, actor)).await
+    }
+
+    /// Makes ready what is planned, and binds it if it is still what is meant then.
+    async fn bind<F>(
+        self: &Arc<Self>,
+        tenant: &str,
+        action: &'static str,
+        plan: impl Fn() -> F,
+    ) -> Result<Binding, ActivateError>
+    where
+        F: Future<Output = Result<Plan, ActivateError>>,
+    {
         for _ in 0..ATTEMPTS {
-            let plan = self.plan_back(tenant, plugin, name, to, actor).await?;
-            self.make_ready(tenant, &plan.version, &plan.settings).await?;
+            let planned = plan().await?;
+            self.make_ready(tenant, &planned.version, &planned.settings).await?;
             let turn = self.changing(tenant).await;
-            let again = self.plan_back(tenant, plugin, name, to, actor).await?;
-            if is_same(&plan.binding, &again.binding) {
+            // What was made ready must still be what is meant: another activation may have come between.
+            let Plan { binding, version, .. } = plan().await?;
+            if is_same(&planned.binding, &binding) {
                 let publishing = Publishing::new(self, tenant);
-                self.store.bind_plugin_by(tenant, &again.binding, "roll-back").await?;
-                self.swap(tenant, plugin).await?;
+                self.store.bind_plugin(tenant, &binding, action).await?;
+                self.swap(tenant, &binding.plugin).await?;
                 publishing.done();
                 drop(turn);
-                announce(tenant, &again.binding, &again.version.digest);
-                return Ok(again.binding);
+                announce(tenant, &binding, &version.digest);
+                return Ok(binding);
             }
         }
         Err(ActivateError::Conflict("others change this binding at the same time; try again"))

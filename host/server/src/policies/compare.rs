@@ -96,8 +96,8 @@ impl std::fmt::Display for Incomparable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NobodyAsked => write!(f, "nobody was asked"),
-            Self::ThenByChance(kind) => write!(f, "the recorded failure was not the guest's alone: {}", name(*kind)),
-            Self::NowByChance(kind) => write!(f, "the failure now is not the guest's alone: {}", name(*kind)),
+            Self::ThenByChance(kind) => write!(f, "the recorded failure was not the guest's alone: {}", kind.name()),
+            Self::NowByChance(kind) => write!(f, "the failure now is not the guest's alone: {}", kind.name()),
         }
     }
 }
@@ -147,11 +147,6 @@ fn failure(said: &Said) -> Option<FailureKind> {
         Verdict::Failed(failure) => Some(failure.kind),
         Verdict::NoPolicy | Verdict::Answered(_) => None,
     }
-}
-
-/// A failure's name in reports: that of the decision log.
-pub fn name(kind: FailureKind) -> String {
-    serde_json::to_value(kind).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 impl Said {

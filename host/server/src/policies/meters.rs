@@ -9,7 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use reprise_lifecycle::decision::{CodeSource, FailureKind, Verdict};
+use reprise_lifecycle::decision::{CodeSource, Verdict};
 use reprise_lifecycle::question::Hook;
 use reprise_lifecycle::time::Timestamp;
 
@@ -186,23 +186,9 @@ fn kind_word(kind: &str) -> &'static str {
 
 /// Few words: how it ended, or why it did not.
 fn outcome(verdict: &Verdict) -> &'static str {
-    let failure = match verdict {
-        Verdict::Answered(_) | Verdict::NoPolicy => return "answered",
-        Verdict::Failed(failure) => failure,
-    };
-    match failure.kind {
-        FailureKind::Trap => "trap",
-        FailureKind::Fuel => "fuel",
-        FailureKind::Deadline => "deadline",
-        FailureKind::Memory => "memory",
-        FailureKind::Stack => "stack",
-        FailureKind::TooLarge => "too_large",
-        FailureKind::BadAnswer => "bad_answer",
-        FailureKind::Refused => "refused",
-        FailureKind::Overloaded => "overloaded",
-        FailureKind::Unavailable => "unavailable",
-        FailureKind::RateLimited => "rate_limited",
-        FailureKind::BreakerOpen => "breaker_open",
+    match verdict {
+        Verdict::Answered(_) | Verdict::NoPolicy => "answered",
+        Verdict::Failed(failure) => failure.kind.name(),
     }
 }
 

@@ -243,7 +243,7 @@ impl Policies {
         let carried = carried.filter_map(|(path, place)| Some((path.clone(), component.get(place.clone())?.to_vec())));
         let carried: BTreeMap<String, Vec<u8>> = carried.collect();
         let assets: Arc<dyn Assets> = Arc::new(carried.clone());
-        self.evaluator.check_settings_beside(&loaded, settings, &assets, limits)?;
+        self.evaluator.check_settings(&loaded, settings, &assets, limits)?;
         self.files.keep_component(&inspection.digest, component)?;
         self.loaded.insert(loaded, tenant);
         let files = carried.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()));

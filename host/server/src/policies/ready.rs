@@ -85,7 +85,7 @@ impl Policies {
             let checked = schema::check(schema, settings, &self.compiler, &CompileLimits::settings());
             checked.map_err(|error| refused(error.to_string()))?;
         }
-        let checked = self.evaluator.check_settings_beside(&loaded, settings, &self.assets_of(&loaded), limits);
+        let checked = self.evaluator.check_settings(&loaded, settings, &self.assets_of(&loaded), limits);
         checked.map_err(|error| refused(error.to_string()))?;
         self.accepted.add(pair);
         Ok(())

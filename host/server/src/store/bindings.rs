@@ -79,19 +79,12 @@ const BOUND: &str = "SELECT b.plugin, b.name, b.version, b.settings_revision, b.
      WHERE b.tenant = ? ORDER BY b.priority DESC, b.activated_at DESC, b.plugin, b.name";
 
 impl Store {
-    /// Binds streams to a version, in place of what the binding of this name was.
+    /// Binds streams to a version, in place of what the binding of this name was. The log of changes calls it `action`: an
+    /// activation, a roll-back.
     ///
     /// # Errors
     /// [`Error::Conflict`] when the version or the settings are gone, or the tenant has too many bindings.
-    pub async fn bind_plugin(&self, tenant: &str, binding: &Binding) -> Result<()> {
-        self.bind_plugin_by(tenant, binding, "activate").await
-    }
-
-    /// The same, under another name in the log of changes: a roll-back, a promotion.
-    ///
-    /// # Errors
-    /// As [`Store::bind_plugin`].
-    pub async fn bind_plugin_by(&self, tenant: &str, binding: &Binding, action: &'static str) -> Result<()> {
+    pub async fn bind_plugin(&self, tenant: &str, binding: &Binding, action: &'static str) -> Result<()> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         bind(&mut transaction, tenant, binding, action).await?;
         transaction.commit().await?;

@@ -136,7 +136,8 @@ fn settings_of_the_newer_line_are_checked() {
     {
         let loaded = load(&engine, &Newer::module("checked-settings", text(body)).component());
         assert!(loaded.checks_settings());
-        let found = Evaluator::new(engine.clone()).check_settings(&loaded, "{}", &CallLimits::default());
+        let found =
+            Evaluator::new(engine.clone()).check_settings(&loaded, "{}", &NoAssets::shared(), &CallLimits::default());
         assert_eq!(found, expected);
     }
 }

@@ -175,10 +175,13 @@ fn settings_are_checked_beside_the_assets() {
     assert!(loaded.uses_assets() && !loaded.uses_state());
     let evaluator = Evaluator::new(engine);
     let limits = CallLimits::default();
-    let check = |files| evaluator.check_settings_beside(&loaded, "{}", &files, &limits);
+    let check = |files| evaluator.check_settings(&loaded, "{}", &files, &limits);
     assert_eq!(check(assets(&[("rules/cup", b"")])), Ok(()));
     assert!(matches!(check(NoAssets::shared()), Err(SettingsError::Refused(_))));
-    assert!(matches!(evaluator.check_settings(&loaded, "{}", &limits), Err(SettingsError::Refused(_))));
+    assert!(matches!(
+        evaluator.check_settings(&loaded, "{}", &NoAssets::shared(), &limits),
+        Err(SettingsError::Refused(_))
+    ));
 }
 
 #[test]

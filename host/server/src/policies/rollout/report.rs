@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::rules::{Breach, Window};
 use super::spread::Spread;
-use crate::policies::compare::{self, Comparison, Difference, Said};
+use crate::policies::compare::{Comparison, Difference, Said};
 
 /// Counts, costs and the newest window.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,7 +102,7 @@ impl Cost {
     /// Takes in a call.
     pub fn add(&mut self, said: &Said, elapsed_us: u64) {
         if let Some(kind) = said.failure() {
-            *self.failures.entry(compare::name(kind)).or_default() += 1;
+            *self.failures.entry(kind.name().to_owned()).or_default() += 1;
         }
         self.fuel.add(said.fuel);
         self.elapsed_us.add(elapsed_us);

@@ -121,7 +121,7 @@ async fn furnish(desk: &Desk, tenant: &str) -> Things {
         ..PluginVersion::default()
     };
     desk.world.store.push_plugin(tenant, &version, noon()).await.unwrap();
-    desk.world.store.bind_plugin(tenant, &binding("p1")).await.unwrap();
+    desk.world.store.bind_plugin(tenant, &binding("p1"), "activate").await.unwrap();
     let key = SigningKey {
         name: format!("k-{tenant}"),
         public_key: tenant.to_owned(),

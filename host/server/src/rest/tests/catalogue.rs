@@ -302,7 +302,7 @@ async fn versions_are_shown_given_out_and_removed() {
         assert_eq!(own(&desk, tenant, Method::GET, path, "").await.status, 404, "{tenant} {path}");
     }
 
-    desk.world.store.bind_plugin("acme", &super::access::binding("p1")).await.unwrap();
+    desk.world.store.bind_plugin("acme", &super::access::binding("p1"), "activate").await.unwrap();
     for path in [one, "plugins/p1"] {
         let used = own(&desk, "acme", Method::DELETE, path, "").await;
         assert_eq!(outcome(&used), (409, "conflict".to_owned()), "{path}");

@@ -40,7 +40,7 @@ async fn a_plugin_has_several_bindings_by_name_and_each_its_history() {
     let world = world().await;
     let store = &world.store;
     for (name, version) in [("default", 1), ("cup", 1), ("cup", 2), ("cup", 2), ("cup", 1)] {
-        store.bind_plugin("acme", &binding(name, version, 1)).await.unwrap();
+        store.bind_plugin("acme", &binding(name, version, 1), "activate").await.unwrap();
     }
     let bound = store.bindings("acme").await.unwrap();
     let names: Vec<_> = bound.iter().map(|bound| (bound.binding.name.as_str(), bound.version.version)).collect();
@@ -63,7 +63,7 @@ async fn a_plugin_has_several_bindings_by_name_and_each_its_history() {
 #[tokio::test]
 async fn a_version_that_is_not_there_is_never_bound() {
     let world = world().await;
-    let refused = world.store.bind_plugin("acme", &binding("default", 3, 1)).await.unwrap_err();
+    let refused = world.store.bind_plugin("acme", &binding("default", 3, 1), "activate").await.unwrap_err();
     assert!(matches!(refused, Error::Conflict(_)), "{refused}");
     assert!(world.store.bindings("acme").await.unwrap().is_empty());
     assert!(world.store.binding_history("acme", "p1", "default").await.unwrap().is_empty());

@@ -230,7 +230,7 @@ async fn what_is_used_stays_and_numbers_are_never_given_again() {
     for component in ["a", "b", "c"] {
         push(&world, &AMPLE, "p", component, None).await.unwrap();
     }
-    store.bind_plugin("acme", &binding(1)).await.unwrap();
+    store.bind_plugin("acme", &binding(1), "activate").await.unwrap();
     for sql in [
         "INSERT INTO rollouts (id, tenant, plugin, binding, kind, version, settings_revision, share_permille, rules, state, \
          cursor, report, started_at, started_by) VALUES (7, 'acme', 'p', 'default', 'canary', 2, 1, 10, '{}', 'running', 0, \
