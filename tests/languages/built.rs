@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
 
 /// What tools and builds leave in a project's folder.
 const NOT_SOURCES: [&str; 5] = ["node_modules", "build", "target", "__pycache__", "package-lock.json"];
+
+/// One build at a time: what one of them installs, the next one finds whole.
+static BUILDING: Mutex<()> = Mutex::new(());
 
 /// The component of a folder in the workspace, by `reprise plugin build`. JavaScript and Python take a quarter of a minute
 /// each, and a minute more when their tools are installed for the first time; so what was built is kept below `target`.
@@ -37,6 +41,7 @@ pub(crate) fn kept(
     let cache = cache.canonicalize()?;
     let name = format!("{}-{:016x}", name.replace('/', "-"), content(&root, sources)?);
     let kept = cache.join(format!("{name}.wasm"));
+    let _alone = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     if !kept.is_file() {
         let fresh = cache.join(format!("{name}.{}", std::process::id()));
         build(&fresh)?;
