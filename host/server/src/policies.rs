@@ -90,6 +90,7 @@ pub struct Policies {
     changes: [Mutex<()>; CHANGES],
     changes_by: RandomState,
     canaries: rollout::Canaries,
+    unpublished: publishing::Unpublished,
     /// Rung when decisions were recorded.
     follow: Arc<Notify>,
 }
@@ -151,6 +152,7 @@ impl Policies {
             changes: std::array::from_fn(|_| Mutex::default()),
             changes_by: RandomState::new(),
             canaries: rollout::Canaries::default(),
+            unpublished: publishing::Unpublished::default(),
             follow: Arc::default(),
         })
     }

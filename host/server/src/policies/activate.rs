@@ -162,7 +162,8 @@ impl Policies {
             let Plan { binding, version, .. } = plan().await?;
             if is_same(&planned.binding, &binding) {
                 let publishing = Publishing::new(self, tenant);
-                self.store.bind_plugin(tenant, &binding, action).await?;
+                let bound = self.store.bind_plugin(tenant, &binding, action).await;
+                let ((), publishing) = publishing.committed(bound)?;
                 self.swap(tenant, &binding.plugin).await?;
                 publishing.done();
                 drop(turn);

@@ -62,7 +62,8 @@ impl Policies {
         let _turn = self.changing(tenant).await;
         let at = clock::now().0;
         let publishing = Publishing::new(self, tenant);
-        let moved = self.store.put_plugin_settings(tenant, plugin, settings, &checked, actor, at).await?;
+        let moved = self.store.put_plugin_settings(tenant, plugin, settings, &checked, actor, at).await;
+        let (moved, publishing) = publishing.committed(moved)?;
         self.swap(tenant, plugin).await?;
         publishing.done();
         tracing::info!(tenant.id = tenant, plugin, settings_revision = moved.revision, "a plugin has other settings");
@@ -121,7 +122,7 @@ impl Policies {
     pub async fn remove_tenant(self: &Arc<Self>, tenant: &str) -> store::Result<bool> {
         let turn = self.changing(tenant).await;
         let publishing = Publishing::new(self, tenant);
-        let existed = self.store.delete_tenant(tenant).await?;
+        let (existed, publishing) = publishing.committed(self.store.delete_tenant(tenant).await)?;
         if existed {
             self.guard.forget(tenant);
             self.snapshots_mut().remove(tenant);

@@ -219,6 +219,12 @@ impl Store {
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(all)).fetch_all(&self.reader).await?)
     }
 
+    /// Those of one tenant, canaries first.
+    pub async fn running_rollouts_of(&self, tenant: &str) -> Result<Vec<Rollout>> {
+        let own = format!("SELECT {COLUMNS} FROM rollouts WHERE tenant = ? AND state = 'running' ORDER BY kind, id");
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(own)).bind(tenant).fetch_all(&self.reader).await?)
+    }
+
     /// How many run, of all tenants, and how far behind the decision log they are. It takes one look into an index for each.
     pub async fn count_running_rollouts(&self) -> Result<Vec<RunningRollouts>> {
         let count = "SELECT kind, count(*) AS count, min((SELECT d.at FROM decisions d INDEXED BY decisions_by_plugin \

@@ -181,11 +181,10 @@ impl Policies {
             return Ok(());
         }
         let _turn = self.canaries.reading.lock().await;
-        let running = self.store.running_rollouts().await?;
         for tenant in tenants {
             let mut own = Running::default();
-            for rollout in running.iter().filter(|run| &run.tenant == tenant) {
-                let Some(candidate) = canary(&self.store, rollout).await? else { continue };
+            for rollout in self.store.running_rollouts_of(tenant).await? {
+                let Some(candidate) = canary(&self.store, &rollout).await? else { continue };
                 own.digests.push(candidate.version.digest.clone());
                 if rollout.kind == "canary" {
                     own.canaries.push(candidate);
@@ -222,10 +221,10 @@ impl Policies {
         for tenant in tenants {
             rollouts.push(self.planned(tenant, new, fleet.clone(), actor).await?);
         }
-        let publishing: Vec<Publishing> = tenants.iter().map(|tenant| Publishing::new(self, tenant)).collect();
-        let ids = self.store.start_rollouts(&rollouts).await?;
+        let publishing = Publishing::of(self, tenants.to_vec());
+        let (ids, publishing) = publishing.committed(self.store.start_rollouts(&rollouts).await)?;
         self.refresh_rollouts_of(tenants).await?;
-        publishing.into_iter().for_each(Publishing::done);
+        publishing.done();
         self.follow.notify_one();
         let mut started = Vec::with_capacity(ids.len());
         for (rollout, id) in rollouts.iter().zip(ids) {
@@ -325,6 +324,7 @@ impl Policies {
         let rollout = self.store.rollout(tenant, id).await?.ok_or(RolloutError::NotFound("rollout"))?;
         let publishing = Publishing::new(self, tenant);
         if !self.store.share_rollout(&rollout, permille.into(), actor, clock::now().0).await? {
+            publishing.done();
             return Err(RolloutError::Conflict("only a running canary has a share that can be changed".to_owned()));
         }
         self.refresh_rollouts_of(&[tenant.to_owned()]).await?;
@@ -368,7 +368,10 @@ impl Policies {
         let ending = Ending { state: "promoted", reason, actor, at: clock::now().0 };
         let turn = self.changing(tenant).await;
         let publishing = Publishing::new(self, tenant);
-        if !self.store.promote_rollout(&rollout, ending).await? {
+        let promoted = self.store.promote_rollout(&rollout, ending).await;
+        let (promoted, publishing) = publishing.committed(promoted)?;
+        if !promoted {
+            publishing.done();
             return Err(RolloutError::Conflict(
                 "the binding or the rollout was changed in the meantime; look at both again".to_owned(),
             ));
@@ -406,11 +409,11 @@ impl Policies {
         let touched = self.store.end_rollout(rollout, step, ending).await?;
         // A fleet is of one kind.
         touched.iter().for_each(|_| self.meters.rollout_ended(&rollout.kind, ending.state));
-        let others = touched.iter().filter(|tenant| **tenant != rollout.tenant);
-        let others: Vec<Publishing> = others.map(|tenant| Publishing::new(self, tenant)).collect();
+        let others = touched.iter().filter(|tenant| **tenant != rollout.tenant).cloned().collect();
+        let others = Publishing::of(self, others);
         self.refresh_rollouts_of(&touched).await?;
         publishing.done();
-        others.into_iter().for_each(Publishing::done);
+        others.done();
         Ok(touched)
     }
 }
