@@ -41,6 +41,7 @@ use reprise_lifecycle::time::Timestamp;
 use tokio::sync::{Mutex, Semaphore};
 
 pub use self::actions::claimed;
+pub(crate) use self::actions::version_of;
 pub use self::outbox::Outbox;
 pub use self::replay::Rate;
 use self::urls::MediaUrls;

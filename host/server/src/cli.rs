@@ -7,6 +7,7 @@ mod plugin;
 mod query;
 mod serve;
 mod tenant;
+mod vendor;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,6 +38,10 @@ enum Command {
     Tenant(tenant::Tenant),
     /// Build, push and activate policy plugins
     Plugin(plugin::Plugin),
+    /// Call an action of the vendor's API as its SDKs do
+    Call(vendor::Call),
+    /// Print a signed URL that an encoder can push to
+    PushUrl(vendor::PushUrl),
     /// Check this machine: ffmpeg, disk, ports, sandbox
     Doctor(doctor::Doctor),
 }
@@ -84,6 +89,8 @@ pub fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::Tenant(tenant) => tenant.run(),
         Command::Plugin(plugin) => plugin.run(),
+        Command::Call(call) => call.run(),
+        Command::PushUrl(push_url) => push_url.run(),
         Command::Doctor(doctor) => doctor.run(),
     };
     done.unwrap_or_else(|error| {

@@ -114,16 +114,22 @@ actions! {
     Vod Changes "SubmitAIMediaAuditJob" submit_ai_media_audit_job;
 }
 
+/// The versions of the products' APIs.
+const VERSIONS: [(Product, &str); 2] = [(Product::Live, "2016-11-01"), (Product::Vod, "2017-03-21")];
+
+/// The version of the API that has this action; no name is in both.
+pub(crate) fn version_of(name: &str) -> Option<&'static str> {
+    let action = TABLE.iter().find(|action| action.name == name)?;
+    VERSIONS.iter().find(|(product, _)| *product == action.product).map(|(_, version)| *version)
+}
+
 /// The action of this name in this version of the API.
 ///
 /// # Errors
 /// [`Error::UnknownVersion`] or [`Error::UnknownAction`].
 pub(crate) fn find(version: &str, name: &str) -> Result<&'static Action, Error> {
-    let product = match version {
-        "2016-11-01" => Product::Live,
-        "2017-03-21" => Product::Vod,
-        _ => return Err(Error::UnknownVersion),
-    };
+    let product = VERSIONS.iter().find(|(_, known)| *known == version).map(|(product, _)| *product);
+    let product = product.ok_or(Error::UnknownVersion)?;
     let found = TABLE.iter().find(|action| action.product == product && action.name == name);
     found.ok_or(Error::UnknownAction)
 }
@@ -143,6 +149,10 @@ mod tests {
 
     #[test]
     fn actions_belong_to_their_product() {
+        for action in TABLE {
+            let version = version_of(action.name).unwrap();
+            assert_eq!(find(version, action.name).unwrap().product, action.product, "{}", action.name);
+        }
         assert_eq!(find("2017-03-21", "GetPlayInfo").unwrap().kind, Kind::Reads);
         assert_eq!(find("2016-11-01", "AddLiveRecordVodConfig").unwrap().kind, Kind::Changes);
         assert!(matches!(find("2016-11-01", "GetPlayInfo"), Err(Error::UnknownAction)));

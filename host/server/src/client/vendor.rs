@@ -66,7 +66,8 @@ impl Vendor {
         let status = answer.status();
         let value: Value = serde_json::from_slice(&answer.into_body().collect().await?.to_bytes())?;
         if !status.is_success() {
-            bail!("{action}: {} {}", value["Code"], value["Message"]);
+            let said = |field: &str| value[field].as_str().unwrap_or_default();
+            bail!("{action}: {}: {}", said("Code"), said("Message"));
         }
         Ok(value)
     }
