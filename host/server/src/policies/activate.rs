@@ -11,7 +11,7 @@ use super::fair::NoTurn;
 use super::publishing::Publishing;
 use crate::clock;
 use crate::store;
-use crate::store::bindings::{Binding, Bound};
+use crate::store::bindings::{Binding, BindingPast, Bound, ROLL_BACK};
 use crate::store::plugins::PluginVersion;
 
 /// Longest pattern of a binding.
@@ -141,7 +141,7 @@ impl Policies {
         actor: &str,
     ) -> Result<Binding, ActivateError> {
         let name = name.unwrap_or(DEFAULT_BINDING);
-        self.bind(tenant, "roll-back", || self.plan_back(tenant, plugin, name, to, actor)).await
+        self.bind(tenant, ROLL_BACK, || self.plan_back(tenant, plugin, name, to, actor)).await
     }
 
     /// Makes ready what is planned, and binds it if it is still what is meant then.
@@ -215,12 +215,11 @@ impl Policies {
         actor: &str,
     ) -> Result<Plan, ActivateError> {
         let bound = self.binding(tenant, plugin, name).await?.ok_or(ActivateError::No("binding of this plugin"))?;
-        let is_meant = |version: i64, revision: i64| match to {
-            Some(to) => version == to,
-            None => (version, revision) != (bound.binding.version, bound.binding.settings_revision),
-        };
         let history = self.store.binding_history(tenant, plugin, name).await?;
-        let past = history.into_iter().find(|past| is_meant(past.version, past.settings_revision));
+        let past = match to {
+            Some(to) => history.iter().find(|past| past.version == to),
+            None => before(&history, (bound.binding.version, bound.binding.settings_revision)),
+        };
         let past = past.ok_or(match to {
             Some(_) => ActivateError::Conflict("this binding never had that version, or it was deleted; activate it"),
             None => ActivateError::Conflict("there is nothing to go back to: this binding never was anything else"),
@@ -261,6 +260,21 @@ impl Policies {
         };
         Ok(Plan { binding, version, settings })
     }
+}
+
+/// What a binding was before it became what it is now, of a history whose newest entry is first. What a roll-back came to
+/// counts as from when it was first: what that roll-back left is not before it.
+fn before(history: &[BindingPast], now: (i64, i64)) -> Option<&BindingPast> {
+    let is_now = |past: &BindingPast| (past.version, past.settings_revision) == now;
+    let mut rest = history;
+    while let [newest, older @ ..] = rest {
+        if !is_now(newest) {
+            return Some(newest);
+        }
+        let first = older.iter().position(is_now).filter(|_| newest.rolled_back);
+        rest = first.map_or(older, |first| older.get(first..).unwrap_or_default());
+    }
+    None
 }
 
 fn check(activation: &Activation) -> Result<(), ActivateError> {

@@ -34,7 +34,7 @@ pub struct Push {
     pub plugin: String,
     /// The component.
     pub component: Pushed,
-    /// The settings; the plugin's newest when absent.
+    /// The settings; those of the default binding when absent, or else the plugin's newest.
     pub settings: Option<String>,
     /// The signature.
     pub signature: Option<Signed>,
@@ -131,9 +131,9 @@ impl Policies {
         // From the disk only now, so that who waits holds none of it.
         let component = Arc::new(self.bytes_of(push.component).await?);
         let signer = self.signer(tenant, push.signature.clone(), &component).await?;
-        let newest = self.store.newest_settings(tenant, &push.plugin).await?;
+        let standing = self.store.standing_settings(tenant, &push.plugin).await?;
         let settings_given = push.settings.is_some();
-        let settings = push.settings.or(newest).unwrap_or_else(|| NO_SETTINGS.to_owned());
+        let settings = push.settings.or(standing).unwrap_or_else(|| NO_SETTINGS.to_owned());
 
         let (policies, owner) = (Arc::clone(self), tenant.to_owned());
         let (bytes, given) = (Arc::clone(&component), settings.clone());

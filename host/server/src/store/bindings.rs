@@ -64,6 +64,8 @@ pub struct BindingPast {
     pub at: i64,
     /// By whom.
     pub actor: String,
+    /// Whether it was gone back to then.
+    pub rolled_back: bool,
 }
 
 #[derive(FromRow)]
@@ -72,6 +74,9 @@ struct WithSettings {
     binding: Binding,
     settings: Option<String>,
 }
+
+/// What the log of changes calls a roll-back.
+pub const ROLL_BACK: &str = "roll-back";
 
 const BOUND: &str = "SELECT b.plugin, b.name, b.version, b.settings_revision, b.domain, b.app, b.stream, b.priority, \
      b.failure_policy, b.activated_at, b.activated_by, s.settings FROM bindings b LEFT JOIN plugin_settings s \
@@ -147,7 +152,7 @@ impl Store {
 
     /// What a binding was, newest first. What cannot be had again, because the version was deleted, is left out.
     pub async fn binding_history(&self, tenant: &str, plugin: &str, name: &str) -> Result<Vec<BindingPast>> {
-        let history = "SELECT h.version, h.settings_revision, h.at, h.actor FROM binding_history h \
+        let history = "SELECT h.version, h.settings_revision, h.at, h.actor, h.rolled_back FROM binding_history h \
                        JOIN plugin_versions v ON v.tenant = h.tenant AND v.plugin = h.plugin AND v.version = h.version \
                        WHERE h.tenant = ? AND h.plugin = ? AND h.name = ? ORDER BY h.id DESC LIMIT ?";
         let rows = sqlx::query_as(history).bind(tenant).bind(plugin).bind(name).bind(KEPT_HISTORY);
@@ -202,7 +207,7 @@ pub(super) async fn bind(
     .bind(&binding.activated_by)
     .execute(&mut **transaction)
     .await?;
-    remember(transaction, tenant, binding).await?;
+    remember(transaction, tenant, binding, action == ROLL_BACK).await?;
     let change = Change {
         tenant,
         actor: &binding.activated_by,
@@ -262,7 +267,12 @@ async fn check_room(transaction: &mut Transaction<'_, Sqlite>, tenant: &str, bin
 }
 
 /// Keeps what the binding is now for a later roll-back, unless it was just that before.
-pub(super) async fn remember(transaction: &mut Transaction<'_, Sqlite>, tenant: &str, binding: &Binding) -> Result<()> {
+pub(super) async fn remember(
+    transaction: &mut Transaction<'_, Sqlite>,
+    tenant: &str,
+    binding: &Binding,
+    rolled_back: bool,
+) -> Result<()> {
     let newest: Option<(i64, i64)> = sqlx::query_as(
         "SELECT version, settings_revision FROM binding_history WHERE tenant = ? AND plugin = ? AND name = ? \
          ORDER BY id DESC LIMIT 1",
@@ -276,8 +286,8 @@ pub(super) async fn remember(transaction: &mut Transaction<'_, Sqlite>, tenant: 
         return Ok(());
     }
     sqlx::query(
-        "INSERT INTO binding_history (tenant, plugin, name, version, settings_revision, at, actor) \
-         VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO binding_history (tenant, plugin, name, version, settings_revision, at, actor, rolled_back) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(tenant)
     .bind(&binding.plugin)
@@ -286,6 +296,7 @@ pub(super) async fn remember(transaction: &mut Transaction<'_, Sqlite>, tenant: 
     .bind(binding.settings_revision)
     .bind(binding.activated_at)
     .bind(&binding.activated_by)
+    .bind(rolled_back)
     .execute(&mut **transaction)
     .await?;
     sqlx::query(

@@ -60,7 +60,7 @@ pub struct PluginVersion {
 pub struct NewVersion<'a> {
     /// What it is; its number and its settings' revision are found here.
     pub version: &'a PluginVersion,
-    /// Whether its settings were given with it. If not they must still be the plugin's newest.
+    /// Whether its settings were given with it. If not they must still be those that stand.
     pub settings_given: bool,
     /// The public key that its signature was verified with.
     pub public_key: Option<&'a str>,
@@ -80,6 +80,11 @@ const SELECT: &str = "SELECT plugin, version, digest, bytes, interface, hooks, c
                       k.tenant = v.tenant AND k.name = v.signed_by AND k.revoked_at IS NOT NULL) AS revoked \
                       FROM plugin_versions v";
 
+/// The settings that stand: those of the default binding, which may have been rolled back to, or else the newest.
+const STANDING: &str = "SELECT revision, settings FROM plugin_settings s WHERE tenant = ?1 AND plugin = ?2 \
+     ORDER BY revision = (SELECT settings_revision FROM bindings b WHERE b.tenant = ?1 AND b.plugin = ?2 AND \
+     b.name = 'default') DESC, revision DESC LIMIT 1";
+
 impl Store {
     /// Adds a version with the next number and gives it as it is kept. The same component with the same settings as the
     /// newest version is that version, unless this one brings a signature that the other lacks.
@@ -92,8 +97,9 @@ impl Store {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         check_signature(&mut transaction, tenant, &new).await?;
         let (last_version, last_revision) = plugin(&mut transaction, tenant, &new).await?;
-        let settings = newest_settings(&mut transaction, tenant, &version.plugin).await?;
-        let revision = match settings {
+        let standing: Option<(i64, String)> =
+            sqlx::query_as(STANDING).bind(tenant).bind(&version.plugin).fetch_optional(&mut *transaction).await?;
+        let revision = match standing {
             Some((revision, settings)) if settings == version.settings => Some(revision),
             Some(_) if !new.settings_given => {
                 return Err(Error::Conflict("the plugin's settings were changed during the push; push again"));
@@ -155,11 +161,11 @@ impl Store {
         Ok(sqlx::query_as(one).bind(tenant).bind(plugin).bind(version).fetch_optional(&self.reader).await?)
     }
 
-    /// The newest settings of a plugin, if it has any.
-    pub async fn newest_settings(&self, tenant: &str, plugin: &str) -> Result<Option<String>> {
-        let newest =
-            "SELECT settings FROM plugin_settings WHERE tenant = ? AND plugin = ? ORDER BY revision DESC LIMIT 1";
-        Ok(sqlx::query_scalar(newest).bind(tenant).bind(plugin).fetch_optional(&self.reader).await?)
+    /// The settings that a version gets which comes without any, if the plugin has some.
+    pub async fn standing_settings(&self, tenant: &str, plugin: &str) -> Result<Option<String>> {
+        let standing: Option<(i64, String)> =
+            sqlx::query_as(STANDING).bind(tenant).bind(plugin).fetch_optional(&self.reader).await?;
+        Ok(standing.map(|(_, settings)| settings))
     }
 }
 
@@ -214,16 +220,6 @@ async fn plugin(transaction: &mut Transaction<'_, Sqlite>, tenant: &str, new: &N
         .execute(&mut **transaction)
         .await?;
     Ok((version, revision))
-}
-
-async fn newest_settings(
-    transaction: &mut Transaction<'_, Sqlite>,
-    tenant: &str,
-    plugin: &str,
-) -> Result<Option<(i64, String)>> {
-    let newest =
-        "SELECT revision, settings FROM plugin_settings WHERE tenant = ? AND plugin = ? ORDER BY revision DESC LIMIT 1";
-    Ok(sqlx::query_as(newest).bind(tenant).bind(plugin).fetch_optional(&mut **transaction).await?)
 }
 
 async fn newest_version(

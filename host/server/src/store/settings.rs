@@ -92,7 +92,7 @@ impl Store {
         for binding in bindings {
             let now =
                 Binding { settings_revision: revision, activated_at: at, activated_by: actor.to_owned(), ..binding };
-            remember(&mut transaction, tenant, &now).await?;
+            remember(&mut transaction, tenant, &now, false).await?;
         }
         let detail = json!({"settings_revision": revision, "bindings": moved});
         changes::write(

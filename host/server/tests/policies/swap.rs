@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use reprise::policies::{ActivateError, Activation};
+use reprise::policies::{ActivateError, Activation, Push, Pushed};
+use reprise::store::bindings::Binding;
 use reprise_lifecycle::question::Hook;
 
 use crate::guests::echo;
@@ -110,6 +111,33 @@ async fn a_roll_back_is_to_what_was_before_and_outlives_a_restart() {
     let changes = stage.store.changes(Some("acme"), Some("p"), None, 2).await.unwrap();
     let by: Vec<_> = changes.iter().map(|change| (change.action.as_str(), change.actor.as_str())).collect();
     assert_eq!(by, [("roll-back", "key:AKacme"); 2]);
+}
+
+#[tokio::test]
+async fn going_back_again_goes_further_back_and_what_was_left_stays_away() {
+    let stage = Stage::new("").await;
+    for (name, n) in [("a", 1), ("b", 2), ("c", 3)] {
+        stage.push("acme", "p", echo(name), &format!("{{\"n\":{n}}}")).await;
+    }
+    for number in 1..=3 {
+        stage.activate("acme", "p", version(number)).await;
+    }
+    let back = async || stage.policies.roll_back("acme", "p", None, None, "admin").await;
+    let pair = |binding: &Binding| (binding.version, binding.settings_revision);
+    assert_eq!(pair(&back().await.unwrap()), (2, 2));
+    assert_eq!(pair(&back().await.unwrap()), (1, 1), "not 3, which was left");
+    assert!(matches!(back().await, Err(ActivateError::Conflict(_))), "there was nothing before");
+    // A version that comes without settings has those that stand, and not the newest, which were left.
+    let push = Push {
+        plugin: "p".to_owned(),
+        component: Pushed::Bytes(echo("d")),
+        settings: None,
+        signature: None,
+        actor: "admin".to_owned(),
+    };
+    stage.policies.push("acme", push).await.unwrap();
+    assert_eq!(pair(&stage.activate("acme", "p", Activation::default()).await), (4, 1));
+    assert_eq!(pair(&back().await.unwrap()), (1, 1));
 }
 
 #[tokio::test]

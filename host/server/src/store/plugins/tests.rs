@@ -44,7 +44,7 @@ async fn push(
     component: &str,
     settings: Option<&str>,
 ) -> Result<PluginVersion> {
-    let newest = world.store.newest_settings("acme", plugin).await?;
+    let newest = world.store.standing_settings("acme", plugin).await?;
     let text = settings.map(str::to_owned).or(newest).unwrap_or_else(|| NO_SETTINGS.to_owned());
     let version = PluginVersion { settings: text, ..version(plugin, component) };
     let new = NewVersion { version: &version, settings_given: settings.is_some(), public_key: None, quotas };
