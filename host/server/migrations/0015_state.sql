@@ -3,8 +3,8 @@
 -- revision the past has all that there is once more: what was written since then makes the state of any revision.
 
 CREATE TABLE plugin_state_history (
-    -- Not of a plugin: there can be millions of rows, and they go after it, batch by batch.
-    tenant      TEXT NOT NULL REFERENCES tenants (name) ON DELETE CASCADE,
+    -- Not of a plugin or a tenant: there can be millions of rows, and they go after them, batch by batch.
+    tenant      TEXT NOT NULL,
     plugin      TEXT NOT NULL,
     revision    INTEGER NOT NULL,                  -- of the whole state, counted by decision
     key         TEXT NOT NULL,
@@ -14,10 +14,15 @@ CREATE TABLE plugin_state_history (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO plugin_state_history (tenant, plugin, revision, key, value, at)
     SELECT tenant, plugin, revision, key, value, at FROM plugin_state;
--- Each value once more at every 64th revision that it lived to see.
+-- Each value once more at every 64th revision that it lived to see, from the one on from which the oldest state that a
+-- recorded decision saw is made: nobody can ask for those before.
 WITH RECURSIVE
     lives (tenant, plugin, key, value, at, since, until) AS (
-        SELECT s.tenant, s.plugin, s.key, s.value, s.at, s.revision,
+        SELECT s.tenant, s.plugin, s.key, s.value, s.at,
+            max(s.revision, coalesce(
+                (SELECT min(d.state_revision) FROM decisions d
+                    WHERE d.tenant = s.tenant AND d.plugin = s.plugin AND d.state_revision IS NOT NULL),
+                p.state_revision) / 64 * 64 - 1),
             coalesce(lead(s.revision) OVER (PARTITION BY s.tenant, s.plugin, s.key ORDER BY s.revision), p.state_revision + 1)
         FROM plugin_state s JOIN plugins p ON p.tenant = s.tenant AND p.name = s.plugin),
     again (tenant, plugin, key, value, at, revision, until) AS (

@@ -115,7 +115,6 @@ impl App {
         let policies = Arc::new(policies);
         let threads = backtest::threads(config.policies.backtest_threads);
         let backtests = Backtests::new(store.clone(), Arc::<Policies>::clone(&policies), threads, stop.clone());
-        backtests.recover().await?;
         let follower = Follower::new(store.clone(), Arc::clone(&policies), Arc::<Policies>::clone(&policies));
 
         let public_url = public_url(config, http.address());
@@ -256,6 +255,8 @@ impl App {
             limits: config.limits.clone(),
         };
         let shaper = Shaper { store: store.clone(), policies, wake: to_shape, shaped: to_deliver };
+        // Last, because each time counts: what keeps this server from starting must not use them up.
+        backtests.recover().await?;
         Ok(Self {
             stop,
             http,

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::cut::{Cut, Why};
+use self::cut::Cut;
 use self::report::Report;
 use self::run::{Candidate, Run};
 use super::rollout::again::{Again, Subject};
@@ -192,10 +192,15 @@ impl Backtests {
             started_by: actor.to_owned(),
             ended_at: None,
         };
-        row.id = self.store.begin_backtest(&row, AT_ONCE_OF_TENANT, AT_ONCE).await?;
-        self.spawn(&row, candidate, new.filter, report);
-        tracing::info!(tenant.id = tenant, backtest = row.id, kind = row.kind, "a backtest began");
-        Ok(row)
+        let (backtests, filter) = (self.clone(), new.filter);
+        // On a task of its own: whoever asked may hang up, and what the catalogue has as running must run.
+        let begun = self.tasks.spawn(async move {
+            row.id = backtests.store.begin_backtest(&row, AT_ONCE_OF_TENANT, AT_ONCE).await?;
+            backtests.spawn(&row, candidate, filter, report);
+            tracing::info!(tenant.id = row.tenant, backtest = row.id, kind = row.kind, "a backtest began");
+            Ok(row)
+        });
+        begun.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
     }
 
     /// Runs what the catalogue has as running.
@@ -247,18 +252,17 @@ impl Backtests {
     /// # Errors
     /// When the catalogue failed.
     pub async fn stop(&self, tenant: &str, id: i64) -> store::Result<bool> {
-        if self.store.backtest(tenant, id).await?.is_none_or(|backtest| backtest.state != "running") {
+        if self.store.backtest(tenant, id).await?.is_none() {
             return Ok(false);
         }
+        // In the catalogue first: a server that ends in between would start it anew.
+        let reason = Some("stopped before its end");
+        let ran = self.store.end_backtest(id, "stopped", reason, clock::now().0).await?;
         let cut = self.running.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
-        match cut {
-            // What runs writes down by itself how far it came.
-            Some(cut) => {
-                cut.short(Why::Stopped);
-                Ok(true)
-            }
-            None => self.store.end_backtest(id, "stopped", Some("stopped"), clock::now().0).await,
+        if let Some(cut) = cut.filter(|_| ran) {
+            cut.short();
         }
+        Ok(ran)
     }
 
     /// Waits until everything that runs has ended.

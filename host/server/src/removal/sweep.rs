@@ -14,6 +14,7 @@ use reprise_lifecycle::time::Timestamp;
 use reprise_lifecycle::work::Removal;
 use tokio_util::sync::CancellationToken;
 
+use super::decisions::BATCHES;
 use super::trash;
 use crate::driver::{Handle, Refused};
 use crate::files::Files;
@@ -62,17 +63,24 @@ pub(super) struct Swept {
     pub(super) emptied: usize,
     pub(super) components: usize,
     pub(super) decisions: u64,
+    pub(super) states: u64,
     pub(super) changes: i64,
+    /// There is more of the decision log to clear at once.
+    pub(super) more: bool,
 }
 
 impl Sweeper {
-    /// Sweeps at once and then every so often, until `stop`.
+    /// Sweeps at once and then every so often, and again at once where there was too much for one sweep, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let every = Duration::from_secs(self.config.sweep_seconds);
         loop {
-            tokio::select! {
-                swept = self.sweep(clock::now()) => report(swept),
+            let swept = tokio::select! {
+                swept = self.sweep(clock::now()) => swept,
                 () = stop.cancelled() => return,
+            };
+            report(swept);
+            if swept.more {
+                continue;
             }
             tokio::select! {
                 () = tokio::time::sleep(every) => {}
@@ -81,18 +89,22 @@ impl Sweeper {
         }
     }
 
-    pub(super) async fn sweep(&self, now: Timestamp) -> Result<Swept, SweepError> {
+    /// One sweep. A part that fails keeps no other from being done: one folder that cannot be moved must not let the log
+    /// grow for ever.
+    pub(super) async fn sweep(&self, now: Timestamp) -> Swept {
         let grace_ms = i64::try_from(self.config.trash_seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
-        let swept = Swept {
-            expired: self.expire(now).await?,
-            orphans: self.orphans(grace_ms, now).await?,
-            unlinked: self.unlink(grace_ms, now).await?,
-            emptied: self.blocking(move |files| trash::empty(files, grace_ms, now)).await?,
-            components: self.components(now).await?,
-            decisions: self.clear_log(now).await?,
-            changes: self.clear_changes().await?,
-        };
-        Ok(swept)
+        let log = done("decisions", self.clear_log(now, BATCHES).await);
+        Swept {
+            expired: done("expired videos", self.expire(now).await),
+            orphans: done("folders of nothing", self.orphans(grace_ms, now).await),
+            unlinked: done("links", self.unlink(grace_ms, now).await),
+            emptied: done("trash", self.blocking(move |files| trash::empty(files, grace_ms, now)).await),
+            components: done("components", self.components(now).await),
+            decisions: log.decisions,
+            states: log.states,
+            changes: done("changes", self.clear_changes().await),
+            more: log.more,
+        }
     }
 
     /// Removes videos that their record config keeps no longer.
@@ -208,7 +220,7 @@ fn old_folders(files: &Files, grace_ms: i64, now: Timestamp) -> io::Result<Vec<S
     Ok(old)
 }
 
-/// Why a sweep ended early; the next one begins anew.
+/// Why a part of a sweep ended early; the next sweep begins it anew.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SweepError {
     #[error("{0}")]
@@ -217,12 +229,18 @@ pub(super) enum SweepError {
     Files(#[from] io::Error),
 }
 
-fn report(swept: Result<Swept, SweepError>) {
-    match swept {
-        Ok(swept) if swept == Swept::default() => {}
-        Ok(Swept { expired, orphans, unlinked, emptied, components, decisions, changes }) => {
-            tracing::info!(expired, orphans, unlinked, emptied, components, decisions, changes, "swept");
-        }
-        Err(error) => tracing::error!(error = %error, "a sweep ended early; the next one begins anew"),
+/// What a part of a sweep did; nothing where it failed.
+fn done<T: Default>(part: &'static str, result: Result<T, SweepError>) -> T {
+    result.unwrap_or_else(|error| {
+        tracing::error!(part, error = %error, "a part of a sweep ended early; the next one begins it anew");
+        T::default()
+    })
+}
+
+fn report(swept: Swept) {
+    if swept == Swept::default() {
+        return;
     }
+    let Swept { expired, orphans, unlinked, emptied, components, decisions, states, changes, more } = swept;
+    tracing::info!(expired, orphans, unlinked, emptied, components, decisions, states, changes, more, "swept");
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use reprise_lifecycle::decision::{Decision, StateWrite};
 use reprise_lifecycle::effect::Effect;
 use reprise_lifecycle::id::{BroadcastId, JobId, VideoId};
 use reprise_lifecycle::input::Input;
@@ -13,12 +14,14 @@ use reprise_lifecycle::record::{Record, RecordRules};
 use reprise_lifecycle::work::Removal;
 use tokio::sync::Notify;
 
+use super::decisions::Cleared;
 use super::{Sweeper, discard, trash};
 use crate::config::Storage;
 use crate::driver::{self, Handle, Perform, Work};
 use crate::files::Files;
 use crate::store::changes::{Change, KeptChanges};
 use crate::store::decisions::Retention;
+use crate::store::rollouts::testkit::{decision, group};
 use crate::testkit::{World, noon};
 
 const MIB: usize = 1 << 20;
@@ -143,9 +146,9 @@ async fn what_is_deleted_frees_its_room_after_its_grace_and_not_what_others_hold
     yard.remove(&BroadcastId::new("one"), &video, Removal::Video).await;
     assert!(!yard.data().join("media").join(video.as_str()).exists());
     assert_eq!(bytes(yard.data()), before, "the grace is not over");
-    let long = yard.sweeper(3600).sweep(crate::clock::now()).await.unwrap();
+    let long = yard.sweeper(3600).sweep(crate::clock::now()).await;
     assert_eq!((long.emptied, bytes(yard.data())), (0, before));
-    let swept = yard.sweeper(0).sweep(crate::clock::now()).await.unwrap();
+    let swept = yard.sweeper(0).sweep(crate::clock::now()).await;
     assert_eq!(swept.emptied, 1);
     let kept = std::fs::read(yard.data().join("media").join(composed.as_str()).join("00000.mp4")).unwrap();
     assert!(kept.len() == 2 * MIB && kept.iter().all(|byte| *byte == 1), "what was composed outlives its parts");
@@ -168,7 +171,7 @@ async fn a_source_or_a_stream_goes_alone() {
     assert!(!yard.has(&video, "source.mp4") && !yard.has(&video, "source.index"));
     let left = std::fs::read_dir(yard.data().join("media").join(video.as_str())).unwrap().count();
     assert_eq!(left, 1, "the covers stay");
-    yard.sweeper(0).sweep(crate::clock::now()).await.unwrap();
+    yard.sweeper(0).sweep(crate::clock::now()).await;
     assert!(bytes(yard.data()) < 4096);
     assert_eq!(std::fs::read_dir(yard.data().join("trash")).unwrap().count(), 0);
 }
@@ -210,9 +213,9 @@ async fn folders_that_belong_to_nothing_go() {
         world.files.make_video(video).unwrap().write("source.mp4", b"media").unwrap();
     }
     let yard = Yard::open(world).await;
-    let young = yard.sweeper(3600).sweep(crate::clock::now()).await.unwrap();
+    let young = yard.sweeper(3600).sweep(crate::clock::now()).await;
     assert_eq!(young.orphans, 0);
-    let swept = yard.sweeper(0).sweep(crate::clock::now().plus_ms(1000)).await.unwrap();
+    let swept = yard.sweeper(0).sweep(crate::clock::now().plus_ms(1000)).await;
     assert_eq!(swept.orphans, 1);
     assert!(!yard.has(&orphan, ""));
     for video in [&known, &written, &next] {
@@ -233,8 +236,8 @@ async fn videos_go_when_their_time_is_over() {
     let yard = Yard::open(world).await;
     let two_days_ms = 2 * 86_400_000;
     let sweeper = yard.sweeper(u64::MAX);
-    assert_eq!(sweeper.sweep(noon().plus_ms(two_days_ms - 1)).await.unwrap().expired, 0);
-    assert_eq!(sweeper.sweep(noon().plus_ms(two_days_ms)).await.unwrap().expired, 1);
+    assert_eq!(sweeper.sweep(noon().plus_ms(two_days_ms - 1)).await.expired, 0);
+    assert_eq!(sweeper.sweep(noon().plus_ms(two_days_ms)).await.expired, 1);
     yard.discarded(&BroadcastId::new("one")).await;
     assert!(yard.world.store.video("acme", expiring.as_str()).await.unwrap().is_none());
     assert!(!yard.has(&expiring, "") && yard.has(&kept, "source.mp4"));
@@ -263,7 +266,7 @@ async fn the_oldest_changes_go_when_they_are_too_many() {
     for (per_tenant, in_all, expected) in table {
         let sweeper = Sweeper { changes: KeptChanges { per_tenant, in_all }, ..yard.sweeper(0) };
         let before = kept().await.len();
-        let swept = sweeper.sweep(noon()).await.unwrap();
+        let swept = sweeper.sweep(noon()).await;
         assert_eq!(kept().await, expected, "{per_tenant} of a tenant, {in_all} in all");
         assert_eq!(swept.changes, (before - expected.len()) as i64);
     }
@@ -274,7 +277,65 @@ async fn more_changes_than_one_batch_go_in_one_sweep() {
     let yard = Yard::open(World::new().await).await;
     yard.world.store.log_changes(&change("acme"), 1203, noon().0).await;
     let sweeper = Sweeper { changes: KeptChanges { per_tenant: 2, in_all: 0 }, ..yard.sweeper(0) };
-    assert_eq!(sweeper.sweep(noon()).await.unwrap().changes, 1201);
+    assert_eq!(sweeper.sweep(noon()).await.changes, 1201);
     let left = yard.world.store.changes(None, None, None, 100).await.unwrap();
     assert_eq!(left.iter().map(|change| change.id).collect::<Vec<_>>(), [1203, 1202]);
+}
+
+/// A decision that wrote one key of `groups` at a time.
+fn wrote(number: u32, at: i64) -> (u32, Decision, i64) {
+    let mut decision = decision(number, 1, group("hd"), None);
+    let made = decision.provenance.as_mut().unwrap();
+    made.state_revision = Some(u64::from(number) - 1);
+    made.writes = vec![StateWrite { key: "count".to_owned(), value: Some(number.to_string()) }];
+    (number, decision, at)
+}
+
+#[tokio::test]
+async fn the_log_is_cleared_in_batches_until_there_is_no_more() {
+    let yard = Yard::open(World::new().await).await;
+    yard.world.tenant("acme").await;
+    yard.world.store.test_plugin("acme", 1).await;
+    let decided: Vec<_> = (1..=640).map(|number| wrote(number, noon().0)).collect();
+    yard.world.store.test_decide("acme", &decided).await;
+    let (sweeper, later) = (yard.sweeper(0), noon().plus_ms(91 * 86_400_000));
+    // Two batches of 200 each time. States go when no decision is left that saw what came before.
+    for (decisions, states, more) in [(400, 383, true), (240, 256, true), (0, 0, false)] {
+        let expected = Cleared { decisions, states, more };
+        assert_eq!(sweeper.clear_log(later, 2).await.unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn states_of_tenants_without_decisions_and_of_removed_ones_go_too() {
+    let yard = Yard::open(World::new().await).await;
+    let store = &yard.world.store;
+    let decided: Vec<_> = (1..=130).map(|number| wrote(number, noon().0)).collect();
+    for tenant in ["acme", "beta"] {
+        yard.world.tenant(tenant).await;
+        store.test_plugin(tenant, 1).await;
+        store.test_decide(tenant, &decided).await;
+        let keep = Retention { days: 1, per_tenant: 0 };
+        while store.clear_decisions(tenant, keep, None, noon().plus_ms(86_400_001)).await.unwrap() > 0 {}
+    }
+    assert!(store.delete_tenant("beta").await.unwrap());
+    // Of acme all before the newest era.
+    let swept = yard.sweeper(0).sweep(noon().plus_ms(3_600_001)).await;
+    assert_eq!((swept.decisions, swept.states, swept.more), (0, 127 + 130, false));
+    assert_eq!(store.tenants_with_states().await.unwrap(), ["acme"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_swept_keeps_nothing_else_from_being_swept() {
+    let yard = Yard::open(World::new().await).await;
+    yard.world.store.log_changes(&change("acme"), 5, noon().0).await;
+    // A folder of nothing whose place in the trash is taken.
+    let (orphan, now) = (VideoId::new("0123456789abcdef0123456789abcdef"), crate::clock::now().plus_ms(1000));
+    yard.world.files.make_video(&orphan).unwrap();
+    let taken = trash::name(&orphan, 0, now);
+    yard.world.files.trash().create_dir_all(format!("{taken}/of another")).unwrap();
+    let sweeper = Sweeper { changes: KeptChanges { per_tenant: 2, in_all: 0 }, ..yard.sweeper(0) };
+    let swept = sweeper.sweep(now).await;
+    assert_eq!((swept.orphans, swept.emptied, swept.changes), (0, 1, 3));
+    assert!(yard.has(&orphan, ""));
 }

@@ -98,6 +98,10 @@ struct PastRow {
 const COLUMNS: &str = "id, tenant, kind, plugin, version, settings_revision, filter, state, reason, report, \
                        started_at, started_by, ended_at";
 
+/// How many run, of a tenant and in all. The index has those alone: the writer waits for this.
+const RUNNING: &str = "SELECT coalesce(sum(tenant = ?), 0), count(*) FROM backtests INDEXED BY backtests_running \
+                       WHERE state = 'running'";
+
 /// Decisions that somebody gave a verdict in.
 const RECORDED: &str = "tenant = ?1 AND plugin IS NOT NULL AND (?2 = '' OR plugin = ?2) AND (?3 IS NULL OR at >= ?3) \
                         AND (?4 IS NULL OR at <= ?4) AND (?5 IS NULL OR hook = ?5) AND (?6 IS NULL OR stream = ?6) \
@@ -110,11 +114,7 @@ impl Store {
     /// [`Error::Conflict`] when as many run as may: of the tenant `most_of_tenant`, of all `most`.
     pub async fn begin_backtest(&self, new: &Backtest, most_of_tenant: i64, most: i64) -> Result<i64> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        let (own, all): (i64, i64) =
-            sqlx::query_as("SELECT coalesce(sum(tenant = ?), 0), count(*) FROM backtests WHERE state = 'running'")
-                .bind(&new.tenant)
-                .fetch_one(&mut *transaction)
-                .await?;
+        let (own, all): (i64, i64) = sqlx::query_as(RUNNING).bind(&new.tenant).fetch_one(&mut *transaction).await?;
         if own >= most_of_tenant {
             return Err(Error::Conflict("a backtest of this tenant runs already; wait for it or stop it"));
         }

@@ -123,7 +123,7 @@ pub(super) async fn write_one(
     .execute(&mut **transaction)
     .await?;
     if let Some(made) = &decision.provenance {
-        super::state::apply(transaction, place.tenant, &made.plugin, &made.writes, at).await?;
+        super::state::apply(transaction, place.tenant, &made.plugin, Some(made.version), &made.writes, at).await?;
     }
     Ok(())
 }

@@ -325,8 +325,9 @@ pub(super) async fn end(
 ) -> Result<Vec<String>> {
     let fleet = rollout.fleet.as_deref().filter(|_| ending.state == "rolled_back");
     let still_running: Vec<(i64, String, String, i64)> = sqlx::query_as(
-        "SELECT id, tenant, plugin, version FROM rollouts WHERE state = 'running' AND (id = ?1 OR (fleet = ?2 AND \
-         EXISTS (SELECT 1 FROM rollouts own WHERE own.id = ?1 AND own.state = 'running'))) ORDER BY id",
+        "SELECT id, tenant, plugin, version FROM rollouts INDEXED BY rollouts_running WHERE state = 'running' AND \
+         (id = ?1 OR (fleet = ?2 AND EXISTS (SELECT 1 FROM rollouts own WHERE own.id = ?1 AND own.state = 'running'))) \
+         ORDER BY id",
     )
     .bind(rollout.id)
     .bind(fleet)

@@ -67,12 +67,14 @@ impl PluginState {
     }
 }
 
-/// Writes what a decision wrote, as one revision. Gives that revision; none when there is nothing to write, or the
-/// plugin is gone.
+/// Writes what a decision of a version wrote, as one revision; without a version, for whatever plugin has the name now.
+/// Gives that revision; none when there is nothing to write, or the plugin is gone. A later plugin of the name counts its
+/// versions on from there, so that a call which was under way when its plugin was deleted does not write to that one.
 pub(super) async fn apply(
     transaction: &mut Transaction<'_, Sqlite>,
     tenant: &str,
     plugin: &str,
+    version: Option<u32>,
     writes: &[StateWrite],
     at: i64,
 ) -> Result<Option<u64>> {
@@ -80,10 +82,13 @@ pub(super) async fn apply(
         return Ok(None);
     }
     let revision: Option<i64> = sqlx::query_scalar(
-        "UPDATE plugins SET state_revision = state_revision + 1 WHERE tenant = ? AND name = ? RETURNING state_revision",
+        "UPDATE plugins SET state_revision = state_revision + 1 WHERE tenant = ?1 AND name = ?2 AND NOT EXISTS (SELECT 1 \
+         FROM deleted_plugins gone WHERE gone.tenant = ?1 AND gone.name = ?2 AND gone.last_version >= ?3) \
+         RETURNING state_revision",
     )
     .bind(tenant)
     .bind(plugin)
+    .bind(version)
     .fetch_optional(&mut **transaction)
     .await?;
     let Some(revision) = revision else { return Ok(None) };
@@ -151,7 +156,7 @@ impl Store {
         let rows: Vec<Entry> = sqlx::query_as(NOW).bind(tenant).bind(plugin).fetch_all(&mut *transaction).await?;
         let keys = rows.into_iter().filter_map(|row| row.key);
         let writes: Vec<StateWrite> = keys.map(|key| StateWrite { key, value: None }).collect();
-        let Some(revision) = apply(&mut transaction, tenant, plugin, &writes, at).await? else { return Ok(0) };
+        let Some(revision) = apply(&mut transaction, tenant, plugin, None, &writes, at).await? else { return Ok(0) };
         let detail = json!({"keys": writes.len(), "state_revision": revision});
         let change = Change { tenant, actor, action: "clear-state", plugin: Some(plugin), detail };
         changes::write(&mut transaction, &change, at).await?;

@@ -3,7 +3,7 @@
 use reprise_lifecycle::id::TenantId;
 use reprise_lifecycle::time::Timestamp;
 use secrecy::SecretString;
-use sqlx::FromRow;
+use sqlx::{FromRow, SqliteExecutor};
 
 use super::{Error, Result, Store};
 
@@ -79,6 +79,17 @@ pub struct AccessKey {
 const TENANT: &str = "SELECT name, push_domain, play_domain, push_auth, url_auth, auth_validity_s, require_signature, created_at \
                       FROM tenants WHERE name = ?";
 
+/// Rows that go in one transaction when a tenant does: a few milliseconds of the one writer.
+const BATCH: i64 = 200;
+
+/// A batch of what rollouts and backtests of a tenant found.
+const DIFFERENCES: [&str; 2] = [
+    "DELETE FROM rollout_differences WHERE (rollout, decision) IN (SELECT f.rollout, f.decision FROM rollouts r \
+     JOIN rollout_differences f ON f.rollout = r.id WHERE r.tenant = ? LIMIT ?)",
+    "DELETE FROM backtest_differences WHERE (backtest, decision) IN (SELECT f.backtest, f.decision FROM backtests b \
+     JOIN backtest_differences f ON f.backtest = b.id WHERE b.tenant = ? LIMIT ?)",
+];
+
 impl Store {
     /// Makes a tenant with its first access key.
     ///
@@ -100,14 +111,15 @@ impl Store {
         // What a removed tenant left is searched by its name, and is nobody else's to read.
         let left: bool = sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM broadcasts WHERE tenant = ?1) OR EXISTS (SELECT 1 FROM events WHERE tenant = ?1) \
-             OR EXISTS (SELECT 1 FROM decisions WHERE tenant = ?1) OR EXISTS (SELECT 1 FROM changes WHERE tenant = ?1)",
+             OR EXISTS (SELECT 1 FROM decisions WHERE tenant = ?1) OR EXISTS (SELECT 1 FROM changes WHERE tenant = ?1) \
+             OR EXISTS (SELECT 1 FROM plugin_state_history WHERE tenant = ?1)",
         )
         .bind(&new.name)
         .fetch_one(&mut *transaction)
         .await?;
         if left {
             return Err(Error::Conflict(
-                "a removed tenant of this name left broadcasts, events, decisions or changes, which are still kept; \
+                "a removed tenant of this name left broadcasts, events, decisions, states or changes, which are still kept; \
                  choose another name",
             ));
         }
@@ -190,22 +202,19 @@ impl Store {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Removes a tenant that owns nothing any more. Says whether it existed.
+    /// Removes a tenant that owns nothing any more. Says whether it existed. Its differences, of which there can be
+    /// millions, go before it, batch by batch; its past states are swept after it.
     ///
     /// # Errors
     /// [`Error::Conflict`] when broadcasts or videos of it are still there.
     pub async fn delete_tenant(&self, name: &str) -> Result<bool> {
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        let owns: i64 = sqlx::query_scalar(
-            "SELECT (SELECT count(*) FROM videos WHERE tenant = ?1) + \
-             (SELECT count(*) FROM broadcasts WHERE tenant = ?1 AND settled = 0)",
-        )
-        .bind(name)
-        .fetch_one(&mut *transaction)
-        .await?;
-        if owns > 0 {
-            return Err(Error::Conflict("the tenant still owns videos or a running broadcast"));
+        owns_nothing(&self.reader, name).await?;
+        for batch in DIFFERENCES {
+            while sqlx::query(batch).bind(name).bind(BATCH).execute(&self.writer).await?.rows_affected() > 0 {}
         }
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        // Something may have begun meanwhile. Then the tenant stays, and lacks no more than those differences.
+        owns_nothing(&mut *transaction, name).await?;
         let done = sqlx::query("DELETE FROM tenants WHERE name = ?").bind(name).execute(&mut *transaction).await?;
         transaction.commit().await?;
         Ok(done.rows_affected() > 0)
@@ -255,4 +264,14 @@ impl Store {
         transaction.commit().await?;
         Ok(done.rows_affected() > 0)
     }
+}
+
+/// Refuses to go on if a tenant has broadcasts or videos.
+async fn owns_nothing(executor: impl SqliteExecutor<'_>, tenant: &str) -> Result<()> {
+    let owns = "SELECT EXISTS (SELECT 1 FROM videos WHERE tenant = ?1) \
+                OR EXISTS (SELECT 1 FROM broadcasts WHERE tenant = ?1 AND settled = 0)";
+    if sqlx::query_scalar(owns).bind(tenant).fetch_one(executor).await? {
+        return Err(Error::Conflict("the tenant still owns videos or a running broadcast"));
+    }
+    Ok(())
 }

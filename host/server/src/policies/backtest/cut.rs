@@ -1,34 +1,32 @@
-//! What cuts a run short. Whoever does says why; when the server ends, nobody does.
+//! What cuts a run short: the end of the server, whoever stopped it in the catalogue, or something that keeps it from going
+//! on, which alone is left to be written down.
 
 use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
-/// Why a run ends before its set does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Why {
-    /// Its tenant wants it to.
-    Stopped,
-    /// It cannot go on.
-    Failed(String),
-}
-
 /// A run's way to be cut short.
 #[derive(Clone, Debug)]
 pub(super) struct Cut {
     token: CancellationToken,
-    why: Arc<OnceLock<Why>>,
+    failure: Arc<OnceLock<String>>,
+    server: CancellationToken,
 }
 
 impl Cut {
-    /// Cut by `server` too, for no reason of the run's own.
+    /// Cut by `server` too.
     pub(super) fn new(server: &CancellationToken) -> Self {
-        Self { token: server.child_token(), why: Arc::default() }
+        Self { token: server.child_token(), failure: Arc::default(), server: server.clone() }
     }
 
-    /// Cuts the run short. The first reason stands.
-    pub(super) fn short(&self, why: Why) {
-        self.why.get_or_init(|| why);
+    /// Cuts the run short.
+    pub(super) fn short(&self) {
+        self.token.cancel();
+    }
+
+    /// Cuts the run short because it cannot go on. The first reason stands.
+    pub(super) fn failed(&self, why: String) {
+        self.failure.get_or_init(|| why);
         self.token.cancel();
     }
 
@@ -42,8 +40,13 @@ impl Cut {
         self.token.cancelled().await;
     }
 
-    /// Why, if it is not the server that ends.
-    pub(super) fn why(&self) -> Option<&Why> {
-        self.why.get()
+    /// Why it cannot go on.
+    pub(super) fn failure(&self) -> Option<&String> {
+        self.failure.get()
+    }
+
+    /// Waits until the server ends.
+    pub(super) async fn server_ended(&self) {
+        self.server.cancelled().await;
     }
 }

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::MOST_KEPT;
-use super::cut::{Cut, Why};
+use super::cut::Cut;
 use super::report::{Outcome, Pair, Report, Tally};
 use crate::clock;
 use crate::policies::compare::{Closeness, Said, compare};
@@ -33,6 +33,9 @@ const CHUNKS_PER_THREAD: usize = 3;
 
 /// How often progress is written: each time is a synced commit on the one writer of live recordings.
 const PROGRESS: Duration = Duration::from_millis(500);
+
+/// The pause after the end of one could not be written.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Differences that are written in one transaction.
 const DIFFERENCES_AT_ONCE: usize = 500;
@@ -100,18 +103,22 @@ impl Run {
         let ended = tokio::spawn(self.run(report)).await;
         let ended =
             ended.unwrap_or_else(|_| Err("a part of it ended by a panic; the server's log says where".to_owned()));
-        let (state, reason) = match (ended, cut.why().cloned()) {
+        let (state, reason) = match (ended, cut.failure().cloned()) {
             (Ok(true), _) => ("done", None),
-            (_, Some(Why::Failed(why))) | (Err(why), _) => ("failed", Some(why)),
-            (Ok(false), Some(Why::Stopped)) => ("stopped", Some("stopped before its end".to_owned())),
-            // The server ends, and the next one starts it anew; or it is in the catalogue no more.
+            (_, Some(why)) | (Err(why), _) => ("failed", Some(why)),
+            // The server ends, and the next one starts it anew; or in the catalogue it has ended already, or is no more.
             (Ok(false), None) => return,
         };
-        if let Some(why) = reason.as_deref().filter(|_| state == "failed") {
+        if let Some(why) = &reason {
             tracing::error!(backtest = id, error = why, "a backtest failed");
         }
-        if let Err(error) = store.end_backtest(id, state, reason.as_deref(), clock::now().0).await {
-            tracing::error!(backtest = id, error = %error, "the end of a backtest could not be written");
+        // Until it is written, it has one of the places of those that run. Left to the next server, it is started anew.
+        while let Err(error) = store.end_backtest(id, state, reason.as_deref(), clock::now().0).await {
+            tracing::error!(backtest = id, error = %error, "the end of a backtest could not be written; trying again");
+            tokio::select! {
+                () = tokio::time::sleep(PAUSE) => {}
+                () = cut.server_ended() => return,
+            }
         }
     }
 
@@ -134,7 +141,7 @@ impl Run {
         let reader = async {
             if let Err(error) = run.read(to_ask, room).await {
                 // So that what was read until then is not taken for the whole.
-                run.cut.short(Why::Failed(error.to_string()));
+                run.cut.failed(error.to_string());
             }
         };
         let tally = async {
@@ -248,7 +255,7 @@ impl Run {
             let Ok(outcome) = catch_unwind(AssertUnwindSafe(|| self.ask(prepared))) else {
                 // The tally would wait for this chunk for ever, and the reader for the tally.
                 let why = format!("asking decision {id} again ended by a panic; the server's log says where");
-                self.cut.short(Why::Failed(why));
+                self.cut.failed(why);
                 return None;
             };
             outcomes.push((id, outcome));

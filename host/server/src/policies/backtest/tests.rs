@@ -1,9 +1,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Wake};
 use std::time::Duration;
 
 use reprise_lifecycle::decision::{Failure, FailureKind, StateWrite, Verdict};
 use reprise_lifecycle::time::Timestamp;
 use reprise_policy::Evaluation;
+use tokio::sync::Notify;
 
 use super::*;
 use crate::policies::rollout::again::Request;
@@ -199,6 +201,9 @@ async fn one_runs_at_a_time_and_can_be_stopped() {
     assert!(refused.to_string().contains("runs already"), "{refused}");
     assert!(!scene.backtests.stop("other", begun.id).await.unwrap(), "another tenant's");
     assert!(scene.backtests.stop("acme", begun.id).await.unwrap());
+    // A server that ends now finds nothing to start anew.
+    let stopped = scene.world.store.backtest("acme", begun.id).await.unwrap().unwrap();
+    assert_eq!((stopped.state.as_str(), stopped.reason.as_deref()), ("stopped", Some("stopped before its end")));
     scene.versions.held.store(false, Ordering::SeqCst);
     let (row, report) = scene.ended(begun.id).await;
     assert_eq!(row.state, "stopped");
@@ -331,6 +336,34 @@ async fn what_the_servers_end_cuts_off_is_started_anew() {
     scene.versions.held.store(false, Ordering::SeqCst);
     scene.restart().await;
     assert_eq!(store.backtest("acme", begun.id).await.unwrap().unwrap().state, "stopped");
+}
+
+/// Says when a future wants to be polled again.
+struct Woken(Notify);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.notify_one();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_hangs_up_while_one_begins_leaves_one_that_runs() {
+    let scene = Scene::new().await;
+    scene.decide(0..10).await;
+    let woken = Arc::new(Woken(Notify::new()));
+    let waker = Arc::clone(&woken).into();
+    let mut begin = Box::pin(scene.begin(Some(2), Recorded::default()));
+    // Polled by hand until the catalogue has it: the answer is not there yet, and nobody waits for it any more.
+    let store = &scene.world.store;
+    while store.backtests("acme", None, 1).await.unwrap().is_empty() {
+        assert!(begin.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        woken.0.notified().await;
+    }
+    drop(begin);
+    let id = store.backtests("acme", None, 1).await.unwrap()[0].id;
+    let (row, report) = tokio::time::timeout(Duration::from_secs(20), scene.ended(id)).await.expect("nobody runs it");
+    assert_eq!((row.state.as_str(), report.done), ("done", 10));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

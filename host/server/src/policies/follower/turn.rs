@@ -1,5 +1,6 @@
 //! One rollout's turn: a page of decisions, counted and asked again. Blocks; knows no store.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use reprise_lifecycle::decision::{Decision, Provenance};
@@ -162,7 +163,9 @@ impl Followed {
         }
         let (tenant, state) = (rollout.tenant.as_str(), &entry.state);
         let request = Request { tenant, subject, question: &question, state, allowance: Allowance::Limits };
-        let evaluation = again.again(&request);
+        // It is not asked once more: the rollout would never get past it, and what it has not read is kept.
+        let evaluation = catch_unwind(AssertUnwindSafe(|| again.again(&request)))
+            .map_err(|_| "asking again ended by a panic".to_owned())?;
         Ok((Said::evaluated(&evaluation), evaluation.elapsed_us))
     }
 
@@ -184,4 +187,86 @@ impl Followed {
 
 fn is_of(made: &Provenance, version: i64, settings_revision: i64) -> bool {
     (i64::from(made.version), i64::from(made.settings_revision)) == (version, settings_revision)
+}
+
+#[cfg(test)]
+mod tests {
+    use reprise_lifecycle::decision::FailureKind;
+    use reprise_policy::Evaluation;
+
+    use super::*;
+    use crate::store::rollouts::testkit::{decision, digest, group, number, question};
+
+    /// It panics at question 2, and names `hd` for all others.
+    struct Panics;
+
+    impl Again for Panics {
+        fn again(&self, request: &Request<'_>) -> Evaluation {
+            assert_ne!(number(request.question), 2, "as it was told");
+            Evaluation { verdict: group("hd"), ..Evaluation::failed(FailureKind::Trap, "") }
+        }
+    }
+
+    fn turn(kind: &str) -> Turn {
+        let rollout = Rollout {
+            id: 7,
+            tenant: "acme".to_owned(),
+            plugin: "groups".to_owned(),
+            binding: "default".to_owned(),
+            kind: kind.to_owned(),
+            fleet: None,
+            version: 2,
+            settings_revision: 1,
+            base_version: 1,
+            base_settings_revision: 1,
+            share_permille: 1000,
+            app: "*".to_owned(),
+            stream: "*".to_owned(),
+            rules: String::new(),
+            state: "running".to_owned(),
+            reason: None,
+            cursor: 0,
+            report: String::new(),
+            started_at: 0,
+            started_by: "admin".to_owned(),
+            ended_at: None,
+        };
+        let subject = |version| Subject {
+            plugin: "groups".to_owned(),
+            digest: digest(version),
+            hooks: "template-group".to_owned(),
+            settings: "{}".to_owned(),
+        };
+        let followed = Followed {
+            cursor: 0,
+            candidate: subject(2),
+            active: subject(1),
+            class: "standard".to_owned(),
+            rules: Rules::default(),
+            report: Report::default(),
+        };
+        let entry = |number: u32| {
+            let made = if kind == "canary" { (2, Some(7)) } else { (1, None) };
+            Entry {
+                id: number.into(),
+                at: 0,
+                question: serde_json::to_string(&question(number)).unwrap(),
+                decision: Some(decision(number, made.0, group("hd"), made.1)),
+                state: StateSnapshot::default(),
+            }
+        };
+        Turn { rollout, followed, entries: (1..=3).map(entry).collect() }
+    }
+
+    #[test]
+    fn a_panic_is_not_comparable_and_the_turn_goes_past_it() {
+        for kind in ["shadow", "canary"] {
+            let taken = turn(kind).take(&Panics);
+            assert_eq!((taken.step.to, taken.cut_short), (3, false), "{kind}");
+            let agreement = &taken.followed.report.agreement;
+            assert_eq!(agreement.same, 2, "{kind}");
+            let why: Vec<_> = agreement.not_comparable.iter().map(|(why, count)| (why.as_str(), *count)).collect();
+            assert_eq!(why, [("asking again ended by a panic", 1)], "{kind}");
+        }
+    }
 }

@@ -97,7 +97,8 @@ impl Store {
     }
 }
 
-/// What uses a plugin, or one version of it, in words. An audit asks every version of its plugin.
+/// What uses a plugin, or one version of it, in words. An audit asks every version of its plugin, and one of all plugins
+/// those of each.
 async fn uses(
     transaction: &mut Transaction<'_, Sqlite>,
     tenant: &str,
@@ -108,7 +109,7 @@ async fn uses(
                 WHERE tenant = ?1 AND plugin = ?2 AND (?3 IS NULL OR version = ?3) \
                 UNION ALL SELECT 'the running ' || kind || ' ' || id FROM rollouts \
                 WHERE tenant = ?1 AND plugin = ?2 AND (?3 IS NULL OR version = ?3) AND state = 'running' \
-                UNION ALL SELECT 'the running ' || kind || ' ' || id FROM backtests WHERE tenant = ?1 AND plugin = ?2 \
+                UNION ALL SELECT 'the running ' || kind || ' ' || id FROM backtests WHERE tenant = ?1 AND plugin IN ('', ?2) \
                 AND (?3 IS NULL OR version IS NULL OR version = ?3) AND state = 'running' LIMIT ?4";
     let uses = sqlx::query_scalar(uses).bind(tenant).bind(plugin).bind(version).bind(USES_NAMED);
     Ok(uses.fetch_all(&mut **transaction).await?)

@@ -253,6 +253,8 @@ async fn what_is_used_stays_and_numbers_are_never_given_again() {
     // An audit asks every version.
     sqlx::query("UPDATE backtests SET kind = 'audit', version = NULL").execute(&store.writer).await.unwrap();
     assert!(matches!(remove(2).await, Removed::InUse(uses) if uses.len() == 2));
+    sqlx::query("UPDATE backtests SET plugin = ''").execute(&store.writer).await.unwrap();
+    assert_eq!(remove(3).await, used("the running audit 9"), "one of all plugins asks those of each");
     sqlx::query("UPDATE backtests SET state = 'done'").execute(&store.writer).await.unwrap();
     sqlx::query("UPDATE rollouts SET state = 'stopped'").execute(&store.writer).await.unwrap();
     assert_eq!((remove(3).await, remove(3).await), (Removed::Done, Removed::Absent));

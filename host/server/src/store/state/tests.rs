@@ -21,13 +21,17 @@ async fn world() -> World {
     world
 }
 
-/// A recorded decision of acme's plugin with these writes; a key without a value goes.
+/// A recorded decision of the first version of acme's plugin with these writes; a key without a value goes.
 async fn decide(world: &World, plugin: &str, writes: &[(&str, Option<&str>)]) {
+    decide_by(world, plugin, 1, writes).await;
+}
+
+async fn decide_by(world: &World, plugin: &str, version: u32, writes: &[(&str, Option<&str>)]) {
     let writes = writes.iter();
     let writes = writes.map(|(key, value)| StateWrite { key: (*key).to_owned(), value: value.map(str::to_owned) });
     let provenance = Provenance {
         plugin: plugin.to_owned(),
-        version: 1,
+        version,
         digest: "d".repeat(64),
         interface: "reprise:policy@0.2.0".to_owned(),
         settings_revision: 1,
@@ -145,7 +149,7 @@ async fn write_all(world: &World, revisions: std::ops::RangeInclusive<i64>) {
     let mut transaction = world.store.writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
     for revision in revisions {
         let writes = writes(revision).into_iter().map(|(key, value)| StateWrite { key, value });
-        let made = apply(&mut transaction, "acme", "p1", &writes.collect::<Vec<_>>(), noon().0 + revision).await;
+        let made = apply(&mut transaction, "acme", "p1", None, &writes.collect::<Vec<_>>(), noon().0 + revision).await;
         assert_eq!(made.unwrap(), u64::try_from(revision).ok());
     }
     transaction.commit().await.unwrap();
@@ -170,12 +174,12 @@ async fn keys_that_went_cost_the_calls_after_them_nothing() {
     let mut transaction = world.store.writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
     for call in 0..2 * ERA {
         let set = (0..32).map(|n| StateWrite { key: format!("{call}/{n}"), value: Some("v".to_owned()) });
-        apply(&mut transaction, "acme", "p1", &set.collect::<Vec<_>>(), 1).await.unwrap();
+        apply(&mut transaction, "acme", "p1", None, &set.collect::<Vec<_>>(), 1).await.unwrap();
         let delete = (0..32).map(|n| StateWrite { key: format!("{call}/{n}"), value: None });
-        apply(&mut transaction, "acme", "p1", &delete.collect::<Vec<_>>(), 1).await.unwrap();
+        apply(&mut transaction, "acme", "p1", None, &delete.collect::<Vec<_>>(), 1).await.unwrap();
     }
     let left = [StateWrite { key: "left".to_owned(), value: Some("v".to_owned()) }];
-    apply(&mut transaction, "acme", "p1", &left, 1).await.unwrap();
+    apply(&mut transaction, "acme", "p1", None, &left, 1).await.unwrap();
     transaction.commit().await.unwrap();
     let newest = 4 * u64::try_from(ERA).unwrap() + 1;
     assert_eq!(world.store.plugin_state("acme", "p1").await.unwrap(), state(newest, &[("left", "v")]));
@@ -248,18 +252,99 @@ async fn the_past_of_a_deleted_plugin_goes_after_it_and_is_not_that_of_a_later_o
     store.push_plugin("acme", &plugin_version("p1", "callback"), noon()).await.unwrap();
     let first = 2 * u64::try_from(ERA).unwrap();
     assert_eq!(store.plugin_state("acme", "p1").await.unwrap(), state(first, &[]));
-    decide(&world, "p1", &[("a", Some("1"))]).await;
+    // The call of the one that was deleted was under way.
+    decide(&world, "p1", &[("a", Some("0"))]).await;
+    assert_eq!(store.plugin_state("acme", "p1").await.unwrap(), state(first, &[]));
+    decide_by(&world, "p1", 2, &[("a", Some("1"))]).await;
     for revision in [first, first + 1] {
         let entries: &[(&str, &str)] = if revision == first { &[] } else { &[("a", "1")] };
         assert_eq!(store.plugin_state_at("acme", "p1", revision).await.unwrap(), state(revision, entries));
     }
+    // It goes at once, however much the later one wrote since, and whatever the decisions of the deleted one saw.
+    for call in 0..=ERA {
+        decide_by(&world, "p1", 2, &[("a", Some(&call.to_string()))]).await;
+    }
+    while store.clear_states("acme", noon()).await.unwrap() > 0 {}
+    let least = sqlx::query_scalar("SELECT min(revision) FROM plugin_state_history");
+    let least: i64 = least.fetch_one(&store.reader).await.unwrap();
+    assert_eq!(least, 2 * ERA + 1);
     store.remove_plugin("acme", "p1", "admin", noon()).await.unwrap();
     while store.clear_states("acme", noon()).await.unwrap() > 0 {}
     assert_eq!(rows().await, 0);
 }
 
 #[tokio::test]
-async fn states_from_before_eras_come_out_the_same() {
+async fn states_that_nobody_needs_go_in_whole_batches_however_short_their_eras_are() {
+    let world = world().await;
+    let mut transaction = world.store.writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    for revision in 0..10 * ERA {
+        let write = [StateWrite { key: "count".to_owned(), value: Some(revision.to_string()) }];
+        apply(&mut transaction, "acme", "p1", None, &write, noon().0).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+    // Of all but the newest era.
+    let mut left = u64::try_from(10 * ERA - 1).unwrap();
+    let hour_later = Timestamp(noon().0 + 3_600_001);
+    while left > 0 {
+        let gone = world.store.clear_states("acme", hour_later).await.unwrap();
+        assert_eq!(gone, left.min(u64::try_from(retention::BATCH).unwrap()));
+        left -= gone;
+    }
+    assert_eq!(world.store.clear_states("acme", hour_later).await.unwrap(), 0);
+    assert_eq!(world.store.tenants_with_states().await.unwrap(), ["acme"]);
+}
+
+#[tokio::test]
+async fn the_past_of_a_removed_tenant_goes_after_it() {
+    let world = world().await;
+    write_all(&world, 1..=2 * ERA).await;
+    assert!(world.store.delete_tenant("acme").await.unwrap());
+    let mut batches = 0;
+    while world.store.tenants_with_states().await.unwrap() == ["acme"] {
+        assert!(world.store.clear_states("acme", noon()).await.unwrap() > 0);
+        batches += 1;
+    }
+    assert!(batches > 1, "its removal is a short transaction");
+    assert_eq!(world.store.clear_states("acme", noon()).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn states_from_before_eras_come_out_the_same_as_far_as_somebody_can_ask() {
+    let newest = 3 * ERA + 5;
+    let states = states(newest);
+    // What the decisions saw, the first revision that can be asked for, and so many copies of keys for that.
+    let copies = |eras: &[i64]| -> i64 {
+        let copied = |era: &i64| {
+            let written = writes(*era);
+            let lives = states[usize::try_from(*era).unwrap()].entries.keys();
+            lives.filter(|key| written.iter().all(|(own, _)| own != *key)).count() as i64
+        };
+        eras.iter().map(copied).sum()
+    };
+    let table = [
+        (vec![0, ERA + 9], 0, copies(&[ERA, 2 * ERA, 3 * ERA])),
+        (vec![newest, 2 * ERA + 9], 2 * ERA, copies(&[2 * ERA, 3 * ERA])),
+        (vec![2 * ERA], 2 * ERA, copies(&[2 * ERA, 3 * ERA])),
+        (vec![2 * ERA - 1], ERA, copies(&[ERA, 2 * ERA, 3 * ERA])),
+        (vec![], 3 * ERA, copies(&[3 * ERA])),
+    ];
+    for (seen, first, copies) in table {
+        let store = migrated(&seen).await;
+        for state in &states[usize::try_from(first).unwrap()..] {
+            let past = store.0.plugin_state_at("acme", "p1", state.revision).await.unwrap();
+            assert_eq!(&past, state, "decisions saw {seen:?}");
+        }
+        assert_eq!(&store.0.plugin_state("acme", "p1").await.unwrap(), states.last().unwrap());
+        assert_eq!(store.0.plugin_state("acme", "empty").await.unwrap(), PluginState::default());
+        let rows = sqlx::query_scalar("SELECT count(*) FROM plugin_state_history");
+        let rows: i64 = rows.fetch_one(&store.0.reader).await.unwrap();
+        let written: i64 = (1..=newest).map(|revision| writes(revision).len() as i64).sum();
+        assert_eq!(rows - written, copies, "decisions saw {seen:?}");
+    }
+}
+
+/// A catalogue from before eras, in which decisions saw these revisions, brought up to date.
+async fn migrated(seen: &[i64]) -> (Store, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("catalogue.db");
     let mut early = sqlx::migrate!("./migrations");
@@ -285,15 +370,14 @@ async fn states_from_before_eras_come_out_the_same() {
             row.execute(&mut *transaction).await.unwrap();
         }
     }
+    for revision in seen {
+        let row = "INSERT INTO decisions (tenant, hook, plugin, applied, state_revision, at, question, decision) \
+                   VALUES ('acme', 'callback', 'p1', 'answer', ?, 0, '{}', '{}')";
+        sqlx::query(row).bind(revision).execute(&mut *transaction).await.unwrap();
+    }
     let counted = "UPDATE plugins SET state_revision = ? WHERE name = 'p1'";
     sqlx::query(counted).bind(newest).execute(&mut *transaction).await.unwrap();
     transaction.commit().await.unwrap();
     pool.close().await;
-    let store = Store::open(&file, Seal::from_key([1; 32])).await.unwrap();
-    let states = states(newest);
-    for state in &states {
-        assert_eq!(&store.plugin_state_at("acme", "p1", state.revision).await.unwrap(), state);
-    }
-    assert_eq!(&store.plugin_state("acme", "p1").await.unwrap(), states.last().unwrap());
-    assert_eq!(store.plugin_state("acme", "empty").await.unwrap(), PluginState::default());
+    (Store::open(&file, Seal::from_key([1; 32])).await.unwrap(), dir)
 }
