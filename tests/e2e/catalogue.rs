@@ -84,6 +84,18 @@ fn a_plugin_is_signed_pushed_shown_downloaded_and_deleted() -> anyhow::Result<()
         assert!(std::fs::read(server.scratch().join("back.wasm"))? == component, "it comes back as it went");
         assert!(refused(&server, &download).await?.contains("back.wasm"), "nothing is written over");
 
+        // Its settings come back as they were given, and too many are told how many there may be.
+        let show = [&["settings", "show", "p", "--revision", "1", "-o", "back.json"], &of_acme[..]].concat();
+        assert_eq!(done(&server, &show).await?["revision"], 1);
+        let settings = done(&server, &[&["settings", "show", "p"], &of_acme[..]].concat()).await?["settings"].clone();
+        assert_eq!(settings, std::fs::read_to_string(server.scratch().join("back.json"))?);
+        let later = [&["settings", "show", "p", "--revision", "2"], &of_acme[..]].concat();
+        assert!(refused(&server, &later).await?.contains("no revision 2"));
+        std::fs::write(server.scratch().join("large.json"), format!("\"{}\"", "x".repeat(64 << 10)))?;
+        let large = [&["settings", "set", "p", "large.json"], &of_acme[..]].concat();
+        let told = refused(&server, &large).await?;
+        assert!(told.contains("at most 64.0 KiB"), "{told}");
+
         stage.admin.call(http::Method::POST, "/v1/tenants/acme/plugins/p/deactivate", None).await?;
         done(&server, &delete).await?;
         done(&server, &[&["delete", "p", "--all"], &of_acme[..]].concat()).await?;
@@ -93,6 +105,8 @@ fn a_plugin_is_signed_pushed_shown_downloaded_and_deleted() -> anyhow::Result<()
         let file = format!("plugins/{}.wasm", version["digest"].as_str().unwrap_or_default());
         assert!(Path::new(&server.data()).join(file).exists());
         other.admin.call(http::Method::POST, "/v1/tenants/umbrella/plugins/p/activate", Some(&json!({}))).await?;
+        let log = server.log();
+        assert!(log.contains("a plugin version is active") && !log.contains('\u{1b}'), "a file has no colours: {log}");
         Ok(())
     })
 }

@@ -51,6 +51,18 @@ fn new_projects_build_and_their_cases_hold() -> anyhow::Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_mistake_in_javascript_is_told_by_file_and_line() -> anyhow::Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let folder = scratch.path().join("my-policy");
+    reprise(&["new", "my-policy", "--lang", "js", "--dir"], &folder)?;
+    std::fs::write(folder.join("policy.js"), "export const templateGroup = {\n  decide() { return 1 +; }\n};\n")?;
+    let told = reprise(&["build"], &folder).err().context("it was built")?.to_string();
+    assert!(told.contains("policy.js:2\n") && told.contains("SyntaxError"), "{told}");
+    assert!(!told.contains("node:internal") && !told.contains("npm"), "the place alone, before anything else: {told}");
+    Ok(())
+}
+
 /// Runs `reprise plugin` about a folder; what it prints is a path.
 fn reprise(args: &[&str], folder: &Path) -> anyhow::Result<String> {
     let ran = Command::new(reprise_tests::server::binary()?)

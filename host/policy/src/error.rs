@@ -45,6 +45,11 @@ pub enum Refused {
         "the component imports `{0}`, which policies do not get: leave out what needs it, or build for `wasm32-unknown-unknown`"
     )]
     Import(String),
+    /// Imports an interface of ours that there is none of.
+    #[error(
+        "the component imports `{0}`, which the contract does not have: policies can import `log`, `state` and `assets`"
+    )]
+    Interface(String),
     /// Carries something of ours that we do not know.
     #[error(
         "the component has a section `{0}`, which this server does not know: build it with the `reprise plugin build` of this server's version"
@@ -212,10 +217,10 @@ pub enum EngineError {
     },
     /// The folder of compiled code cannot be used.
     #[error("the folder of compiled policies cannot be used: {0}")]
-    Cache(#[source] std::io::Error),
+    Cache(std::io::Error),
     /// The ticker's thread cannot be started.
     #[error("the thread for policy deadlines could not be started: {0}")]
-    Ticker(#[source] std::io::Error),
+    Ticker(std::io::Error),
 }
 
 /// A core module cannot be made a component.

@@ -250,7 +250,8 @@ impl Faces {
             Some(("state", _)) => self.uses_state = true,
             Some(("assets", _)) => self.uses_assets = true,
             None if wasi::is_linked(name) => self.uses_wasi = true,
-            _ => return Err(Refused::Import(shorten(name))),
+            Some(_) => return Err(Refused::Interface(shorten(name))),
+            None => return Err(Refused::Import(shorten(name))),
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Settings against the JSON Schema that a policy carries. A schema is a tenant's program of sorts: it can refer to
-//! itself without end or hold a pattern that compiles to gigabytes. So it is looked at in the compile child only, whose
-//! end is the worst that comes of it.
+//! itself without end or hold a pattern that compiles to gigabytes. So a server looks at it in the compile child only,
+//! whose end is the worst that comes of it.
 
 use std::time::Duration;
 
@@ -49,6 +49,15 @@ pub fn check(
     if said.is_empty() { Ok(()) } else { Err(SettingsError::Schema(said.lines().map(str::to_owned).collect())) }
 }
 
+/// Whether this is a schema that a server takes, for its author, on whose own machine no child is needed.
+///
+/// # Errors
+///
+/// Why it is none, with the place in it.
+pub fn validate(schema: &str) -> Result<(), String> {
+    read(schema).map(drop)
+}
+
 fn blame(error: CompileError, wall: Duration) -> SettingsError {
     match error {
         CompileError::TooLong { limit_ms } => SettingsError::TooMuch(format!("more than {limit_ms} ms")),
@@ -63,8 +72,7 @@ fn blame(error: CompileError, wall: Duration) -> SettingsError {
 /// What is wrong with settings, one line each, nothing if they are fine; or why the schema is none. This is the
 /// child's part.
 pub(crate) fn problems(schema: &str, settings: &str) -> Result<Vec<String>, String> {
-    let schema = serde_json::from_str(schema).map_err(|error| line(&error.to_string()))?;
-    let validator = build(&schema)?;
+    let validator = read(schema)?;
     let settings: Value = match serde_json::from_str(settings) {
         Ok(settings) => settings,
         Err(error) => return Ok(vec![line(&format!("they are not JSON: {error}"))]),
@@ -78,12 +86,13 @@ pub(crate) fn problems(schema: &str, settings: &str) -> Result<Vec<String>, Stri
     Ok(told.collect())
 }
 
-fn build(schema: &Value) -> Result<Validator, String> {
+fn read(schema: &str) -> Result<Validator, String> {
+    let schema: Value = serde_json::from_str(schema).map_err(|error| line(&error.to_string()))?;
     jsonschema::options()
         // Patterns take time in proportion to the text, whatever they say; look-around is not to be had for that.
         .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES))
         .offline()
-        .build(schema)
+        .build(&schema)
         .map_err(|error| {
             let path = error.instance_path().to_string();
             line(&if path.is_empty() { error.to_string() } else { format!("at `{path}`: {error}") })
@@ -157,6 +166,7 @@ mod tests {
         ] {
             let reason = problems(schema, "{}").expect_err(schema);
             assert!(reason.contains(part), "{schema}: {reason}");
+            assert_eq!(validate(schema), Err(reason));
         }
     }
 }

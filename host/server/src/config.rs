@@ -16,7 +16,7 @@ pub const DEFAULT_TOML: &str = include_str!("default.toml");
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file cannot be read.
-    #[error("cannot read the configuration {path}: {source}")]
+    #[error("cannot read the configuration {path}")]
     Read {
         /// Which file.
         path: PathBuf,
@@ -24,7 +24,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The file is not what the documentation says.
-    #[error("the configuration {path} is not valid: {source}")]
+    #[error("the configuration {path} is not valid")]
     Parse {
         /// Which file.
         path: PathBuf,
@@ -298,6 +298,21 @@ mod tests {
         assert!(unknown.contains("min_cycle"), "{unknown}");
         assert!(Config::parse("[callbacks]\nallow_private = [\"home\"]\n").is_err());
         assert!(Config::parse("http = \"nowhere\"\n").is_err());
+    }
+
+    #[test]
+    fn an_error_and_its_cause_are_told_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("reprise.toml");
+        let told = || format!("{:#}", anyhow::Error::from(Config::load(Some(&file)).unwrap_err()));
+        let missing = told();
+        assert_eq!(missing.matches("No such file").count(), 1, "{missing}");
+        for (text, cause) in [("[limits]\nmin_cycle = 2\n", "unknown field"), ("http = \n", "TOML parse error")] {
+            std::fs::write(&file, text).unwrap();
+            let wrong = told();
+            assert!(wrong.contains("reprise.toml is not valid: "), "{wrong}");
+            assert_eq!(wrong.matches(cause).count(), 1, "{wrong}");
+        }
     }
 
     #[test]

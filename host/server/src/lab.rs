@@ -2,6 +2,8 @@
 //! server, by the same engine under the same limits, without one running. Nothing is kept: no store, no cache.
 
 mod admission;
+#[cfg(test)]
+mod contract;
 mod document;
 pub mod expected;
 mod judge;

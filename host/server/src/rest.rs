@@ -48,7 +48,6 @@ mod why;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::DefaultBodyLimit;
 use axum::{Router, middleware};
 use secrecy::SecretString;
 use tokio::sync::Notify;
@@ -166,7 +165,7 @@ pub fn router(state: State) -> Router {
     routes
         .route("/v1/{*anything}", axum::routing::any(async || Error::NotFound("path")))
         .method_not_allowed_fallback(async || Error::Method)
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(extract::body_limit(BODY_BYTES))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), auth::guard))
         .with_state(shared)
 }

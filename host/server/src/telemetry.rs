@@ -1,6 +1,7 @@
 //! Logs and metrics. Logs go to standard error, one event a line, fields dotted by entity; keys, signatures and
 //! tokens are never among them. Metric names are the README's.
 
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use prometheus_client::encoding::text::encode;
@@ -25,6 +26,8 @@ use crate::store::Store;
 pub fn start(logs: &config::Logs) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&logs.filter)?;
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Colours are for a terminal; there the environment may still switch them off.
+    let subscriber = if std::io::stderr().is_terminal() { subscriber } else { subscriber.with_ansi(false) };
     let started = if logs.json { subscriber.json().try_init() } else { subscriber.try_init() };
     started.map_err(|error| anyhow::anyhow!("logging could not be started: {error}"))
 }

@@ -85,7 +85,7 @@ fn what_is_no_policy_is_told_why() {
         (
             "an unknown import",
             wat(r#"(component (import "reprise:policy/files@0.1.0" (instance)))"#),
-            "`reprise:policy/files@0.1.0`",
+            "`reprise:policy/files@0.1.0`, which the contract does not have: policies can import `log`, `state` and `assets`",
         ),
         (
             "an import of the future",

@@ -61,12 +61,17 @@ impl Lab {
         let checks = if inspection.checks_settings { "; checks settings" } else { "" };
         found("hooks", format!("{}{checks}", hooks.join(", ")));
         found("imports", imports(&inspection));
-        found("schema", inspection.schema.as_ref().map_or("none".to_owned(), |text| text::bytes(text.len() as u64)));
-        found("assets", carried(&inspection));
 
         let limits = CompileLimits::of(class);
         let began = Instant::now();
-        let artefact = compile(component, &inspection, &self.compiler, &limits).map_err(not_compiled)?;
+        let compiled = compile(component, &inspection, &self.compiler, &limits);
+        // The child that compiles looks at the schema first, and a step that fails is not also one that was passed.
+        if !matches!(compiled, Err(CompileError::Schema(_))) {
+            let schema = inspection.schema.as_ref().map(|schema| text::bytes(schema.len() as u64));
+            found("schema", schema.unwrap_or_else(|| "none".to_owned()));
+        }
+        found("assets", carried(&inspection));
+        let artefact = compiled.map_err(not_compiled)?;
         let (took, most) = (began.elapsed().as_millis(), limits.wall.as_millis());
         let code = text::bytes(artefact.code_bytes() as u64);
         found("compile", format!("{code} of code in {took} of {most} ms"));
@@ -122,7 +127,7 @@ fn carried(inspection: &Inspection) -> String {
 fn refused(error: Refused) -> Rejected {
     let mend = match &error {
         Refused::TooLarge { .. } => "build with `reprise plugin build`, which optimises, and look for large tables",
-        Refused::CoreModule => "run `reprise plugin build`, or `wasm-tools component new`",
+        Refused::CoreModule => "name `build/policy.wasm`, which `reprise plugin build` leaves, and no file in `target`",
         Refused::Precompiled => "name the component it was compiled from",
         Refused::NotWasm => "name the file that `reprise plugin build` printed",
         Refused::Malformed(_) => "build it again; if the file was copied, see whether all of it is there",
@@ -130,13 +135,19 @@ fn refused(error: Refused) -> Rejected {
         Refused::Section(_) => "use the `reprise plugin build` of the server's release",
         Refused::Schema(_) => "see to `settings.schema.json`, then build again",
         Refused::Asset { .. } => "see to the folder `assets`, then build again",
+        Refused::Interface(_) => "correct its name, or build it with the SDK, or the `policy.wit`, of this release",
         Refused::Unsupported(_) | Refused::Import(_) => {
             "compile Rust for `wasm32-unknown-unknown`, without WASI; `reprise plugin build` does"
         }
         Refused::Version { .. } => "build it with the SDK of this release",
         Refused::NoHook { .. } => "export at least one hook: in Rust, name it in `reprise_plugin::export!`",
     };
-    Rejected { step: "inspect", wrong: error.to_string(), mend: mend.to_owned() }
+    let step = match &error {
+        Refused::Schema(_) => "schema",
+        Refused::Asset { .. } => "assets",
+        _ => "inspect",
+    };
+    Rejected { step, wrong: error.to_string(), mend: mend.to_owned() }
 }
 
 fn not_compiled(error: CompileError) -> Rejected {
@@ -150,7 +161,8 @@ fn not_compiled(error: CompileError) -> Rejected {
             "this is not the component's doing: see whether this machine has memory left, and try again"
         }
     };
-    Rejected { step: "compile", wrong: error.to_string(), mend: mend.to_owned() }
+    let step = if matches!(error, CompileError::Schema(_)) { "schema" } else { "compile" };
+    Rejected { step, wrong: error.to_string(), mend: mend.to_owned() }
 }
 
 fn not_loaded(step: &'static str, error: LoadError) -> Rejected {

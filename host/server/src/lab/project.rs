@@ -1,10 +1,20 @@
 //! A plugin's project folder as the tools see it: its component, its tables, and whether the one is older than its
 //! sources.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context as _, bail};
+
+/// What code is written in, and what says how it is built. All else beside it (questions, settings, notes) is not built.
+const SOURCES: [&str; 10] = ["rs", "toml", "wit", "js", "mjs", "cjs", "ts", "py", "c", "h"];
+
+/// Files of other kinds that a component is built from.
+const BUILT_FROM: [&str; 3] = ["package.json", "requirements.txt", "settings.schema.json"];
+
+/// Folders of which everything may be built in, whatever it is.
+const BUILT_IN: [&str; 2] = ["src", "assets"];
 
 /// Folders in which nothing is an author's source.
 const NOT_SOURCES: [&str; 7] = ["target", "node_modules", "dist", "build", "tests", "__pycache__", "venv"];
@@ -42,10 +52,17 @@ pub fn component_of(path: &Path) -> anyhow::Result<PathBuf> {
 pub fn newer_source(folder: &Path, component: &Path) -> Option<PathBuf> {
     let built = modified(component)?;
     let newer = |file: &PathBuf| {
-        let is_output = file.extension().is_some_and(|extension| extension == "wasm" || extension == "lock");
-        !is_output && modified(file).is_some_and(|changed| changed > built)
+        let path = file.strip_prefix(folder).unwrap_or(file);
+        is_source(path) && modified(file).is_some_and(|changed| changed > built)
     };
     walk_sources(folder).ok()?.into_iter().find(newer)
+}
+
+/// Whether a build reads this file, by its path in the project.
+fn is_source(path: &Path) -> bool {
+    let named = |name: Option<&OsStr>, names: &[&str]| name.is_some_and(|name| names.iter().any(|one| name == *one));
+    let first = path.iter().next().filter(|_| path.iter().nth(1).is_some());
+    named(path.extension(), &SOURCES) || named(Some(path.as_os_str()), &BUILT_FROM) || named(first, &BUILT_IN)
 }
 
 /// The tables that patterns name, in order of their paths; without patterns, those of the project.
@@ -224,6 +241,30 @@ mod tests {
         assert_eq!(newer_source(folder.path(), &component), None);
         age("src/lib.rs", 101);
         assert_eq!(newer_source(folder.path(), &component), Some(folder.path().join("src/lib.rs")));
+
+        for (file, is_built_in) in [
+            ("question.json", false),
+            ("settings.json", false),
+            ("README.md", false),
+            ("policy.wasm", false),
+            ("Cargo.lock", false),
+            ("tests/a.json", false),
+            ("target/debug/x.rs", false),
+            ("questions/src/one.json", false),
+            ("settings.schema.json", true),
+            ("package.json", true),
+            ("policy.js", true),
+            ("rules/cup.py", true),
+            ("wit/world.wit", true),
+            ("assets/rules/cup.json", true),
+            ("src/cup.json", true),
+        ] {
+            let folder = project(&[COMPONENT, file]);
+            let component = std::fs::File::options().append(true).open(folder.path().join(COMPONENT)).unwrap();
+            component.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+            let newer = newer_source(folder.path(), &folder.path().join(COMPONENT));
+            assert_eq!(newer.is_some(), is_built_in, "{file}");
+        }
 
         let empty = project(&["src/lib.rs"]);
         let error = component_of(empty.path()).unwrap_err().to_string();

@@ -53,9 +53,9 @@ pub struct Activation {
 /// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ActivateError {
-    /// There is no such plugin or version.
-    #[error("there is no such plugin or version")]
-    NotFound,
+    /// There is no such plugin, or no such version of it, in words.
+    #[error("there is no {0}")]
+    NotFound(String),
     /// There is no such thing of a plugin that is there.
     #[error("there is no such {0}")]
     No(&'static str),
@@ -182,8 +182,7 @@ impl Policies {
         activation: &Activation,
         actor: &str,
     ) -> Result<Plan, ActivateError> {
-        let version = self.store.plugin_version(tenant, plugin, activation.version).await?;
-        let version = version.ok_or(ActivateError::NotFound)?;
+        let version = self.known_version(tenant, plugin, activation.version).await?;
         let was = self.binding(tenant, plugin, name).await?.map(|bound| bound.binding);
         let given = |given: &Option<String>, was: Option<&String>, new: &str| {
             given.clone().or_else(|| was.cloned()).unwrap_or_else(|| new.to_owned())
@@ -224,8 +223,7 @@ impl Policies {
             Some(_) => ActivateError::Conflict("this binding never had that version, or it was deleted; activate it"),
             None => ActivateError::Conflict("there is nothing to go back to: this binding never was anything else"),
         })?;
-        let version = self.store.plugin_version(tenant, plugin, Some(past.version)).await?;
-        let version = version.ok_or(ActivateError::NotFound)?;
+        let version = self.known_version(tenant, plugin, Some(past.version)).await?;
         let binding = Binding {
             version: past.version,
             settings_revision: past.settings_revision,
@@ -234,6 +232,24 @@ impl Policies {
             ..bound.binding
         };
         self.with_settings(tenant, binding, version).await
+    }
+
+    /// A version that must be there; the newest when no number is given.
+    pub(super) async fn known_version(
+        &self,
+        tenant: &str,
+        plugin: &str,
+        number: Option<i64>,
+    ) -> Result<PluginVersion, ActivateError> {
+        if let Some(version) = self.store.plugin_version(tenant, plugin, number).await? {
+            return Ok(version);
+        }
+        Err(ActivateError::NotFound(match number {
+            Some(number) if self.store.has_plugin(tenant, plugin).await? => {
+                format!("version {number} of plugin `{plugin}`")
+            }
+            _ => format!("plugin `{plugin}`"),
+        }))
     }
 
     async fn binding(&self, tenant: &str, plugin: &str, name: &str) -> store::Result<Option<Bound>> {
@@ -279,8 +295,9 @@ fn before(history: &[BindingPast], now: (i64, i64)) -> Option<&BindingPast> {
 
 fn check(activation: &Activation) -> Result<(), ActivateError> {
     let patterns = [&activation.domain, &activation.app, &activation.stream];
-    if patterns.into_iter().flatten().any(|pattern| pattern.len() > PATTERN_BYTES) {
-        return Err(ActivateError::Invalid("a pattern has at most 255 bytes"));
+    // An empty one would fit no stream at all.
+    if patterns.into_iter().flatten().any(|pattern| pattern.is_empty() || pattern.len() > PATTERN_BYTES) {
+        return Err(ActivateError::Invalid("a pattern has 1 to 255 bytes; `*` stands for any"));
     }
     if activation.name.as_deref().is_some_and(|name| !is_name(name)) {
         return Err(ActivateError::Invalid("a binding's name is 1 to 64 lower-case letters, digits or hyphens"));
@@ -314,4 +331,26 @@ fn announce(tenant: &str, binding: &Binding, digest: &str) {
         digest,
         "a plugin version is active"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_has_a_length() {
+        for (pattern, is_one) in
+            [("*", true), ("a", true), (&*"a".repeat(255), true), ("", false), (&*"a".repeat(256), false)]
+        {
+            let given = Some(pattern.to_owned());
+            for activation in [
+                Activation { domain: given.clone(), ..Activation::default() },
+                Activation { app: given.clone(), ..Activation::default() },
+                Activation { stream: given.clone(), ..Activation::default() },
+            ] {
+                let checked = check(&activation);
+                assert_eq!(checked.is_ok(), is_one, "{activation:?}: {checked:?}");
+            }
+        }
+    }
 }

@@ -47,7 +47,7 @@ impl Policies {
         if serde_json::from_str::<serde::de::IgnoredAny>(settings).is_err() {
             return Err(ActivateError::Invalid("settings must be JSON"));
         }
-        let newest = self.store.plugin_version(tenant, plugin, None).await?.ok_or(ActivateError::NotFound)?;
+        let newest = self.known_version(tenant, plugin, None).await?;
         let bound = self.store.bindings(tenant).await?.into_iter().filter(|bound| bound.binding.plugin == plugin);
         let mut versions: Vec<_> = bound.map(|bound| bound.version).collect();
         if versions.is_empty() {

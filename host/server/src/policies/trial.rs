@@ -51,8 +51,7 @@ impl Policies {
         plugin: &str,
         wanted: &Wanted,
     ) -> Result<Tried, ActivateError> {
-        let version =
-            self.store.plugin_version(tenant, plugin, wanted.version).await?.ok_or(ActivateError::NotFound)?;
+        let version = self.known_version(tenant, plugin, wanted.version).await?;
         let hook = wanted.question.hook();
         if !has_hook(&version.hooks, hook) {
             return Err(ActivateError::Conflict("this version has no such hook"));

@@ -254,7 +254,7 @@ impl From<Binding> for BindingView {
 impl From<ActivateError> for Error {
     fn from(error: ActivateError) -> Self {
         match error {
-            ActivateError::NotFound => Self::NotFound("plugin or version"),
+            ActivateError::NotFound(what) => Self::Missing(what),
             ActivateError::No(what) => Self::NotFound(what),
             ActivateError::Invalid(why) => Self::Invalid(why.to_owned()),
             ActivateError::Conflict(why) => Self::Conflict(why.to_owned()),

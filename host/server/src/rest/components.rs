@@ -96,7 +96,7 @@ pub(super) async fn put(
     }
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     if announced.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > COMPONENT_BYTES) {
-        return Err(Error::TooLarge);
+        return Err(Error::TooLarge { what: "the component", limit_bytes: COMPONENT_BYTES });
     }
     // The body is read only when there is a place for it, here and on the disk.
     shared.check_disk()?;
@@ -148,7 +148,7 @@ async fn send(body: Body, pieces: mpsc::Sender<Bytes>, within: Duration, still: 
         let piece = piece.map_err(|_| Error::Invalid("the body ended early".to_owned()))?;
         bytes = bytes.saturating_add(piece.len() as u64);
         if bytes > COMPONENT_BYTES {
-            return Err(Error::TooLarge);
+            return Err(Error::TooLarge { what: "the component", limit_bytes: COMPONENT_BYTES });
         }
         if timeout_at(end, pieces.send(piece)).await.map_err(|_| Error::Slow)?.is_err() {
             return Ok(());

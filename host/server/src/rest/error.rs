@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::lab::text::bytes;
 use crate::policies::fair::NoTurn;
 use crate::store;
 use crate::store::quotas::OverQuota;
@@ -25,6 +26,9 @@ pub(super) enum Error {
     /// There is none, or it is somebody else's, which is not told apart.
     #[error("there is no such {0}")]
     NotFound(&'static str),
+    /// The same, in words that say more than what kind of thing it is.
+    #[error("there is no {0}")]
+    Missing(String),
     /// The path exists, the method does not.
     #[error("this path does not take this method")]
     Method,
@@ -37,9 +41,14 @@ pub(super) enum Error {
     /// The tenant has as much as it may.
     #[error("{0}")]
     Quota(OverQuota),
-    /// The body is longer than is taken.
-    #[error("the body is too large")]
-    TooLarge,
+    /// What is named is longer than is taken.
+    #[error("{what} is too large: at most {} are taken", bytes(*limit_bytes))]
+    TooLarge {
+        /// The body, or what it holds.
+        what: &'static str,
+        /// How long it may be.
+        limit_bytes: u64,
+    },
     /// The body did not arrive in time.
     #[error("the body took too long")]
     Slow,
@@ -89,13 +98,13 @@ impl Error {
         match self {
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
-            Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+            Self::NotFound(_) | Self::Missing(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
             Self::Quota(over) if over.passes() => (StatusCode::TOO_MANY_REQUESTS, "quota"),
             Self::Quota(_) => (StatusCode::CONFLICT, "quota"),
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+            Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Self::Slow => (StatusCode::REQUEST_TIMEOUT, "timeout"),
             Self::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::Refused(_) => (StatusCode::UNPROCESSABLE_ENTITY, "refused"),

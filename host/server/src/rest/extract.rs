@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -15,6 +16,10 @@ use super::error::Error;
 /// Entries of a listing when nothing else is said, and the most that can be asked for.
 pub(super) const DEFAULT_LIMIT: u32 = 100;
 pub(super) const MAX_LIMIT: u32 = 1000;
+
+/// How long a body of a route may be: the layer nearest to it counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BodyLimit(usize);
 
 /// How long a body may take. The largest is some mebibytes; who needs longer holds a place that others wait for.
 const BODY_WITHIN: Duration = Duration::from_secs(60);
@@ -92,15 +97,21 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeBody
     }
 }
 
+/// Bounds the bodies of routes, and lets an error tell how.
+pub(super) fn body_limit(bytes: usize) -> (DefaultBodyLimit, Extension<BodyLimit>) {
+    (DefaultBodyLimit::max(bytes), Extension(BodyLimit(bytes)))
+}
+
 /// A body of any kind, within the route's limit.
 pub(super) async fn raw<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Error> {
     read(request, state, BODY_WITHIN).await
 }
 
 async fn read<S: Send + Sync>(request: Request, state: &S, within: Duration) -> Result<Bytes, Error> {
+    let BodyLimit(limit) = *request.extensions().get().unwrap_or(&BodyLimit(super::BODY_BYTES));
     let read = tokio::time::timeout(within, Bytes::from_request(request, state)).await;
     read.map_err(|_| Error::Slow)?.map_err(|rejection| match rejection.status() {
-        axum::http::StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge,
+        axum::http::StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge { what: "the body", limit_bytes: limit as u64 },
         _ => Error::Invalid("the body ended early".to_owned()),
     })
 }
@@ -147,9 +158,34 @@ pub(super) fn instant(name: &str, given: &str) -> Result<i64, Error> {
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
+    use axum::routing::post;
     use futures_util::stream;
+    use tower::ServiceExt as _;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_is_too_large_is_told_how_large_it_may_be() {
+        let take = |text: JsonText| async move { text.0.len().to_string() };
+        let router = Router::new()
+            .route("/small", post(take))
+            .route("/large", post(take).layer(body_limit(4 << 20)))
+            .layer(body_limit(64 << 10));
+        for (path, bytes, told) in [
+            ("/small", 64 << 10, "65536"),
+            ("/small", (64 << 10) + 1, "the body is too large: at most 64.0 KiB are taken"),
+            ("/large", 4 << 20, "4194304"),
+            ("/large", (4 << 20) + 1, "the body is too large: at most 4.0 MiB are taken"),
+        ] {
+            let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
+            let request = request.body(axum::body::Body::from("1".repeat(bytes))).unwrap();
+            let response = router.clone().oneshot(request).await.unwrap();
+            let body = axum::body::to_bytes(response.into_body(), 1024).await.unwrap();
+            let body = String::from_utf8(body.into()).unwrap();
+            assert!(body.contains(told), "{path} {bytes}: {body}");
+        }
+    }
 
     #[tokio::test]
     async fn a_body_that_never_ends_is_given_up() {

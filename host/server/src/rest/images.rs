@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::Shared;
 use super::auth::Scope;
 use super::error::{Error, ErrorBody};
-use super::extract::{Id, Params, limit, raw};
+use super::extract::{Id, Params, body_limit, limit, raw};
 use super::form::when;
 use crate::clock;
 use crate::edit::image::{MAX_BYTES, header};
@@ -60,7 +60,7 @@ pub(super) struct ImageList {
 
 /// The route that takes an image, with the listing beside it.
 pub(super) fn uploads() -> OpenApiRouter<Arc<Shared>> {
-    OpenApiRouter::new().routes(routes!(list, put).layer(DefaultBodyLimit::max(MAX_BYTES)))
+    OpenApiRouter::new().routes(routes!(list, put).layer(body_limit(MAX_BYTES)))
 }
 
 /// Lists a tenant's images, newest first.

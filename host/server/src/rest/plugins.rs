@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,7 +16,7 @@ use super::Shared;
 use super::auth::{Actor, Scope};
 use super::bindings::BindingView;
 use super::error::{Error, ErrorBody};
-use super::extract::{Body, Id};
+use super::extract::{Body, Id, body_limit};
 use super::versions::{VersionView, gone};
 use crate::clock;
 use crate::policies::signature::BadSignature;
@@ -64,7 +64,7 @@ pub(super) struct PluginList {
 
 /// The routes that take a component.
 pub(super) fn uploads() -> OpenApiRouter<Arc<Shared>> {
-    OpenApiRouter::new().routes(routes!(show, push, delete).layer(DefaultBodyLimit::max(UPLOAD_BYTES)))
+    OpenApiRouter::new().routes(routes!(show, push, delete).layer(body_limit(UPLOAD_BYTES)))
 }
 
 /// Lists a tenant's plugins with their versions.
@@ -124,7 +124,7 @@ pub(super) async fn push(
     shared.policies.count_upload(&tenant.name).await?;
     let Body(upload) = Body::<Upload>::from_request(request, &()).await?;
     if upload.settings.as_ref().is_some_and(|settings| settings.len() > SETTINGS_BYTES) {
-        return Err(Error::TooLarge);
+        return Err(Error::TooLarge { what: "the text of the settings", limit_bytes: SETTINGS_BYTES as u64 });
     }
     let component = match (upload.component_base64, upload.digest) {
         (Some(base64), None) => {

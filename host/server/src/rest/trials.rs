@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::State;
 use reprise_lifecycle::question::{Hook, Question};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use super::Shared;
 use super::auth::Scope;
 use super::bindings::known;
 use super::error::{Error, ErrorBody};
-use super::extract::{Id, JsonText};
+use super::extract::{Id, JsonText, body_limit};
 use crate::policies::{Tried, Wanted};
 
 /// A question: one about a broadcast of a thousand parts fits.
@@ -59,7 +59,7 @@ pub(super) struct TrialView {
 
 /// The route that takes questions.
 pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
-    OpenApiRouter::new().routes(routes!(ask).layer(DefaultBodyLimit::max(QUESTION_BYTES)))
+    OpenApiRouter::new().routes(routes!(ask).layer(body_limit(QUESTION_BYTES)))
 }
 
 /// Puts one question to a version, active or not, under the limits that it would have. Nothing is recorded, and nothing

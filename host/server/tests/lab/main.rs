@@ -235,15 +235,25 @@ fn a_component_is_admitted_step_by_step() {
     project.write("empty.wasm", "");
     project.write("cut.wasm", &guest::component()[..2000]);
     project.write("none.wasm", wat::parse_str("(component)").unwrap());
-    for (file, part) in [
-        ("core.wasm", "this is a core module"),
-        ("empty.wasm", "this is not a WebAssembly component"),
-        ("cut.wasm", "malformed"),
-        ("none.wasm", "exports none of the hooks"),
+    let misspelt = r#"(component (import "reprise:policy/lig@0.2.0" (instance)))"#;
+    project.write("misspelt.wasm", wat::parse_str(misspelt).unwrap());
+    let schema = br#"{"type": "objekt"}"#;
+    project.write("schema.wasm", guest::with_section(guest::component(), "reprise:settings-schema", schema));
+    for (file, step, part) in [
+        ("core.wasm", "inspect", "this is a core module"),
+        ("empty.wasm", "inspect", "this is not a WebAssembly component"),
+        ("cut.wasm", "inspect", "malformed"),
+        ("none.wasm", "inspect", "exports none of the hooks"),
+        ("misspelt.wasm", "inspect", "policies can import `log`, `state` and `assets`"),
+        ("schema.wasm", "schema", "at `/type`"),
     ] {
-        project.plugin(&["check", file]).gives(1, &["MEND  inspect", part]);
+        project.plugin(&["check", file]).gives(1, &[&format!("MEND  {step}"), part]);
         let report = project.plugin(&["check", file, "--json"]).gives(1, &[]).json();
-        assert!(report["rejected"]["mend"].as_str().is_some_and(|mend| !mend.is_empty()), "{report}");
+        let said = |what: &str| report["rejected"][what].as_str().unwrap().to_owned();
+        assert!(!said("mend").is_empty() && !said("wrong").contains(&said("mend")), "{report}");
+        assert!(!said("mend").contains("without WASI"), "none of these is about WASI: {report}");
+        let passed = report["steps"].as_array().unwrap().iter().any(|passed| passed["step"] == step);
+        assert!(!passed, "a step fails or is passed: {report}");
         project.plugin(&["run", file]).gives(1, &["would not be accepted", part]);
     }
     project.plugin(&["check", "."]).gives(1, &["run `reprise plugin build .` first", "./build/policy.wasm"]);

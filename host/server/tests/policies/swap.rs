@@ -162,6 +162,10 @@ async fn what_is_refused_changes_nothing() {
         let refused = stage.policies.put_settings("acme", "p", settings, "admin").await;
         assert!(matches!(refused, Err(ActivateError::Invalid(_))), "{} bytes", settings.len());
     }
-    assert!(matches!(stage.policies.put_settings("acme", "q", "{}", "admin").await, Err(ActivateError::NotFound)));
+    let missing = stage.policies.put_settings("acme", "q", "{}", "admin").await.unwrap_err();
+    assert_eq!(missing.to_string(), "there is no plugin `q`");
+    let later = Activation { version: Some(99), ..Activation::default() };
+    let missing = stage.policies.activate("acme", "p", later, "admin").await.unwrap_err();
+    assert_eq!(missing.to_string(), "there is no version 99 of plugin `p`");
     assert_eq!(stage.store.bindings("acme").await.unwrap(), before);
 }

@@ -25,6 +25,6 @@ async fn any_version_can_be_asked_and_nothing_is_recorded_or_held_against_it() {
         assert_eq!((tried.version, failure.kind), (2, FailureKind::Trap));
     }
     let missing = stage.policies.try_out("acme", "p", &wanted(Some(3), None)).await;
-    assert!(matches!(missing, Err(ActivateError::NotFound)));
+    assert!(matches!(missing, Err(ActivateError::NotFound(what)) if what == "version 3 of plugin `p`"));
     assert!(stage.store.decisions("acme", &DecisionFilter::default(), 1).await.unwrap().is_empty());
 }

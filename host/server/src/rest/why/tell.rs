@@ -250,9 +250,16 @@ fn again(story: &Story<'_>) -> Vec<String> {
     if let Some((asked, id)) = with_question.and_then(|asked| Some((asked, asked.id?)))
         && let Some(made) = &asked.decision.provenance
     {
+        let (plugin, version, revision) = (&made.plugin, made.version, made.settings_revision);
+        let state = match made.state_revision {
+            Some(_) => "; what its state held then, `--state FILE` gives it",
+            None => "",
+        };
         told.push(format!(
-            "To ask again on your own machine: `reprise plugin decisions --tenant {tenant} --question {id} > question.json`, \
-             then `reprise plugin run COMPONENT.wasm --hook {} --question question.json` (with `--settings FILE` if it has any).",
+            "To ask again on your own machine: `reprise plugin download {plugin} --tenant {tenant} --version {version}`, \
+             `reprise plugin settings show {plugin} --tenant {tenant} --revision {revision} --output settings.json`, \
+             `reprise plugin decisions --tenant {tenant} --question {id} > question.json`, then \
+             `reprise plugin run {plugin}-v{version}.wasm --hook {} --settings settings.json --question question.json`{state}.",
             asked.decision.hook.name()
         ));
         told.push(format!(

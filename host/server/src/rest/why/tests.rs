@@ -11,6 +11,7 @@ use reprise_lifecycle::question::{
 };
 
 use super::story::{Asked, Story};
+use super::tell::paragraphs;
 use super::verdict::{done, failed, mend, tell};
 use crate::rest::decisions::FAILURES;
 use crate::testkit::World;
@@ -135,6 +136,43 @@ async fn a_decision_says_who_what_why_and_at_what_cost() {
         "At the hook `compose-rules` nobody was asked (decision 12).\n\
          No policy decides this for this stream, so the default applied: the record config's group."
     );
+}
+
+#[tokio::test]
+async fn a_question_is_put_again_by_commands_that_leave_nothing_open() {
+    let world = World::new().await;
+    world.tenant("acme").await;
+    let mut life = world.broadcast("acme", "b1").await;
+    let video = life.part(0).await;
+    let question = reprise_policy::sample::question(Hook::TemplateGroup);
+    let decision = Decision {
+        hook: Hook::TemplateGroup,
+        question_digest: "0".repeat(64),
+        verdict: Verdict::Answered(Answer::TemplateGroup(TemplateGroupAnswer::UseDefault)),
+        applied: Applied::Answer,
+        provenance: Some(Box::new(made())),
+    };
+    let asked = Asked { id: Some(12), question: Some(question), decision };
+    let mut story = Story {
+        broadcast: &life.state,
+        video: &life.state.videos[&video],
+        title: "",
+        groups: BTreeMap::new(),
+        asked: vec![asked],
+        shaped: Vec::new(),
+        is_cut: false,
+        told: Vec::new(),
+    };
+    let told = |story: &Story<'_>| paragraphs(story).concat().join("\n");
+    let again = "To ask again on your own machine: `reprise plugin download groups --tenant acme --version 3`, \
+         `reprise plugin settings show groups --tenant acme --revision 4 --output settings.json`, \
+         `reprise plugin decisions --tenant acme --question 12 > question.json`, then `reprise plugin run groups-v3.wasm \
+         --hook template-group --settings settings.json --question question.json`";
+    assert!(told(&story).contains(&format!("{again}.\n")), "{}", told(&story));
+    // What it kept in mind then is not in the log, and a policy that uses it may answer differently without.
+    let with_state = Provenance { state_revision: Some(5), ..made() };
+    story.asked[0].decision.provenance = Some(Box::new(with_state));
+    assert!(told(&story).contains(&format!("{again}; what its state held then, `--state FILE`")), "{}", told(&story));
 }
 
 #[tokio::test]

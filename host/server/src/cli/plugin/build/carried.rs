@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
-use reprise_policy::{MAX_ASSETS, MAX_ASSETS_BYTES};
+use reprise_policy::{MAX_ASSETS, MAX_ASSETS_BYTES, schema::validate};
 use serde_json::Value;
 
 const SCHEMA: &str = "settings.schema.json";
@@ -30,9 +30,10 @@ fn schema(folder: &Path) -> anyhow::Result<Option<String>> {
     }
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let schema: Value = serde_json::from_str(&text).with_context(|| format!("{SCHEMA} is not JSON"))?;
-    ensure!(schema.is_object() || schema.is_boolean(), "{SCHEMA} is no JSON Schema: it must be an object");
     // Spaces between the fields are for people; the component need not carry them.
-    Ok(Some(schema.to_string()))
+    let schema = schema.to_string();
+    validate(&schema).map_err(|why| anyhow::anyhow!("{SCHEMA} is no JSON Schema: {why}"))?;
+    Ok(Some(schema))
 }
 
 /// All files below a folder by their path in it. Hidden ones are of tools and editors, not of the policy.
@@ -93,7 +94,12 @@ mod tests {
         assert_eq!(embed(folder.path(), EMPTY.to_vec()).unwrap(), EMPTY);
         std::fs::write(folder.path().join(SCHEMA), "{ \"type\": \"object\" }\n").unwrap();
         assert!(embed(folder.path(), EMPTY.to_vec()).unwrap().ends_with(br#"{"type":"object"}"#));
-        for (text, part) in [("{", "is not JSON"), ("[]", "no JSON Schema")] {
+        for (text, part) in [
+            ("{", "is not JSON"),
+            ("[]", "no JSON Schema"),
+            (r#"{"type": "objekt"}"#, "no JSON Schema: at `/type`"),
+            (r##"{"$ref": "#/nowhere"}"##, "nowhere"),
+        ] {
             std::fs::write(folder.path().join(SCHEMA), text).unwrap();
             let error = format!("{:#}", embed(folder.path(), EMPTY.to_vec()).unwrap_err());
             assert!(error.contains(part), "{error}");

@@ -1,12 +1,15 @@
 //! JavaScript: componentize-js puts the policy into a JavaScript engine and keeps a snapshot of both.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
 use super::WORLD;
 use super::tool::{Product, absolute, run, said, step};
+
+/// Where the policy begins.
+const SOURCE: &str = "policy.js";
 
 const CLI: &str = "node_modules/@bytecodealliance/componentize-js/src/cli.js";
 
@@ -25,6 +28,7 @@ pub(super) fn component(folder: &Path) -> anyhow::Result<Vec<u8>> {
     if parsed(&version).is_some_and(|version| version < OLDEST) {
         bail!("Node.js {version} is too old for componentize-js; {NODE}");
     }
+    check(&folder)?;
     if !folder.join(CLI).is_file() {
         // With a lock file exactly what it says, otherwise what package.json asks for.
         let action = if folder.join("package-lock.json").is_file() { "ci" } else { "install" };
@@ -34,10 +38,26 @@ pub(super) fn component(folder: &Path) -> anyhow::Result<Vec<u8>> {
     step("componentize-js: making the component, which takes some seconds");
     let product = Product::new(&folder, "javascript")?;
     let mut node = Command::new("node");
-    node.args([CLI, "policy.js", "--wit", "wit", "--world-name", WORLD, "--out"]).arg(product.path());
+    node.args([CLI, SOURCE, "--wit", "wit", "--world-name", WORLD, "--out"]).arg(product.path());
     node.arg("--disable").args(DISABLED);
     run(&mut node, &folder, NODE)?;
     product.read()
+}
+
+/// Whether the source is JavaScript at all. Node.js says where it is not; componentize-js shows its own stack instead.
+fn check(folder: &Path) -> anyhow::Result<()> {
+    let mut node = Command::new("node");
+    let checked = node.args(["--check", SOURCE]).current_dir(folder).stdin(Stdio::null()).output();
+    let checked = checked.context("cannot run node")?;
+    if !checked.status.success() {
+        bail!("{SOURCE} is no JavaScript:\n{}", blamed(&String::from_utf8_lossy(&checked.stderr)));
+    }
+    Ok(())
+}
+
+/// What Node.js says of a source, without the stack of its own functions: file and line, the place, what is wrong.
+fn blamed(said: &str) -> &str {
+    said.split_once("\n    at ").map_or(said, |(blamed, _)| blamed).trim()
 }
 
 /// `v20.19.1` as 20 and 19; none of what is no version.
@@ -49,6 +69,15 @@ fn parsed(version: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mistake_is_told_by_its_place_alone() {
+        let said = "/tmp/p/policy.js:3\n  a(b) { return b +; }\n                   ^\n\nSyntaxError: Unexpected token ';'\n    \
+                    at checkSyntax (node:internal/main/check_syntax:74:5)\n\nNode.js v20.20.2\n";
+        let blamed = blamed(said);
+        assert!(blamed.starts_with("/tmp/p/policy.js:3\n") && blamed.ends_with("\nSyntaxError: Unexpected token ';'"));
+        assert_eq!(super::blamed("cannot find policy.js\n"), "cannot find policy.js");
+    }
 
     #[test]
     fn versions_of_node_are_told_apart() {

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use clap::Parser as _;
 use serde_json::Value;
 
 use super::*;
@@ -10,6 +11,12 @@ const LANGUAGES: [Language; 4] = [Language::Rust, Language::JavaScript, Language
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// What a README tells its reader to type, without the remarks beside it.
+fn commands(readme: &str) -> Vec<String> {
+    let lines = readme.lines().filter(|line| line.starts_with("reprise "));
+    lines.map(|line| line.split('#').next().unwrap_or_default().trim().to_owned()).collect()
 }
 
 #[test]
@@ -24,8 +31,14 @@ fn every_project_has_what_it_is_promised() {
         assert_eq!(json("tests/cases.json")["settings"], json("settings.json"), "{language:?}");
         let readme = read("README.md");
         assert!(readme.contains("# my-policy") && !readme.contains("{{"), "{readme}");
-        for command in ["plugin build", "plugin test", "plugin push", "plugin activate", "plugin why"] {
-            assert!(readme.contains(command), "{command}");
+        let commands = commands(&readme);
+        for command in ["build", "test", "push", "activate", "why", "settings set", "rollback"] {
+            let is_told = commands.iter().any(|told| told.starts_with(&format!("reprise plugin {command} ")));
+            assert!(is_told || commands.contains(&format!("reprise plugin {command}")), "{command}: {commands:?}");
+        }
+        for command in commands {
+            let words = command.split(' ').map(|word| word.trim_matches('\''));
+            assert!(crate::cli::Cli::try_parse_from(words).is_ok(), "{command}");
         }
         for (path, text) in templates::files(language) {
             // The SDK's source is what it is.
