@@ -44,6 +44,10 @@ const READYING: Size = Size { turns: 1, each: 1, waiting: 16 };
 /// 768 MiB. Who waits holds at most what came with its request.
 const PUSHING: Size = Size { turns: 1, each: 1, waiting: 8 };
 
+/// Changes of one tenant to what decides that may wait while one of them is done, which is a transaction. All tenants share
+/// a few queues for them, in which none stands more than once.
+const CHANGES_WAITING: usize = 16;
+
 /// Components that run outside of calls, for which the engine has room in each class: a version made ready, and a push in
 /// each of its two queues, which go by the size of what was not looked at yet.
 pub(super) const TRIALS: u32 = 3;
@@ -56,6 +60,8 @@ pub(super) struct Turns {
     pub(super) compiling: ByClass<Fair>,
     /// Those that wait for the same code, by tenant and digest: it is loaded once.
     pub(super) same: Lanes,
+    /// Those that change what decides, by tenant.
+    pub(super) changing: Lanes,
     pub(super) readying: ByClass<Fair>,
     pub(super) pushing: ByClass<Fair>,
 }
@@ -113,6 +119,7 @@ impl Turns {
             loading: queues(LOADING, LOADING_SCRIPTED),
             compiling: queues(COMPILING, COMPILING),
             same: Lanes::new(1, INSIDE),
+            changing: Lanes::new(1, CHANGES_WAITING),
             readying: queues(READYING, READYING),
             pushing: queues(PUSHING, PUSHING),
         }

@@ -1,12 +1,13 @@
 use std::time::Duration;
 
 use reprise_lifecycle::decision::Verdict;
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::Instant;
 
 use super::*;
 use crate::config::Config;
-use crate::policies::Wanted;
+use crate::policies::{ActivateError, Wanted};
 use crate::store::rollouts::testkit::question;
 use crate::testkit::World;
 
@@ -151,6 +152,36 @@ async fn a_tenant_that_has_code_compiled_all_the_time_is_told_to_wait() {
     let [(of_acme, why), (of_beta, _)] = failures.try_into().unwrap();
     assert_eq!((of_acme, of_beta), (FailureKind::RateLimited, FailureKind::Unavailable));
     assert!(why.starts_with("too much code of the tenant was compiled again lately; wait "), "{why}");
+}
+
+#[tokio::test]
+async fn a_tenant_that_changes_all_the_time_stands_where_others_do_once() {
+    let world = World::new().await;
+    let policies = policies(&world).await;
+    let busy = policies.turn_to_change("acme").await.unwrap();
+    let (told, mut heard) = mpsc::unbounded_channel();
+    let change = |tenant: &str| {
+        let (policies, told, tenant) = (Arc::clone(&policies), told.clone(), tenant.to_owned());
+        tokio::spawn(async move {
+            let turn = policies.turn_to_change(&tenant).await.unwrap();
+            told.send(tenant).unwrap();
+            drop(turn);
+        })
+    };
+    let waiting: Vec<_> = (0..CHANGES_WAITING).map(|_| change("acme")).collect();
+    until_inside(|| policies.turns.changing.inside("acme"), CHANGES_WAITING + 1).await;
+    let queue = policies.queue_of("acme");
+    let beside = (0..).map(|number| format!("t{number}")).find(|name| policies.queue_of(name) == queue).unwrap();
+    let other = change(&beside);
+    until_inside(|| policies.turns.changing.inside(&beside), 1).await;
+    let one_more = policies.deactivate("acme", "groups", None, "admin").await;
+    assert!(matches!(one_more, Err(ActivateError::Busy(NoTurn::Crowded(17)))), "{one_more:?}");
+    drop(busy);
+    other.await.unwrap();
+    assert_eq!(heard.recv().await.unwrap(), beside, "it came last, and none of acme's was before it");
+    for change in waiting {
+        change.await.unwrap();
+    }
 }
 
 #[tokio::test]
