@@ -10,6 +10,7 @@ mod binding;
 mod chain;
 mod change;
 mod code_cache;
+mod cold;
 pub mod compare;
 pub mod decide;
 pub mod fair;
@@ -70,6 +71,8 @@ pub struct Policies {
     engine: Engine,
     /// Held by whoever compiles: one for each class of components.
     compiling: [std::sync::Mutex<()>; 2],
+    recompiles: cold::Recompiles,
+    failures: cold::Failures,
     loaded: LoadedPolicies,
     code: CodeCache,
     /// Which components are taken.
@@ -136,6 +139,8 @@ impl Policies {
             evaluator: Evaluator::new(engine.clone()),
             engine,
             compiling: Default::default(),
+            recompiles: cold::Recompiles::default(),
+            failures: cold::Failures::default(),
             loaded: LoadedPolicies::new(config.loaded, mib(config.loaded_mib)),
             code,
             admission: if config.scripted { AdmissionLimits::default() } else { AdmissionLimits::standard() },

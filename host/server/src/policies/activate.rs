@@ -76,8 +76,8 @@ pub enum ActivateError {
         /// Why not.
         why: String,
     },
-    /// Too many versions are being made ready.
-    #[error("the version cannot be made ready now: {0}")]
+    /// Too many versions are being made ready, or too much is being changed.
+    #[error("it cannot be done now: {0}")]
     Busy(#[from] NoTurn),
     /// The catalogue failed.
     #[error(transparent)]
@@ -112,15 +112,15 @@ impl Policies {
     /// Takes a binding of a plugin away, or all of them. Says how many there were.
     ///
     /// # Errors
-    /// When the catalogue failed.
+    /// When the tenant changes too much at once, or the catalogue failed.
     pub async fn deactivate(
         self: &Arc<Self>,
         tenant: &str,
         plugin: &str,
         name: Option<&str>,
         actor: &str,
-    ) -> store::Result<u64> {
-        let _turn = self.changing(tenant).await;
+    ) -> Result<u64, ActivateError> {
+        let _turn = self.turn_to_change(tenant).await?;
         let publishing = Publishing::new(self, tenant);
         let gone = self.store.unbind_plugin(tenant, plugin, name, actor, clock::now().0).await?;
         self.swap(tenant, plugin).await?;
@@ -157,7 +157,7 @@ impl Policies {
         for _ in 0..ATTEMPTS {
             let planned = plan().await?;
             self.make_ready(tenant, &planned.version, &planned.settings).await?;
-            let turn = self.changing(tenant).await;
+            let turn = self.turn_to_change(tenant).await?;
             // What was made ready must still be what is meant: another activation may have come between.
             let Plan { binding, version, .. } = plan().await?;
             if is_same(&planned.binding, &binding) {

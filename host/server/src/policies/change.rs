@@ -6,6 +6,7 @@ use reprise_lifecycle::question::{Hook, StreamKey};
 use tokio::sync::MutexGuard;
 
 use super::activate::ActivateError;
+use super::fair::{NoTurn, OwnTurn};
 use super::publishing::Publishing;
 use super::tenant::TenantPolicies;
 use super::{EffectiveLimits, Policies, limits};
@@ -27,6 +28,13 @@ pub struct ShownLimits {
     pub effective: EffectiveLimits,
     /// What applies to those that carry a script language's runtime.
     pub scripted: EffectiveLimits,
+}
+
+/// A turn to change what decides; dropping it gives it back.
+#[derive(Debug)]
+pub(super) struct Changing<'a> {
+    _turn: MutexGuard<'a, ()>,
+    _own: OwnTurn,
 }
 
 impl Policies {
@@ -59,7 +67,7 @@ impl Policies {
             self.make_ready(tenant, version, settings).await?;
         }
         let checked: Vec<i64> = versions.iter().map(|version| version.version).collect();
-        let _turn = self.changing(tenant).await;
+        let _turn = self.turn_to_change(tenant).await?;
         let at = clock::now().0;
         let publishing = Publishing::new(self, tenant);
         let moved = self.store.put_plugin_settings(tenant, plugin, settings, &checked, actor, at).await;
@@ -133,12 +141,27 @@ impl Policies {
         Ok(existed)
     }
 
+    /// The turn of a tenant's request to change what decides for it. However many there are, one of them stands where others
+    /// do.
+    ///
+    /// # Errors
+    /// When too many of the tenant wait already.
+    pub(super) async fn turn_to_change(&self, tenant: &str) -> Result<Changing<'_>, NoTurn> {
+        let own = self.turns.changing.acquire(tenant).await?;
+        Ok(Changing { _turn: self.changing(tenant).await, _own: own })
+    }
+
     /// The turn to change what decides for a tenant: one at a time, so that what is published last is what was written
     /// last. Tenants share a few turns, which are held for one transaction each.
     pub(super) async fn changing(&self, tenant: &str) -> MutexGuard<'_, ()> {
+        self.changes[self.queue_of(tenant)].lock().await
+    }
+
+    /// In which of the queues for changes a tenant's stand.
+    pub(super) fn queue_of(&self, tenant: &str) -> usize {
         use std::hash::BuildHasher;
         let hash = self.changes_by.hash_one(tenant) as usize;
-        self.changes[hash % self.changes.len()].lock().await
+        hash % self.changes.len()
     }
 
     /// Publishes what the catalogue now says, and gives a plugin's versions a fresh start.

@@ -30,6 +30,9 @@ pub enum NoTurn {
     /// It did not come in time.
     #[error("others are at it, and no turn came in time; try again")]
     Late,
+    /// The tenant itself had too many lately; in so many seconds there may be one more.
+    #[error("the tenant had too many such requests lately; try again in {0} s")]
+    Often(u64),
 }
 
 /// The turns of all tenants.

@@ -19,6 +19,7 @@ use self::turn::{Entry, Followed, Turn};
 use super::Policies;
 use super::rollout::again::{Again, Subject};
 use super::rollout::rules::Rules;
+use super::turn::NotLoaded;
 use crate::clock;
 use crate::store::backtests::RecordedDecision;
 use crate::store::plugins::PluginVersion;
@@ -224,7 +225,7 @@ impl Follower {
         let deadline = tokio::time::Instant::now() + LOADED_WITHIN;
         let digest = &followed.asked(rollout).digest;
         let loaded = self.policies.loaded_for(&rollout.tenant, digest, &followed.class, deadline).await;
-        !matches!(loaded, Ok(None))
+        !matches!(loaded, Err(NotLoaded::NoTurn(_)))
     }
 
     /// What is to be done about a rollout that has seen all decisions.

@@ -24,7 +24,8 @@ use crate::store::signing::SigningKey;
 /// Longest plugin name.
 const NAME_BYTES: usize = 64;
 
-/// How long a push may wait for its turn: a few tenants' large components, each of which takes a compiler half a minute.
+/// How long a push may wait for its turn, beside the longest that another's compile takes: a few tenants' large components,
+/// each of which takes a compiler half a minute.
 const PUSH_WITHIN: Duration = Duration::from_secs(120);
 
 /// What is pushed.
@@ -126,8 +127,9 @@ impl Policies {
         if push.plugin.is_empty() || push.plugin.len() > NAME_BYTES || !push.plugin.bytes().all(plain) {
             return Err(PushError::Name);
         }
-        let turn = self.turns.pushing.of(self.class_of(tenant, &push.component).await?);
-        let turn = turn.acquire(tenant, Instant::now() + PUSH_WITHIN).await?;
+        let class = self.class_of(tenant, &push.component).await?;
+        let deadline = Instant::now() + CompileLimits::of(class).wall + PUSH_WITHIN;
+        let turn = self.turns.pushing.of(class).acquire(tenant, deadline).await?;
         // From the disk only now, so that who waits holds none of it.
         let component = Arc::new(self.bytes_of(push.component).await?);
         let signer = self.signer(tenant, push.signature.clone(), &component).await?;

@@ -3,7 +3,7 @@
 //! slow (loading code, scripts, making versions ready) has queues of its own, of which no tenant can have all turns.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use reprise_lifecycle::decision::{CodeSource, FailureKind};
 use reprise_lifecycle::question::Question;
@@ -11,7 +11,7 @@ use reprise_policy::{Call, CallLimits, Class, Evaluation, Loaded, StateSnapshot}
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ask::Called;
-use super::fair::{Fair, Lanes, OwnTurn, Size, Turn};
+use super::fair::{Fair, Lanes, NoTurn, OwnTurn, Size, Turn};
 use super::guard::{Entry, INSIDE, Paces, Refused, Whom};
 use super::{Policies, limits};
 use crate::store::bindings::Bound;
@@ -21,11 +21,20 @@ use crate::store::limits::PolicyLimits;
 /// tenant wait, the guard bounds.
 pub(super) const SCRIPTED: Size = Size { turns: 2, each: 1, waiting: INSIDE };
 
-/// Components whose code is brought into memory at once: from disk in milliseconds, or by a compiler.
+/// Components whose code is brought from disk into memory at once, which takes milliseconds.
 const LOADING: Size = Size { turns: 4, each: 2, waiting: INSIDE };
 
-/// The same of scripts, which keep a compiler busy for a minute where their code is not on the disk.
+/// The same of scripts, whose code is ten times as large.
 const LOADING_SCRIPTED: Size = Size { turns: 2, each: 1, waiting: INSIDE };
+
+/// Components of each class that are compiled again at once, because their code is not on the disk. Nobody else waits for
+/// them: who loads from disk gives its turn back before it waits here. How many of a tenant wait is bounded by what it
+/// may ask of the compilers over time.
+const COMPILING: Size = Size { turns: 1, each: 1, waiting: INSIDE };
+
+/// How long code waits for its turn to be compiled, whether or not the call that wanted it still does: longer than one
+/// script of another tenant may keep the compiler, which is three minutes.
+const COMPILING_WITHIN: Duration = Duration::from_secs(240);
 
 /// Versions of each class that are made ready at once, beside the calls: each is started and shown its settings. Who waits
 /// holds its settings, 64 KiB at most.
@@ -34,6 +43,10 @@ const READYING: Size = Size { turns: 1, each: 1, waiting: 16 };
 /// Pushes that are inspected and compiled at once, of large components and of others: a compiler is a process with up to
 /// 768 MiB. Who waits holds at most what came with its request.
 const PUSHING: Size = Size { turns: 1, each: 1, waiting: 8 };
+
+/// Changes of one tenant to what decides that may wait while one of them is done, which is a transaction. All tenants share
+/// a few queues for them, in which none stands more than once.
+const CHANGES_WAITING: usize = 16;
 
 /// Components that run outside of calls, for which the engine has room in each class: a version made ready, and a push in
 /// each of its two queues, which go by the size of what was not looked at yet.
@@ -44,8 +57,11 @@ pub(super) const TRIALS: u32 = 3;
 pub(super) struct Turns {
     calling: ByClass<Fair>,
     loading: ByClass<Fair>,
+    pub(super) compiling: ByClass<Fair>,
     /// Those that wait for the same code, by tenant and digest: it is loaded once.
-    same: Lanes,
+    pub(super) same: Lanes,
+    /// Those that change what decides, by tenant.
+    pub(super) changing: Lanes,
     pub(super) readying: ByClass<Fair>,
     pub(super) pushing: ByClass<Fair>,
 }
@@ -67,7 +83,27 @@ impl<T> ByClass<T> {
 
     /// By the class's name in the catalogue.
     pub(super) fn named(&self, class: &str) -> &T {
-        self.of(if class == Class::Scripted.name() { Class::Scripted } else { Class::Standard })
+        self.of(class_named(class))
+    }
+}
+
+/// A class by its name in the catalogue.
+pub(super) fn class_named(class: &str) -> Class {
+    if class == Class::Scripted.name() { Class::Scripted } else { Class::Standard }
+}
+
+/// Why there is no code to be asked.
+#[derive(Debug)]
+pub(super) enum NotLoaded {
+    /// Its turn did not come. What was begun goes on aside; a later look may find it.
+    NoTurn(NoTurn),
+    /// It cannot be made ready.
+    Failed(String),
+}
+
+impl From<NoTurn> for NotLoaded {
+    fn from(why: NoTurn) -> Self {
+        Self::NoTurn(why)
     }
 }
 
@@ -81,7 +117,9 @@ impl Turns {
         Self {
             calling: queues(standard, SCRIPTED),
             loading: queues(LOADING, LOADING_SCRIPTED),
+            compiling: queues(COMPILING, COMPILING),
             same: Lanes::new(1, INSIDE),
+            changing: Lanes::new(1, CHANGES_WAITING),
             readying: queues(READYING, READYING),
             pushing: queues(PUSHING, PUSHING),
         }
@@ -119,9 +157,13 @@ impl Policies {
         let Some(permits) = within(deadline, &entry.turns).await else { return overloaded() };
         let (loaded, code) = match self.loaded_for(tenant, &bound.version.digest, &bound.version.class, deadline).await
         {
-            Ok(Some(loaded)) => loaded,
-            Ok(None) => return overloaded(),
-            Err(why) => return Called::never(Evaluation::failed(FailureKind::Unavailable, &why)),
+            Ok(loaded) => loaded,
+            Err(NotLoaded::NoTurn(NoTurn::Often(seconds))) => {
+                let message = format!("too much code of the tenant was compiled again lately; wait {seconds} s");
+                return Called::never(Evaluation::failed(FailureKind::RateLimited, &message));
+            }
+            Err(NotLoaded::NoTurn(NoTurn::Crowded(_) | NoTurn::Late)) => return overloaded(),
+            Err(NotLoaded::Failed(why)) => return Called::never(Evaluation::failed(FailureKind::Unavailable, &why)),
         };
         self.meters.code(code);
         let base = self.defaults.of(&loaded);
@@ -140,40 +182,75 @@ impl Policies {
         Called { evaluation, code: Some(code), state_revision, granted }
     }
 
-    /// The code, and where it came from; none if its turn did not come in time.
+    /// The code, and where it came from.
     pub(super) async fn loaded_for(
         self: &Arc<Self>,
         tenant: &str,
         digest: &str,
         class: &str,
         deadline: tokio::time::Instant,
-    ) -> Result<Option<(Arc<Loaded>, CodeSource)>, String> {
-        let known = || self.loaded.get(digest, tenant).map(|loaded| (loaded, CodeSource::Memory));
-        if let Some(known) = known() {
-            return Ok(Some(known));
+    ) -> Result<(Arc<Loaded>, CodeSource), NotLoaded> {
+        let at_hand = || {
+            let known = self.at_hand(tenant, digest)?;
+            Some(known.map(|loaded| (loaded, CodeSource::Memory)).map_err(NotLoaded::Failed))
+        };
+        if let Some(known) = at_hand() {
+            return known;
         }
         // Those who want the same wait for each other first: however many they are, they take one turn.
-        let Some(same) = self.alone(tenant, digest, deadline).await else { return Ok(None) };
-        if let Some(known) = known() {
-            return Ok(Some(known));
+        let same = self.alone(tenant, digest, deadline).await?;
+        if let Some(known) = at_hand() {
+            return known;
         }
-        let Ok(turn) = self.turns.loading.named(class).acquire(tenant, deadline).await else {
-            return Ok(None);
-        };
-        let (policies, tenant, digest) = (Arc::clone(self), tenant.to_owned(), digest.to_owned());
-        let load = tokio::task::spawn_blocking(move || {
-            let _turns = (turn, same);
-            policies.ready(&tenant, &digest)
+        let (policies, class) = (Arc::clone(self), class_named(class));
+        let (tenant, digest) = (tenant.to_owned(), digest.to_owned());
+        let load = tokio::spawn(async move {
+            let _same = same;
+            policies.load(tenant, digest, class, deadline).await
         });
         // The load goes on without whoever waited; the next call finds the code.
-        let Ok(loaded) = tokio::time::timeout_at(deadline, load).await else { return Ok(None) };
-        loaded.unwrap_or_else(|_| Err("loading its code did not end".to_owned())).map(Some)
+        let loaded = tokio::time::timeout_at(deadline, load).await.map_err(|_| NoTurn::Late)?;
+        loaded.unwrap_or_else(|_| Err(not_ended()))
+    }
+
+    /// Loads code from disk before `deadline`, or has it compiled, for which it waits as long as a compiler may take.
+    async fn load(
+        self: Arc<Self>,
+        tenant: String,
+        digest: String,
+        class: Class,
+        deadline: tokio::time::Instant,
+    ) -> Result<(Arc<Loaded>, CodeSource), NotLoaded> {
+        // Every turn is held for as long as the thread is.
+        let turn = self.turns.loading.of(class).acquire(&tenant, deadline).await?;
+        let (policies, owner, wanted) = (Arc::clone(&self), tenant.clone(), digest.clone());
+        let load = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            policies.from_disk(&owner, &wanted)
+        });
+        if let Some(loaded) = load.await.map_err(|_| not_ended())? {
+            return Ok((loaded, CodeSource::Disk));
+        }
+        let counted = self.recompiles.count(&tenant, class, Instant::now());
+        counted.map_err(|wait| NoTurn::Often(wait.as_secs().max(1)))?;
+        let deadline = tokio::time::Instant::now() + COMPILING_WITHIN;
+        let turn = self.turns.compiling.of(class).acquire(&tenant, deadline).await?;
+        let compile = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            self.ready(&tenant, &digest).map_err(NotLoaded::Failed)
+        });
+        compile.await.unwrap_or_else(|_| Err(not_ended()))
     }
 
     /// The turn among the tenant's callers that want the same code.
-    pub(super) async fn alone(&self, tenant: &str, digest: &str, deadline: tokio::time::Instant) -> Option<OwnTurn> {
+    pub(super) async fn alone(
+        &self,
+        tenant: &str,
+        digest: &str,
+        deadline: tokio::time::Instant,
+    ) -> Result<OwnTurn, NoTurn> {
         let key = format!("{tenant} {digest}");
-        tokio::time::timeout_at(deadline, self.turns.same.acquire(&key)).await.ok()?.ok()
+        tokio::time::timeout_at(deadline, self.turns.same.acquire(&key)).await.unwrap_or(Err(NoTurn::Late))
     }
 
     /// The state that a call sees, if it can see any.
@@ -212,6 +289,10 @@ struct Prepared {
     settings: String,
     state: StateSnapshot,
     limits: CallLimits,
+}
+
+fn not_ended() -> NotLoaded {
+    NotLoaded::Failed("loading its code did not end".to_owned())
 }
 
 /// One permit of each, in this order, or none if they do not come in time.

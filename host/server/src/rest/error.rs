@@ -89,7 +89,7 @@ impl Error {
     /// What all tenants share was not to be had, in the words of `error`: the tenant's own doing, or that of others.
     pub(super) fn no_turn(why: NoTurn, error: &impl std::fmt::Display) -> Self {
         match why {
-            NoTurn::Crowded(_) => Self::Crowded(error.to_string()),
+            NoTurn::Crowded(_) | NoTurn::Often(_) => Self::Crowded(error.to_string()),
             NoTurn::Late => Self::Busy(error.to_string()),
         }
     }

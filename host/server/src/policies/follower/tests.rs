@@ -3,7 +3,7 @@ use std::sync::{RwLock, mpsc};
 
 use reprise_lifecycle::decision::{Failure, FailureKind, Verdict};
 use reprise_lifecycle::question::Hook;
-use reprise_policy::Evaluation;
+use reprise_policy::{Class, Evaluation};
 
 use super::*;
 use crate::config::Config;
@@ -318,19 +318,19 @@ async fn one_of_a_kind_runs_on_a_binding_and_its_share_can_grow() {
 #[tokio::test]
 async fn a_promotion_that_waits_for_its_turn_keeps_nobody_from_being_followed() {
     let scene = Scene::new().await;
-    // Somebody else's version is being made ready, and it takes its time.
-    let soon = || tokio::time::Instant::now() + Duration::from_secs(60);
-    let readying = scene.policies.turns.readying.named("standard");
-    let turn = readying.acquire("other", soon()).await.unwrap();
+    // As if somebody compiled the candidate, which takes its time.
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    let compiling = scene.policies.alone("acme", &digest(2), deadline).await.unwrap();
+    let inside = || scene.policies.turns.same.inside(&format!("acme {}", digest(2)));
     let rules = Rules { promote_after_seconds: Some(0), min_calls: 2, ..Rules::default() };
     let canary = scene.start(&["acme"], "canary", 2, rules, None).await[0];
-    let shadow = scene.start(&["acme"], "shadow", 2, Rules::default(), None).await[0];
+    let shadow = scene.start(&["acme"], "shadow", 3, Rules::default(), None).await[0];
     scene.decide(1..4, 2, Some(canary)).await;
     let versions = Arc::new(Versions::default());
     let follower = scene.follower(&versions);
     let followed = async {
         to_the_end(&follower).await;
-        while readying.inside("acme") < 1 {
+        while inside() < 2 {
             tokio::task::yield_now().await;
         }
         // It is due at every look and begun once.
@@ -339,13 +339,13 @@ async fn a_promotion_that_waits_for_its_turn_keeps_nobody_from_being_followed() 
         to_the_end(&follower).await;
     };
     tokio::time::timeout(Duration::from_secs(20), followed).await.expect("a look waited for the promotion");
-    assert_eq!(readying.inside("acme"), 1);
+    assert_eq!(inside(), 2);
     assert_eq!(scene.rollout("acme", shadow).await.1.active.fuel.count(), 30);
     assert_eq!(scene.rollout("acme", canary).await.0.state, "running");
-    drop(turn);
+    drop(compiling);
     let promotion = follower.promotions.lock().unwrap().remove("acme").unwrap();
     promotion.await.unwrap();
-    assert_eq!(readying.inside("acme"), 0, "it had its turn");
+    assert_eq!(inside(), 0, "it had its turn");
 }
 
 /// Acme with a canary and a shadow, and beta with a shadow, all with something to read. Gives the rollouts.
@@ -355,7 +355,8 @@ async fn two_tenants(scene: &Scene) -> [i64; 3] {
     scene.policies.refresh().await.unwrap();
     let canary = scene.start(&["acme"], "canary", 2, Rules::default(), None).await[0];
     let shadow = scene.start(&["acme"], "shadow", 2, Rules::default(), None).await[0];
-    let of_beta = scene.start(&["beta"], "shadow", 2, Rules::default(), None).await[0];
+    // Another component than those of acme, as what comes of one is known to all.
+    let of_beta = scene.start(&["beta"], "shadow", 3, Rules::default(), None).await[0];
     scene.decide(1..4, 2, Some(canary)).await;
     scene.decide(10..14, 1, None).await;
     let decided = |number| (number, decision(number, 1, says(1, number), None), i64::from(number) * 10);
@@ -424,4 +425,27 @@ async fn code_that_has_to_be_compiled_again_is_not_waited_for() {
     drop(compiling);
     assert!(!follower.look().await.unwrap());
     assert_eq!(scene.rollout("acme", shadow).await.1.active.fuel.count(), 4);
+}
+
+#[tokio::test]
+async fn code_that_cannot_be_compiled_is_counted_and_holds_up_no_rollout() {
+    let scene = Scene::new().await;
+    let id = scene.start(&["acme"], "shadow", 2, Rules::default(), None).await[0];
+    scene.decide(0..4, 1, None).await;
+    let follower =
+        Follower::new(scene.world.store.clone(), Arc::clone(&scene.policies), Arc::<Policies>::clone(&scene.policies));
+    let compilers = scene.policies.turns.compiling.of(Class::Standard);
+    // There is no component to compile; whoever has the turn finds that out.
+    let busy = compilers.acquire("busy", tokio::time::Instant::now()).await.unwrap();
+    assert!(!follower.look().await.unwrap());
+    assert_eq!(scene.rollout("acme", id).await.0.cursor, 0);
+    drop(busy);
+    while compilers.inside("acme") > 0 {
+        tokio::task::yield_now().await;
+    }
+    let _busy = compilers.acquire("busy", tokio::time::Instant::now()).await.unwrap();
+    assert!(!follower.look().await.unwrap());
+    let (row, report) = scene.rollout("acme", id).await;
+    assert!(row.cursor > 0, "another attempt is waited for");
+    assert_eq!(report.candidate.failures.get("unavailable"), Some(&4));
 }

@@ -366,7 +366,7 @@ impl Policies {
         let settings = settings.ok_or(RolloutError::NotFound("settings revision"))?;
         self.make_ready(tenant, &version, &settings.settings).await?;
         let ending = Ending { state: "promoted", reason, actor, at: clock::now().0 };
-        let turn = self.changing(tenant).await;
+        let turn = self.turn_to_change(tenant).await.map_err(ActivateError::from)?;
         let publishing = Publishing::new(self, tenant);
         let promoted = self.store.promote_rollout(&rollout, ending).await;
         let (promoted, publishing) = publishing.committed(promoted)?;
