@@ -69,8 +69,15 @@ use crate::watermark::Watermarks;
 /// Bodies of all requests but uploads: the largest is a few short fields.
 const BODY_BYTES: usize = 64 * 1024;
 
-/// Uploads in work at once; each holds its body, 16 MiB at most. Who waits holds a connection.
-const UPLOADS: Size = Size { turns: 8, each: 2, waiting: 8 };
+/// Images that are taken at once; each is held whole, 16 MiB at most. Here as below, who waits holds a connection.
+const IMAGES: Size = Size { turns: 8, each: 2, waiting: 8 };
+
+/// Components that are written to the disk as they come, and pushes with small bodies; each holds some hundred kilobytes.
+const COMPONENTS: Size = Size { turns: 64, each: 4, waiting: 8 };
+
+/// Pushes with large bodies, 4 MiB at most, which are held until what came in them was compiled: the queue for that is
+/// bounded for each tenant, but not for all.
+const PUSHES: Size = Size { turns: 32, each: 2, waiting: 8 };
 
 /// How long an upload may wait for its place, before anything of its body is read.
 const PLACE_WITHIN: Duration = Duration::from_secs(10);
@@ -126,7 +133,9 @@ struct Shared {
     progress: Progress,
     disk: Arc<Disk>,
     tails: Tails,
-    uploads: Fair,
+    images: Fair,
+    components: Fair,
+    pushes: Fair,
 }
 
 impl Shared {
@@ -135,12 +144,12 @@ impl Shared {
         let full = "the server's disk is nearly full; try again when its operator has made room";
         self.disk.check().map_err(|_| Error::Busy(full.to_owned()))
     }
+}
 
-    /// A tenant's place for an upload, in its turn.
-    async fn upload_place(&self, tenant: &str) -> Result<Turn, Error> {
-        let place = self.uploads.acquire(tenant, Instant::now() + PLACE_WITHIN).await;
-        place.map_err(|why| Error::no_turn(why, &format_args!("the upload cannot be taken now: {why}")))
-    }
+/// A tenant's place among these for an upload, in its turn.
+async fn upload_place(places: &Fair, tenant: &str) -> Result<Turn, Error> {
+    let place = places.acquire(tenant, Instant::now() + PLACE_WITHIN).await;
+    place.map_err(|why| Error::no_turn(why, &format_args!("the upload cannot be taken now: {why}")))
 }
 
 /// All routes under `/v1`, to be merged at the root.
@@ -159,7 +168,9 @@ pub fn router(state: State) -> Router {
         progress: state.progress,
         disk: state.disk,
         tails: state.tails,
-        uploads: Fair::new(UPLOADS),
+        images: Fair::new(IMAGES),
+        components: Fair::new(COMPONENTS),
+        pushes: Fair::new(PUSHES),
     });
     let (routes, _) = document::routes().split_for_parts();
     routes

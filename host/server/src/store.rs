@@ -79,6 +79,9 @@ pub enum Error {
     /// Somebody else wrote first.
     #[error("another writer was first: {0}")]
     Conflict(&'static str),
+    /// Others have all there is; it passes.
+    #[error("{0}")]
+    Busy(&'static str),
     /// The tenant has as much as it may.
     #[error(transparent)]
     Quota(#[from] quotas::OverQuota),

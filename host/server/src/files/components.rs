@@ -115,6 +115,14 @@ impl Files {
         Ok(bytes)
     }
 
+    /// Whether a component's file is there.
+    ///
+    /// # Errors
+    /// When the disk does not tell.
+    pub fn has_component(&self, digest: &str) -> io::Result<bool> {
+        self.plugins.try_exists(file_name(digest))
+    }
+
     /// A component's file with its length.
     ///
     /// # Errors

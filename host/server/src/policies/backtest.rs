@@ -12,6 +12,7 @@ mod run;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,9 @@ use crate::store::{self, Store};
 /// Backtests of one tenant at once, and of all: they share the same threads, so more would only each take longer.
 const AT_ONCE_OF_TENANT: i64 = 1;
 const AT_ONCE: i64 = 2;
+
+/// How long one may take: the places are few, and one over slow scripts has work for days.
+const WITHIN: Duration = Duration::from_secs(6 * 3600);
 
 /// Differences that are kept of one backtest; the rest is counted. Nobody reads more, and the digest has all of them.
 pub const MOST_KEPT: u64 = 100_000;
@@ -79,6 +83,7 @@ pub struct Backtests {
     running: Arc<Mutex<BTreeMap<i64, Cut>>>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    within: Duration,
 }
 
 impl std::fmt::Debug for Backtests {
@@ -106,6 +111,7 @@ impl Backtests {
             running: Arc::default(),
             tasks: TaskTracker::new(),
             stop,
+            within: WITHIN,
         }
     }
 
@@ -220,9 +226,16 @@ impl Backtests {
             cut,
             warm: Mutex::default(),
         };
-        let (backtests, id) = (self.clone(), row.id);
+        let (backtests, id, cut) = (self.clone(), row.id, run.cut.clone());
         self.tasks.spawn(async move {
-            run.complete(report).await;
+            let mut complete = std::pin::pin!(run.complete(report));
+            if tokio::time::timeout(backtests.within, &mut complete).await.is_err() {
+                let seconds = backtests.within.as_secs();
+                let why =
+                    format!("it took longer than the {seconds} s that one may; start it again over fewer decisions");
+                cut.failed(why);
+                complete.await;
+            }
             backtests.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         });
     }

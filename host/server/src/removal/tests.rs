@@ -16,11 +16,13 @@ use tokio::sync::Notify;
 
 use super::decisions::Cleared;
 use super::{Sweeper, discard, trash};
-use crate::config::Storage;
+use crate::config::{Config, Storage};
 use crate::driver::{self, Handle, Perform, Work};
 use crate::files::Files;
 use crate::store::changes::{Change, KeptChanges};
+use crate::store::components::Component;
 use crate::store::decisions::Retention;
+use crate::store::quotas::Quotas;
 use crate::store::rollouts::testkit::{decision, group};
 use crate::testkit::{World, noon};
 
@@ -220,6 +222,26 @@ async fn folders_that_belong_to_nothing_go() {
     assert!(!yard.has(&orphan, ""));
     for video in [&known, &written, &next] {
         assert!(yard.has(video, "source.mp4"), "{video}");
+    }
+}
+
+#[tokio::test]
+async fn components_that_no_row_names_go_within_minutes_and_unused_uploads_after_a_day() {
+    let world = World::new().await;
+    world.tenant("acme").await;
+    let (named, unnamed) = ("a".repeat(64), "b".repeat(64));
+    let now = crate::clock::now();
+    let quotas = Quotas::from(Config::parse("").unwrap().policies.quotas);
+    let component = Component { digest: named.clone(), bytes: 1, uploaded_at: now.0, uploaded_by: "admin".to_owned() };
+    world.store.add_component("acme", &component, &quotas).await.unwrap();
+    for digest in [&named, &unnamed] {
+        world.files.keep_component(digest, b"x").unwrap();
+    }
+    let yard = Yard::open(world).await;
+    let there = |digest: &str| yard.world.files.has_component(digest).unwrap();
+    for (minutes, went, kept) in [(14, 0, (true, true)), (16, 1, (true, false)), (25 * 60, 1, (false, false))] {
+        let swept = yard.sweeper(0).sweep(now.plus_ms(minutes * 60_000)).await;
+        assert_eq!((swept.components, (there(&named), there(&unnamed))), (went, kept), "{minutes} minutes");
     }
 }
 

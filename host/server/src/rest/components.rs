@@ -6,18 +6,17 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
-use futures_util::StreamExt;
+use axum::http::StatusCode;
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 
-use super::Shared;
 use super::auth::{Actor, Scope};
 use super::error::{Error, ErrorBody};
-use super::extract::Id;
+use super::extract::{Id, STILL_WITHIN, announced, piece};
 use super::form::when;
+use super::{Shared, upload_place};
 use crate::clock;
 use crate::files::components::{Incoming, is_digest};
 use crate::store::components::Component;
@@ -26,10 +25,8 @@ use crate::store::components::Component;
 /// accepted is decided where components are inspected.
 const COMPONENT_BYTES: u64 = 34 << 20;
 
-/// How long an upload may take, and how long it may stand still. The largest one needs a slow line's 120 KiB/s; who stands
-/// still holds a place that others wait for.
+/// How long an upload may take. The largest one needs a slow line's 120 KiB/s.
 const UPLOAD_WITHIN: Duration = Duration::from_secs(300);
-const STILL_WITHIN: Duration = Duration::from_secs(15);
 
 /// Pieces between the connection and the disk; each is at most some tens of kilobytes.
 const PIECES: usize = 8;
@@ -63,8 +60,13 @@ pub(super) async fn show(
     Scope(tenant): Scope,
     Id(digest): Id<String>,
 ) -> Result<Json<ComponentView>, Error> {
-    let component = shared.store.component(&tenant.name, &digest).await?;
-    Ok(Json(component.ok_or(Error::NotFound("component"))?.into()))
+    let component = shared.store.component(&tenant.name, &digest).await?.ok_or(Error::NotFound("component"))?;
+    // One whose file is not there, because a crash or the disk came between, is sent again.
+    let files = Arc::clone(&shared.files);
+    if !off_thread(move || files.has_component(&digest)).await? {
+        return Err(Error::NotFound("component"));
+    }
+    Ok(Json(component.into()))
 }
 
 /// Takes a component's bytes, which must have the digest in the path. Again changes nothing. Push it then: what no
@@ -94,14 +96,17 @@ pub(super) async fn put(
     if !is_digest(&digest) {
         return Err(Error::Invalid("a component is named by its SHA-256: 64 lower-case hex digits".to_owned()));
     }
-    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    if announced.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > COMPONENT_BYTES) {
+    let announced = announced(&request).unwrap_or(0);
+    if announced > COMPONENT_BYTES {
         return Err(Error::TooLarge { what: "the component", limit_bytes: COMPONENT_BYTES });
     }
     // The body is read only when there is a place for it, here and on the disk.
     shared.check_disk()?;
-    let _place = shared.upload_place(&tenant.name).await?;
+    let _place = upload_place(&shared.components, &tenant.name).await?;
     shared.policies.count_upload(&tenant.name).await?;
+    let quotas = shared.policies.quotas();
+    let announced = i64::try_from(announced).unwrap_or(i64::MAX);
+    shared.store.check_component(&tenant.name, &digest, announced, &quotas).await?;
     let incoming = receive(&shared, request.into_body()).await?;
     if incoming.digest() != digest {
         let why = format!("the body's SHA-256 is {}, not what the path says; nothing was kept", incoming.digest());
@@ -113,10 +118,11 @@ pub(super) async fn put(
         uploaded_at: clock::now().0,
         uploaded_by: actor,
     };
-    // The file first: a row without its file would be an upload that cannot be pushed; a file without one is swept.
+    // The row first: no file gets its place that no quota counts, however many come at once and whoever hangs up. A row
+    // without its file is one that `show` does not tell of and that no push takes; sending it again mends it.
+    let is_new = shared.store.add_component(&tenant.name, &component, &quotas).await?;
     let files = Arc::clone(&shared.files);
     off_thread(move || files.place_component(&incoming)).await?;
-    let is_new = shared.store.add_component(&tenant.name, &component, &shared.policies.quotas()).await?;
     let kept = shared.store.component(&tenant.name, &component.digest).await?.unwrap_or(component);
     Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(kept.into())))
 }
@@ -124,19 +130,23 @@ pub(super) async fn put(
 /// Writes a body to the disk as it comes, off the async threads.
 async fn receive(shared: &Arc<Shared>, body: Body) -> Result<Incoming, Error> {
     let (pieces, mut taken) = mpsc::channel::<Bytes>(PIECES);
-    let files = Arc::clone(&shared.files);
+    let writing = Arc::clone(shared);
+    let failed = |error: std::io::Error| Error::Internal(format!("a component could not be written: {error}"));
     // It ends with the channel, also when this request is given up; what it wrote goes with it then.
     let writer = tokio::task::spawn_blocking(move || {
-        let mut incoming = files.receive_component()?;
+        let mut incoming = writing.files.receive_component().map_err(failed)?;
         while let Some(piece) = taken.blocking_recv() {
-            incoming.write(&piece)?;
+            // Many come at once, and together they are larger than what lies between the reserve and a full disk.
+            writing.check_disk()?;
+            incoming.write(&piece).map_err(failed)?;
         }
         Ok(incoming)
     });
     let sent = send(body, pieces, UPLOAD_WITHIN, STILL_WITHIN).await;
-    let written: std::io::Result<Incoming> = writer.await.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
+    let written: Result<Incoming, Error> =
+        writer.await.unwrap_or_else(|panic| Err(failed(std::io::Error::other(panic))));
     // A disk that refuses closes the channel, so that its own word comes first.
-    let incoming = written.map_err(|error| Error::Internal(format!("a component could not be written: {error}")))?;
+    let incoming = written?;
     sent.map(|()| incoming)
 }
 
@@ -144,8 +154,7 @@ async fn receive(shared: &Arc<Shared>, body: Body) -> Result<Incoming, Error> {
 async fn send(body: Body, pieces: mpsc::Sender<Bytes>, within: Duration, still: Duration) -> Result<(), Error> {
     let (mut body, mut bytes) = (body.into_data_stream(), 0_u64);
     let end = Instant::now() + within;
-    while let Some(piece) = timeout_at(end.min(Instant::now() + still), body.next()).await.map_err(|_| Error::Slow)? {
-        let piece = piece.map_err(|_| Error::Invalid("the body ended early".to_owned()))?;
+    while let Some(piece) = piece(&mut body, COMPONENT_BYTES, end, still).await? {
         bytes = bytes.saturating_add(piece.len() as u64);
         if bytes > COMPONENT_BYTES {
             return Err(Error::TooLarge { what: "the component", limit_bytes: COMPONENT_BYTES });

@@ -119,6 +119,7 @@ impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::Conflict(why) => Self::Conflict(why.to_owned()),
+            store::Error::Busy(why) => Self::Busy(why.to_owned()),
             store::Error::Quota(over) => Self::Quota(over),
             other => Self::Internal(other.to_string()),
         }

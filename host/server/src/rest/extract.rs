@@ -1,15 +1,21 @@
 //! Requests in: path, query and body as types, with our own errors where they do not fit.
 
+use std::error::Error as _;
+use std::iter::successors;
 use std::time::Duration;
 
-use axum::Extension;
-use axum::body::Bytes;
+use axum::body::{BodyDataStream, Bytes};
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header;
 use axum::http::request::Parts;
+use axum::{Extension, RequestExt};
+use bytes::BytesMut;
+use futures_util::StreamExt;
+use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tokio::time::{Instant, timeout_at};
 
 use super::error::Error;
 
@@ -23,6 +29,9 @@ pub(super) struct BodyLimit(usize);
 
 /// How long a body may take. The largest is some mebibytes; who needs longer holds a place that others wait for.
 const BODY_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long a body may stand still, for the same reason.
+pub(super) const STILL_WITHIN: Duration = Duration::from_secs(15);
 
 /// What a path names below the tenant. What cannot be one of ours is not there.
 pub(super) struct Id<T>(pub(super) T);
@@ -60,12 +69,12 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Error;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, Error> {
         // A form or a plain text is what a page on another site can send without asking; JSON is not.
         if !is_json(&request) {
             return Err(Error::MediaType);
         }
-        let bytes = read(request, state, BODY_WITHIN).await?;
+        let bytes = raw(request).await?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| Error::Invalid(error.to_string()))
     }
 }
@@ -73,11 +82,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 impl<S: Send + Sync> FromRequest<S> for JsonText {
     type Rejection = Error;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, Error> {
         if !is_json(&request) {
             return Err(Error::MediaType);
         }
-        let bytes = read(request, state, BODY_WITHIN).await?;
+        let bytes = raw(request).await?;
         let text = String::from_utf8(bytes.into()).map_err(|_| Error::Invalid("the body is not UTF-8".to_owned()))?;
         Ok(Self(text))
     }
@@ -86,9 +95,9 @@ impl<S: Send + Sync> FromRequest<S> for JsonText {
 impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeBody<T> {
     type Rejection = Error;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, Error> {
         let json = is_json(&request);
-        let bytes = read(request, state, BODY_WITHIN).await?;
+        let bytes = raw(request).await?;
         match bytes.is_empty() {
             true => Ok(Self(T::default())),
             false if !json => Err(Error::MediaType),
@@ -103,17 +112,44 @@ pub(super) fn body_limit(bytes: usize) -> (DefaultBodyLimit, Extension<BodyLimit
 }
 
 /// A body of any kind, within the route's limit.
-pub(super) async fn raw<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Error> {
-    read(request, state, BODY_WITHIN).await
+pub(super) async fn raw(request: Request) -> Result<Bytes, Error> {
+    read(request, BODY_WITHIN, STILL_WITHIN).await
 }
 
-async fn read<S: Send + Sync>(request: Request, state: &S, within: Duration) -> Result<Bytes, Error> {
+async fn read(request: Request, within: Duration, still: Duration) -> Result<Bytes, Error> {
     let BodyLimit(limit) = *request.extensions().get().unwrap_or(&BodyLimit(super::BODY_BYTES));
-    let read = tokio::time::timeout(within, Bytes::from_request(request, state)).await;
-    read.map_err(|_| Error::Slow)?.map_err(|rejection| match rejection.status() {
-        axum::http::StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge { what: "the body", limit_bytes: limit as u64 },
-        _ => Error::Invalid("the body ended early".to_owned()),
+    let (end, mut bytes) = (Instant::now() + within, BytesMut::new());
+    let mut body = request.with_limited_body().into_body().into_data_stream();
+    while let Some(piece) = piece(&mut body, limit as u64, end, still).await? {
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes.freeze())
+}
+
+/// The next piece of a body of at most so many bytes, if it comes before `end` and before the body has stood still for so
+/// long.
+///
+/// # Errors
+/// [`Error::Slow`] when it does not, [`Error::TooLarge`] beyond the route's limit, [`Error::Invalid`] when the client went.
+pub(super) async fn piece(
+    body: &mut BodyDataStream,
+    limit_bytes: u64,
+    end: Instant,
+    still: Duration,
+) -> Result<Option<Bytes>, Error> {
+    let piece = timeout_at(end.min(Instant::now() + still), body.next()).await.map_err(|_| Error::Slow)?;
+    piece.transpose().map_err(|error| {
+        let is_too_large = successors(error.source(), |cause| (*cause).source()).any(|it| it.is::<LengthLimitError>());
+        match is_too_large {
+            true => Error::TooLarge { what: "the body", limit_bytes },
+            false => Error::Invalid("the body ended early".to_owned()),
+        }
     })
+}
+
+/// How long a request says that its body is.
+pub(super) fn announced(request: &Request) -> Option<u64> {
+    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn is_json(request: &Request) -> bool {
@@ -188,10 +224,38 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_never_ends_is_given_up() {
-        let endless = stream::pending::<Result<Bytes, std::io::Error>>();
-        let request = Request::new(axum::body::Body::from_stream(endless));
-        let read = read(request, &(), Duration::from_millis(1)).await;
-        assert!(matches!(read, Err(Error::Slow)));
+    async fn a_body_that_stands_still_or_never_ends_is_given_up() {
+        let (long, short) = (Duration::from_secs(60), Duration::from_millis(20));
+        let trickle = stream::unfold((), async |()| {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            Some((Ok::<_, std::io::Error>(Bytes::from_static(b"x")), ()))
+        });
+        let still = stream::pending::<Result<Bytes, std::io::Error>>();
+        for (name, body, within, stands) in [
+            ("never ends", axum::body::Body::from_stream(trickle), short, long),
+            ("stands still", axum::body::Body::from_stream(still), long, short),
+        ] {
+            let read = tokio::time::timeout(Duration::from_secs(10), read(Request::new(body), within, stands)).await;
+            assert!(matches!(read, Ok(Err(Error::Slow))), "{name}: {read:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_up_to_the_limit_and_told_to_be_too_large_beyond_it() {
+        // As pieces of unknown number and as one of known length.
+        for (bytes, is_taken) in [(2 << 20, true), ((2 << 20) + 1, false)] {
+            let pieces = vec![b'x'; bytes];
+            let pieces: Vec<_> = pieces.chunks(64 << 10).map(|piece| Ok::<_, std::io::Error>(piece.to_vec())).collect();
+            let streamed = axum::body::Body::from_stream(stream::iter(pieces));
+            for body in [streamed, axum::body::Body::from(vec![b'x'; bytes])] {
+                match raw(Request::new(body)).await {
+                    Ok(read) => assert!(is_taken && read.len() == bytes),
+                    Err(error) => assert!(!is_taken && matches!(error, Error::TooLarge { .. }), "{error:?}"),
+                }
+            }
+        }
+        let cut = stream::iter([Ok(Bytes::from_static(b"x")), Err(std::io::Error::other("gone"))]);
+        let read = raw(Request::new(axum::body::Body::from_stream(cut))).await;
+        assert!(matches!(read, Err(Error::Invalid(_))), "{read:?}");
     }
 }

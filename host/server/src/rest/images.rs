@@ -12,11 +12,11 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::Shared;
 use super::auth::Scope;
 use super::error::{Error, ErrorBody};
 use super::extract::{Id, Params, body_limit, limit, raw};
 use super::form::when;
+use super::{Shared, upload_place};
 use crate::clock;
 use crate::edit::image::{MAX_BYTES, header};
 use crate::store::images::ImageRow;
@@ -97,8 +97,8 @@ pub(super) async fn put(
 ) -> Result<(StatusCode, Json<ImageView>), Error> {
     // The body is read only when there is a place for it, here and on the disk.
     shared.check_disk()?;
-    let _place = shared.upload_place(&tenant.name).await?;
-    let bytes: Bytes = raw(request, &()).await?;
+    let _place = upload_place(&shared.images, &tenant.name).await?;
+    let bytes: Bytes = raw(request).await?;
     let header = header(&bytes).map_err(|error| Error::Invalid(error.to_string()))?;
     let row = ImageRow {
         id: Uuid::new_v4().simple().to_string(),

@@ -12,12 +12,12 @@ use utoipa::ToSchema;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
-use super::Shared;
 use super::auth::{Actor, Scope};
 use super::bindings::BindingView;
 use super::error::{Error, ErrorBody};
-use super::extract::{Body, Id, body_limit};
+use super::extract::{Body, Id, announced, body_limit};
 use super::versions::{VersionView, gone};
+use super::{Shared, upload_place};
 use crate::clock;
 use crate::policies::signature::BadSignature;
 use crate::policies::{Push, PushError, Pushed, Signed};
@@ -26,6 +26,9 @@ use crate::store::bindings::Bound;
 /// Body of an upload: a component of the largest accepted size in base64, and its settings. What is accepted is
 /// decided where components are inspected; this only bounds what is held to look at it.
 const UPLOAD_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bodies up to here are small ones: those that name a component do with it.
+const SMALL_BYTES: u64 = 96 * 1024;
 
 /// Settings are a text that a guest parses within its fuel; real ones have a few hundred bytes.
 const SETTINGS_BYTES: usize = 64 * 1024;
@@ -119,8 +122,11 @@ pub(super) async fn push(
     Id(name): Id<String>,
     request: Request,
 ) -> Result<(StatusCode, Json<VersionView>), Error> {
-    // The body is read only when there is a place for it, and was counted then, however it ends.
-    let place = shared.upload_place(&tenant.name).await?;
+    // The body is read only when there is a place for it, here and on the disk, and was counted then, however it ends.
+    shared.check_disk()?;
+    let is_small = announced(&request).is_some_and(|length| length <= SMALL_BYTES);
+    let places = if is_small { &shared.components } else { &shared.pushes };
+    let place = upload_place(places, &tenant.name).await?;
     shared.policies.count_upload(&tenant.name).await?;
     let Body(upload) = Body::<Upload>::from_request(request, &()).await?;
     if upload.settings.as_ref().is_some_and(|settings| settings.len() > SETTINGS_BYTES) {
@@ -138,8 +144,9 @@ pub(super) async fn push(
         (None, Some(_)) => return Err(Error::Invalid("a key is given, but no signature by it".to_owned())),
         (signature, key) => signature.map(|signature| Signed { signature, key }),
     };
-    // The place stands for what is held, and one that names a component holds nothing while it waits to be compiled.
-    let _place = matches!(component, Pushed::Bytes(_)).then_some(place);
+    // The place stands for what is held. One that names a component holds next to nothing while it waits to be compiled, and
+    // of small ones all connections together hold less than the large ones that have places.
+    let _place = (!is_small && matches!(component, Pushed::Bytes(_))).then_some(place);
     let push = Push { plugin: name, component, settings: upload.settings, signature, actor };
     let version = shared.policies.push(&tenant.name, push).await?;
     Ok((StatusCode::CREATED, Json(version.into())))

@@ -15,6 +15,7 @@ mod uploads;
 mod why;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -47,6 +48,8 @@ struct Desk {
     progress: Progress,
     stop: CancellationToken,
     tails: Tails,
+    /// Bytes that are free on the disk.
+    free: Arc<AtomicU64>,
 }
 
 impl Desk {
@@ -68,6 +71,8 @@ impl Desk {
         let stop = CancellationToken::new();
         let tails = Tails::new(stop.clone()).stalled_after(Duration::from_millis(300));
         let tails = tails.asked_again_after(Duration::from_millis(20));
+        let free = Arc::new(AtomicU64::new(u64::MAX));
+        let disk = Arc::clone(&free);
         let router = router(State {
             store: world.store.clone(),
             watermarks: Arc::clone(&watermarks),
@@ -80,10 +85,10 @@ impl Desk {
             due: Arc::clone(&due),
             driver: world.driver().await,
             progress: progress.clone(),
-            disk: Arc::new(Disk::new(Arc::new(|| Ok(u64::MAX)), &config.limits)),
+            disk: Arc::new(Disk::new(Arc::new(move || Ok(disk.load(Ordering::Relaxed))), &config.limits)),
             tails: tails.clone(),
         });
-        Self { world, publishers, router, watermarks, due, progress, stop, tails }
+        Self { world, publishers, router, watermarks, due, progress, stop, tails, free }
     }
 
     async fn as_token(&self, token: &str, method: Method, path: &str, body: &str) -> Answered {

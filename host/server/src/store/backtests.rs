@@ -111,7 +111,7 @@ impl Store {
     /// Begins a backtest and gives its number. Of the tenant's ended ones only the newest are kept.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when as many run as may: of the tenant `most_of_tenant`, of all `most`.
+    /// When as many run as may: [`Error::Conflict`] of the tenant, `most_of_tenant`; [`Error::Busy`] of all, `most`.
     pub async fn begin_backtest(&self, new: &Backtest, most_of_tenant: i64, most: i64) -> Result<i64> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         let (own, all): (i64, i64) = sqlx::query_as(RUNNING).bind(&new.tenant).fetch_one(&mut *transaction).await?;
@@ -119,7 +119,7 @@ impl Store {
             return Err(Error::Conflict("a backtest of this tenant runs already; wait for it or stop it"));
         }
         if all >= most {
-            return Err(Error::Conflict("as many backtests run as this server runs at once; try again later"));
+            return Err(Error::Busy("others run as many backtests as this server runs at once; try again later"));
         }
         let id: i64 = sqlx::query_scalar(
             "INSERT INTO backtests (tenant, kind, plugin, version, settings_revision, filter, state, report, started_at, \

@@ -31,7 +31,21 @@ impl Store {
         Ok(sqlx::query_as(one).bind(tenant).bind(digest).fetch_optional(&self.reader).await?)
     }
 
-    /// Notes that a tenant uploaded a component, whose file is there. Says whether it is new to the tenant.
+    /// Whether a tenant has room for a component of this size now. [`Store::add_component`] asks again; this is so that
+    /// nothing is taken in vain.
+    ///
+    /// # Errors
+    /// [`Error::Quota`](super::Error::Quota) when it has not.
+    pub async fn check_component(&self, tenant: &str, digest: &str, bytes: i64, quotas: &Quotas) -> Result<()> {
+        let mut transaction = self.reader.begin().await?;
+        let owns = "SELECT EXISTS (SELECT 1 FROM components WHERE tenant = ? AND digest = ?)";
+        if !sqlx::query_scalar(owns).bind(tenant).bind(digest).fetch_one(&mut *transaction).await? {
+            check(&mut transaction, tenant, bytes, quotas).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes that a tenant uploaded a component, whose file gets its place next. Says whether it is new to the tenant.
     ///
     /// # Errors
     /// [`Error::Quota`](super::Error::Quota) when its bytes are too many.
@@ -114,11 +128,7 @@ pub(super) async fn own(
     if again.rows_affected() > 0 {
         return Ok(false);
     }
-    let used = sqlx::query_scalar("SELECT coalesce(sum(bytes), 0) FROM components WHERE tenant = ?")
-        .bind(tenant)
-        .fetch_one(&mut **transaction)
-        .await?;
-    quotas.of(transaction, tenant).await?.check(Quota::ComponentBytes, used, component.bytes)?;
+    check(transaction, tenant, component.bytes, quotas).await?;
     sqlx::query("INSERT INTO components (tenant, digest, bytes, uploaded_at, uploaded_by) VALUES (?, ?, ?, ?, ?)")
         .bind(tenant)
         .bind(&component.digest)
@@ -128,6 +138,15 @@ pub(super) async fn own(
         .execute(&mut **transaction)
         .await?;
     Ok(true)
+}
+
+/// Whether a tenant has room for so many bytes more.
+async fn check(transaction: &mut Transaction<'_, Sqlite>, tenant: &str, bytes: i64, quotas: &Quotas) -> Result<()> {
+    let used = sqlx::query_scalar("SELECT coalesce(sum(bytes), 0) FROM components WHERE tenant = ?")
+        .bind(tenant)
+        .fetch_one(&mut **transaction)
+        .await?;
+    Ok(quotas.of(transaction, tenant).await?.check(Quota::ComponentBytes, used, bytes)?)
 }
 
 /// Gives up a tenant's components that no version of it uses, among these digests.

@@ -13,6 +13,7 @@ pub use self::remove::Removed;
 use super::changes::{self, Change};
 use super::components::{self, Component};
 use super::quotas::{Quota, Quotas};
+use super::settings::forget_past;
 use super::{Error, Result, Store};
 
 /// The settings of a plugin that was never given any.
@@ -249,6 +250,7 @@ async fn add_settings(
         .bind(&version.pushed_by)
         .execute(&mut **transaction)
         .await?;
+    forget_past(transaction, tenant, &version.plugin, revision).await?;
     Ok(revision)
 }
 

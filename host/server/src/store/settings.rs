@@ -106,9 +106,11 @@ impl Store {
     }
 }
 
-/// Revisions of a plugin that are kept beside those in use. Each has at most 64 KiB, and anybody with a token can make
-/// many; a decision by older ones is told to be so by whoever asks it again.
+/// Past revisions of a plugin that are kept, by number and by their bytes together. Each has at most 64 KiB, and anybody
+/// with a token can make many; a decision by older ones is told to be so by whoever asks it again. Those in use stay, and
+/// count in neither.
 const KEPT: i64 = 1_000;
+const KEPT_BYTES: i64 = 2 << 20;
 
 /// The revision that has this text: the newest if it is the same, else a new one.
 async fn revision_of(
@@ -143,11 +145,63 @@ async fn revision_of(
     .bind(actor)
     .execute(&mut **transaction)
     .await?;
-    let past = "DELETE FROM plugin_settings WHERE tenant = ?1 AND plugin = ?2 AND revision <= ?3 AND revision NOT IN ( \
+    forget_past(transaction, tenant, plugin, revision).await?;
+    Ok(revision)
+}
+
+/// Forgets the oldest revisions below the newest that are too many. Whoever adds one does.
+pub(super) async fn forget_past(
+    transaction: &mut Transaction<'_, Sqlite>,
+    tenant: &str,
+    plugin: &str,
+    newest: i64,
+) -> Result<()> {
+    let past = "DELETE FROM plugin_settings WHERE tenant = ?1 AND plugin = ?2 AND revision IN (SELECT revision FROM ( \
+            SELECT revision, row_number() OVER newer AS number, sum(octet_length(settings)) OVER newer AS bytes \
+            FROM plugin_settings WHERE tenant = ?1 AND plugin = ?2 AND revision < ?3 AND revision NOT IN ( \
             SELECT settings_revision FROM bindings WHERE tenant = ?1 AND plugin = ?2 \
             UNION SELECT revision FROM plugin_versions WHERE tenant = ?1 AND plugin = ?2 \
             UNION SELECT settings_revision FROM rollouts WHERE tenant = ?1 AND plugin = ?2 AND state = 'running' \
-            UNION SELECT base_settings_revision FROM rollouts WHERE tenant = ?1 AND plugin = ?2 AND state = 'running')";
-    sqlx::query(past).bind(tenant).bind(plugin).bind(revision - KEPT).execute(&mut **transaction).await?;
-    Ok(revision)
+            UNION SELECT base_settings_revision FROM rollouts WHERE tenant = ?1 AND plugin = ?2 AND state = 'running') \
+            WINDOW newer AS (ORDER BY revision DESC)) WHERE number > ?4 OR bytes > ?5)";
+    let past = sqlx::query(past).bind(tenant).bind(plugin).bind(newest).bind(KEPT).bind(KEPT_BYTES);
+    past.execute(&mut **transaction).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::World;
+
+    async fn kept(store: &Store) -> Vec<i64> {
+        let rows = store.settings_history("acme", "groups", None, 2_000).await.unwrap();
+        rows.into_iter().rev().map(|row| row.revision).collect()
+    }
+
+    #[tokio::test]
+    async fn past_settings_are_bounded_by_their_bytes_and_by_their_number() {
+        let world = World::new().await;
+        world.tenant("acme").await;
+        world.store.test_plugin("acme", 1).await;
+        let put = async |text: String| world.store.put_plugin_settings("acme", "groups", &text, &[1], "admin", 0).await;
+        for number in 2..=41 {
+            // Of 64 KiB each, most of them in characters of two bytes.
+            put(format!("{number:04}{}", "ß".repeat(32 * 1024 - 2))).await.unwrap();
+        }
+        let large = [1].into_iter().chain(8..=41).collect::<Vec<_>>();
+        assert_eq!(
+            kept(&world.store).await,
+            large,
+            "2 MiB beside what the version, the binding (40) and the newest use"
+        );
+
+        let many = "WITH RECURSIVE n (i) AS (SELECT 42 UNION ALL SELECT i + 1 FROM n WHERE i < 1100) \
+                    INSERT INTO plugin_settings (tenant, plugin, revision, settings, created_at, created_by) \
+                    SELECT 'acme', 'groups', i, '{}', 0, 'admin' FROM n";
+        sqlx::query(many).execute(&world.store.writer).await.unwrap();
+        assert_eq!(put("[]".to_owned()).await.unwrap().revision, 1101);
+        let small = [1, 41].into_iter().chain(101..=1101).collect::<Vec<_>>();
+        assert_eq!(kept(&world.store).await, small, "1,000 beside what is used");
+    }
 }

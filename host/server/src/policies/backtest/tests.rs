@@ -218,6 +218,37 @@ async fn one_runs_at_a_time_and_can_be_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_takes_too_long_fails() {
+    let mut scene = Scene::new().await;
+    scene.backtests.within = Duration::ZERO;
+    scene.decide(0..1000).await;
+    let run = tokio::time::timeout(Duration::from_secs(60), scene.run(Some(2), Recorded::default()));
+    let (row, report) = run.await.expect("it ends");
+    assert_eq!((row.state.as_str(), report.digest), ("failed", None));
+    assert!(row.reason.unwrap().contains("start it again over fewer decisions"));
+}
+
+#[tokio::test]
+async fn a_full_server_is_not_the_tenants_doing() {
+    let scene = Scene::new().await;
+    let (begun, _) = scene.run(None, Recorded::default()).await;
+    let begin = async |tenant: &str| {
+        let row = Backtest { tenant: tenant.to_owned(), ..begun.clone() };
+        scene.world.store.begin_backtest(&row, 1, 2).await
+    };
+    scene.world.tenant("umbrella").await;
+    scene.world.tenant("third").await;
+    for tenant in ["acme", "umbrella"] {
+        begin(tenant).await.unwrap();
+    }
+    for (tenant, is_busy) in [("acme", false), ("umbrella", false), ("third", true)] {
+        let refused = begin(tenant).await.unwrap_err();
+        assert_eq!(matches!(refused, store::Error::Busy(_)), is_busy, "{tenant}: {refused}");
+        assert_eq!(matches!(refused, store::Error::Conflict(_)), !is_busy, "{tenant}: {refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_ends_it_as_failed() {
     let scene = Scene::with(Versions { panics_at: Some(100), ..Versions::default() }).await;
     // More than there is room for behind the one that never comes.

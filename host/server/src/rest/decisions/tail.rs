@@ -105,16 +105,13 @@ impl Tails {
 
     fn enter(&self, tenant: &str) -> Result<Place, Error> {
         let mut listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
-        if listening.values().sum::<usize>() >= IN_ALL {
-            return Err(Error::Crowded(format!(
-                "{IN_ALL} tails are open on this server; try again when one has ended"
-            )));
-        }
-        let own = listening.entry(tenant.to_owned()).or_default();
-        if *own >= PER_TENANT {
+        if listening.get(tenant).is_some_and(|own| *own >= PER_TENANT) {
             return Err(Error::Crowded(format!("this tenant has {PER_TENANT} tails open; end one first")));
         }
-        *own += 1;
+        if listening.values().sum::<usize>() >= IN_ALL {
+            return Err(Error::Busy(format!("others have all {IN_ALL} tails of this server open; try again later")));
+        }
+        *listening.entry(tenant.to_owned()).or_default() += 1;
         Ok(Place { listening: Arc::clone(&self.listening), tenant: tenant.to_owned() })
     }
 }
@@ -243,5 +240,23 @@ impl Log for Matching {
             events.push((id, text));
         }
         Ok(Step { events, upto, is_all: found.next.is_none() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_all_the_tails_is_told_apart() {
+        let tails = Tails::new(CancellationToken::new());
+        let enter = |tenant: &str| tails.enter(tenant);
+        let mut places: Vec<_> =
+            (0..IN_ALL).map(|number| enter(&format!("t{}", number / PER_TENANT)).unwrap()).collect();
+        assert!(matches!(enter("t0"), Err(Error::Crowded(_))), "its own doing comes first");
+        assert!(matches!(enter("other"), Err(Error::Busy(_))));
+        assert_eq!(tails.listening.lock().unwrap().len(), IN_ALL / PER_TENANT, "who is refused is not remembered");
+        places.pop();
+        enter("other").unwrap();
     }
 }

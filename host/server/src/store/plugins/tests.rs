@@ -118,6 +118,19 @@ async fn a_version_is_a_component_with_settings_and_keeps_where_it_comes_from() 
 }
 
 #[tokio::test]
+async fn settings_of_versions_that_were_deleted_do_not_pile_up() {
+    let world = world().await;
+    for number in 1..=40 {
+        let settings = format!("{number:02}{}", "x".repeat(64 * 1024 - 2));
+        let pushed = push(&world, &AMPLE, "p", "a", Some(&settings)).await.unwrap();
+        world.store.remove_version("acme", "p", pushed.version - 1, "admin", noon()).await.unwrap();
+    }
+    let kept = world.store.settings_history("acme", "p", None, 100).await.unwrap();
+    // Those of the version that there is, those of the one that there was when it came, and 2 MiB of the past.
+    assert_eq!((kept[0].revision, kept.len()), (40, 34));
+}
+
+#[tokio::test]
 async fn settings_that_changed_since_they_were_checked_are_not_taken() {
     let world = world().await;
     push(&world, &AMPLE, "p", "a", Some("{\"x\":1}")).await.unwrap();
