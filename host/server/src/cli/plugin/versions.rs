@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap::{ArgGroup, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -19,7 +19,6 @@ const TELL_ABOVE_BYTES: usize = 1 << 20;
 #[derive(Debug, Subcommand)]
 pub(super) enum Versions {
     /// Upload a component as a new version; it is checked, not yet used
-    #[command(group(ArgGroup::new("signed").args(["signature", "key"])))]
     Push {
         /// The component
         file: PathBuf,
@@ -32,15 +31,8 @@ pub(super) enum Versions {
         /// Settings: a JSON file; without it the plugin's newest settings stay
         #[arg(long)]
         settings: Option<PathBuf>,
-        /// A signature of the component, as `plugin sign` writes it
-        #[arg(long, value_name = "FILE")]
-        signature: Option<PathBuf>,
-        /// Sign the component with this private key
-        #[arg(long, value_name = "FILE")]
-        key: Option<PathBuf>,
-        /// The name of the signing key at the server; any of the tenant's by default
-        #[arg(long, value_name = "NAME", requires = "signed")]
-        key_name: Option<String>,
+        #[command(flatten)]
+        signed: Signed,
     },
     /// List a tenant's plugins, versions and bindings
     List {
@@ -90,24 +82,46 @@ pub(super) enum Versions {
     },
 }
 
+/// How a component that is pushed is signed.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("signed").args(["signature", "key"])))]
+pub(super) struct Signed {
+    /// A signature of the component, as `plugin sign` writes it
+    #[arg(long, value_name = "FILE", requires = "file")]
+    signature: Option<PathBuf>,
+    /// Sign the component with this private key
+    #[arg(long, value_name = "FILE", requires = "file")]
+    key: Option<PathBuf>,
+    /// The name of the signing key at the server; any of the tenant's by default
+    #[arg(long, value_name = "NAME", requires = "signed")]
+    pub(super) key_name: Option<String>,
+}
+
+impl Signed {
+    /// The component's signature, if it has one.
+    pub(super) fn signature(&self, component: &[u8]) -> anyhow::Result<Option<String>> {
+        match (&self.signature, &self.key) {
+            (Some(file), _) => read_text(file).map(Some),
+            (None, Some(key)) => signing::sign(key, component).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
 impl Versions {
     pub(super) async fn ask(&self, api: &Rest) -> anyhow::Result<Value> {
         match self {
-            Self::Push { file, tenant, name, settings, signature, key, key_name } => {
+            Self::Push { file, tenant, name, settings, signed } => {
                 let component = read(file)?;
                 let settings = settings.as_deref().map(read_settings).transpose()?;
-                let signature = match (signature, key) {
-                    (Some(file), _) => Some(read_text(file)?),
-                    (None, Some(key)) => Some(signing::sign(key, &component)?),
-                    (None, None) => None,
-                };
+                let signature = signed.signature(&component)?;
                 let push = components::Push {
                     tenant,
                     plugin: name,
                     component: &component,
                     settings: settings.as_deref(),
                     signature: signature.as_deref(),
-                    key: key_name.as_deref(),
+                    key: signed.key_name.as_deref(),
                 };
                 components::push(api, push, tell).await
             }
