@@ -52,7 +52,7 @@ pub(super) enum Backtests {
         #[arg(long)]
         tenant: String,
         /// The candidate; the newest by default
-        #[arg(long, conflicts_with = "file")]
+        #[arg(long, conflicts_with_all = ["file", "signature", "key"])]
         version: Option<u32>,
         /// A component to try: it is pushed as a new version that nothing uses
         #[arg(long)]
