@@ -8,7 +8,8 @@ use clap::{ArgGroup, Args, Subcommand};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::signing;
+use super::{plain, signing};
+use crate::cli::tenant::plain_lines;
 use crate::client::Rest;
 use crate::client::components::{self, Progress};
 use crate::client::rest::segment;
@@ -142,6 +143,19 @@ impl Versions {
                 api.call(Method::DELETE, &path(tenant, name, *version)?, None).await?;
                 Ok(json!({"deleted": name, "version": version}))
             }
+        }
+    }
+}
+
+impl Versions {
+    /// The answer for people.
+    pub(super) fn lines(&self, answer: &Value) -> Vec<String> {
+        match self {
+            Self::Push { tenant, .. } => plain::pushed(tenant, answer),
+            Self::List { .. } => plain::plugins(answer),
+            Self::Show { version: None, .. } => plain::plugin(answer),
+            Self::Show { version: Some(_), .. } => plain::version(answer),
+            Self::Download { .. } | Self::Delete { .. } => plain_lines(answer),
         }
     }
 }

@@ -57,6 +57,7 @@ async fn settings_state_and_bindings_of_a_plugin_are_shown() {
     assert_eq!(desk.get(&of("settings/history?limit=1")).await["revisions"], json!([settings]));
     assert_eq!(desk.get(&of("state")).await, json!({"revision": 0, "entries": {}}));
     assert_eq!(desk.get(&of("bindings")).await, json!({"bindings": []}));
+    assert_eq!(desk.get("/v1/tenants/acme/bindings").await, json!({"bindings": []}));
     let cleared = desk.as_token(ADMIN, Method::DELETE, &of("state"), "").await;
     assert_eq!(cleared.json(), json!({"keys": 0}));
     for what in ["settings", "settings/history", "state", "bindings", "limits"] {
