@@ -4,11 +4,13 @@ mod author;
 mod backtests;
 mod bindings;
 mod build;
+mod decision;
 mod decisions;
 mod differing;
 mod lab;
 mod limits;
 mod new;
+mod plain;
 mod quotas;
 mod rollouts;
 mod settings;
@@ -84,9 +86,15 @@ impl Plugin {
             }
             let answer = match &self.command {
                 Command::Author(_) | Command::Lab(_) | Command::Log(_) => Value::Null,
-                Command::Versions(versions) => versions.ask(&api).await?,
+                Command::Versions(versions) => {
+                    let answer = versions.ask(&api).await?;
+                    return Ok(self.show(&answer, &versions.lines(&answer)));
+                }
                 Command::Signing(signing) => signing.ask(&api).await?,
-                Command::Bindings(bindings) => bindings.ask(&api).await?,
+                Command::Bindings(bindings) => {
+                    let answer = bindings.ask(&api).await?;
+                    return Ok(self.show(&answer, &bindings.lines(&answer)));
+                }
                 Command::Candidates(candidates) => match candidates.ask(&api, self.json).await? {
                     Some(answer) => answer,
                     None => return Ok(ExitCode::SUCCESS),
@@ -99,6 +107,16 @@ impl Plugin {
             self.print(&answer);
             Ok(ExitCode::SUCCESS)
         })
+    }
+
+    /// Prints lines of its own for people.
+    fn show(&self, answer: &Value, lines: &[String]) -> ExitCode {
+        if self.json {
+            println!("{answer}")
+        } else {
+            println!("{}", lines.join("\n"))
+        }
+        ExitCode::SUCCESS
     }
 
     fn print(&self, answer: &Value) {

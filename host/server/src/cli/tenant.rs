@@ -105,29 +105,83 @@ impl Tenant {
     }
 }
 
-/// An object as `key: value` lines, a list as one block for each member.
+/// Prints [`plain_lines`].
 pub(super) fn print_plain(value: &Value) {
+    for line in plain_lines(value) {
+        println!("{line}");
+    }
+}
+
+/// An object as `key: value` lines, a list as one block for each member; what is within another stands further in.
+pub(super) fn plain_lines(value: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
     match value {
         Value::Array(members) => {
             for (index, member) in members.iter().enumerate() {
                 if index > 0 {
-                    println!();
+                    lines.push(String::new());
                 }
-                print_plain(member);
+                lines.extend(plain_lines(member));
             }
         }
         Value::Object(fields) => {
             for (name, value) in fields {
-                match value {
-                    Value::String(text) => println!("{name}: {text}"),
-                    Value::Array(members) if members.iter().all(Value::is_object) => {
-                        println!("{name}:");
-                        print_plain(value);
+                match on_one_line(value) {
+                    Some(text) => lines.push(format!("{name}: {text}")),
+                    None => {
+                        lines.push(format!("{name}:"));
+                        let inner = plain_lines(value).into_iter();
+                        lines.extend(inner.map(|line| if line.is_empty() { line } else { format!("  {line}") }));
                     }
-                    other => println!("{name}: {other}"),
                 }
             }
         }
-        other => println!("{other}"),
+        scalar => lines.extend(on_one_line(scalar)),
+    }
+    lines
+}
+
+/// What needs no lines of its own: one word, or a list of such words.
+fn on_one_line(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => Some("-".to_owned()),
+        Value::String(text) => Some(text.clone()),
+        Value::Array(members) if members.is_empty() => Some("none".to_owned()),
+        Value::Array(members) if members.iter().all(|member| !member.is_object() && !member.is_array()) => {
+            let words: Vec<String> = members.iter().filter_map(on_one_line).collect();
+            Some(words.join(", "))
+        }
+        Value::Object(fields) if fields.is_empty() => Some("none".to_owned()),
+        Value::Array(_) | Value::Object(_) => None,
+        other => Some(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nested_values_are_plain_too() {
+        let answer = json!({
+            "a": "x", "b": null, "c": [1, "two"], "d": [], "e": {}, "f": {"g": 5, "h": {"i": true}},
+            "j": [{"k": 1}, {"k": 2}],
+        });
+        let expected = [
+            "a: x",
+            "b: -",
+            "c: 1, two",
+            "d: none",
+            "e: none",
+            "f:",
+            "  g: 5",
+            "  h:",
+            "    i: true",
+            "j:",
+            "  k: 1",
+            "",
+            "  k: 2",
+        ];
+        assert_eq!(plain_lines(&answer), expected);
     }
 }

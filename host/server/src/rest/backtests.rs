@@ -140,6 +140,11 @@ pub(super) async fn begin(
         first: body.first_decision,
         last: body.last_decision,
     };
+    if let (Some(from), Some(to)) = (filter.from, filter.to)
+        && from > to
+    {
+        return Err(Error::Invalid("from is after to: no decision is in such a period".to_owned()));
+    }
     let new = NewBacktest { plugin: body.plugin, candidate, filter };
     let begun = shared.backtests.begin(&tenant.name, new, &actor.0).await?;
     Ok((StatusCode::ACCEPTED, Json(begun.into())))

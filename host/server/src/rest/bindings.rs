@@ -57,7 +57,7 @@ pub(super) struct RollBackBody {
 }
 
 /// Which streams use a version.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub(super) struct BindingView {
     plugin: String,
     /// The binding's own name.
@@ -88,7 +88,7 @@ pub(super) struct BindingHealth {
     tried_again_in_seconds: Option<u64>,
 }
 
-/// A plugin's bindings, in the order in which they are asked.
+/// Bindings, in the order in which they are asked.
 #[derive(Serialize, ToSchema)]
 pub(super) struct BindingList {
     bindings: Vec<BindingHealth>,
@@ -156,19 +156,35 @@ pub(super) async fn list(
 ) -> Result<Json<BindingList>, Error> {
     let (_, name) = ids;
     known(&shared, &tenant.name, &name).await?;
-    let policies = shared.policies.of(&tenant.name);
-    let own = policies.bindings().iter().filter(|bound| bound.binding.plugin == name);
-    let bindings = own.map(|bound| {
-        let (failures, open_for) =
-            shared.policies.breaker(&tenant.name, &name, (bound.binding.version, bound.binding.settings_revision));
+    Ok(Json(in_order(&shared, &tenant.name, |binding| binding.plugin == name)))
+}
+
+/// Lists the bindings of all of a tenant's plugins in the order in which they are asked.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants/{tenant}/bindings",
+    tag = "plugins",
+    params(("tenant" = String, Path, description = "The tenant.")),
+    responses((status = 200, body = BindingList), (status = "default", description = "Why not.", body = ErrorBody)),
+)]
+pub(super) async fn list_all(State(shared): State<Arc<Shared>>, Scope(tenant): Scope) -> Json<BindingList> {
+    Json(in_order(&shared, &tenant.name, |_| true))
+}
+
+fn in_order(shared: &Shared, tenant: &str, is_meant: impl Fn(&Binding) -> bool) -> BindingList {
+    let policies = shared.policies.of(tenant);
+    let bindings = policies.bindings().iter().map(|bound| &bound.binding).filter(|binding| is_meant(binding));
+    let bindings = bindings.map(|binding| {
+        let asked = (binding.version, binding.settings_revision);
+        let (failures, open_for) = shared.policies.breaker(tenant, &binding.plugin, asked);
         BindingHealth {
-            binding: bound.binding.clone().into(),
+            binding: binding.clone().into(),
             failures,
             breaker_open: open_for.is_some(),
             tried_again_in_seconds: open_for.map(|open_for| open_for.as_secs_f64().ceil() as u64),
         }
     });
-    Ok(Json(BindingList { bindings: bindings.collect() }))
+    BindingList { bindings: bindings.collect() }
 }
 
 /// Takes a plugin's bindings away, or one of them: its hooks answer as if it were not there.

@@ -11,9 +11,33 @@ use utoipa::{IntoParams, ToSchema};
 use super::Shared;
 use super::auth::{Admin, Scope};
 use super::error::{Error, ErrorBody};
-use super::extract::{Params, limit};
+use super::extract::{Params, limit, one_of};
 use super::form::{json, when};
 use crate::store::changes::{ChangeFilter, ChangeRow};
+
+/// The words for what is changed, as the log has them.
+pub(super) const ACTIONS: [&str; 20] = [
+    "push",
+    "upload",
+    "activate",
+    "deactivate",
+    "roll-back",
+    "settings",
+    "clear-state",
+    "shadow",
+    "canary",
+    "share",
+    "promote",
+    "roll-back-rollout",
+    "stop-rollout",
+    "delete-version",
+    "delete-plugin",
+    "limits",
+    "quotas",
+    "add-signing-key",
+    "revoke-signing-key",
+    "require-signature",
+];
 
 /// Which changes to list.
 #[derive(Deserialize, IntoParams)]
@@ -22,7 +46,10 @@ use crate::store::changes::{ChangeFilter, ChangeRow};
 pub(super) struct Listing {
     /// About this plugin.
     plugin: Option<String>,
-    /// Of this kind: `push`, `activate`, `roll-back` and the like.
+    /// Of this kind: `push`, `upload`, `activate`, `deactivate`, `roll-back` (or `rollback`, as the path has it),
+    /// `settings`, `clear-state`, `shadow`, `canary`, `share`, `promote`, `roll-back-rollout`, `stop-rollout`,
+    /// `delete-version`, `delete-plugin`, `limits`, `quotas`, `add-signing-key`, `revoke-signing-key` or
+    /// `require-signature`.
     action: Option<String>,
     /// By this actor: `admin`, `key:ACCESS_KEY_ID` or `reprise`.
     actor: Option<String>,
@@ -103,6 +130,8 @@ pub(super) async fn list_all(
 async fn page(shared: &Shared, tenant: Option<String>, listing: Listing) -> Result<Json<ChangeList>, Error> {
     let limit = limit(listing.limit)?;
     let Listing { plugin, action, actor, before, limit: _ } = listing;
+    let action = action.map(|word| word.replace("rollback", "roll-back"));
+    let action = one_of("action", action, &ACTIONS)?;
     let filter = ChangeFilter { tenant, plugin, action, actor, before };
     let (rows, next_before) = shared.store.search_changes(&filter, limit).await?;
     Ok(Json(ChangeList { changes: rows.into_iter().map(ChangeView::from).collect(), next_before }))

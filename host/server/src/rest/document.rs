@@ -96,6 +96,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(backtests::differences))
         .routes(routes!(bindings::roll_back))
         .routes(routes!(bindings::list))
+        .routes(routes!(bindings::list_all))
         .routes(routes!(settings::show, settings::put))
         .routes(routes!(settings::history))
         .routes(routes!(state::show, state::clear))

@@ -21,7 +21,6 @@ use super::{Shared, upload_place};
 use crate::clock;
 use crate::policies::signature::BadSignature;
 use crate::policies::{Push, PushError, Pushed, Signed};
-use crate::store::bindings::Bound;
 
 /// Body of an upload: a component of the largest accepted size in base64, and its settings. What is accepted is
 /// decided where components are inspected; this only bounds what is held to look at it.
@@ -54,8 +53,10 @@ pub(super) struct Upload {
 #[derive(Serialize, ToSchema)]
 pub(super) struct PluginView {
     name: String,
-    /// Absent while no stream uses it.
+    /// The first of `bindings`; absent while no stream uses it.
     active: Option<BindingView>,
+    /// All that stream patterns are bound to, the larger priority first, then the newer.
+    bindings: Vec<BindingView>,
     versions: Vec<VersionView>,
 }
 
@@ -176,13 +177,13 @@ pub(super) async fn delete(
 
 /// All plugins by name.
 async fn all(shared: &Shared, tenant: &str) -> Result<Vec<PluginView>, Error> {
-    let mut bindings = shared.store.bindings(tenant).await?;
+    let bindings = shared.store.bindings(tenant).await?;
     let mut versions = shared.store.plugin_versions(tenant).await?.into_iter().peekable();
     let mut plugins: Vec<PluginView> = Vec::new();
     for name in shared.store.plugin_names(tenant).await? {
-        let at = bindings.iter().position(|bound| bound.binding.plugin == name);
-        let active = at.map(|at| bindings.swap_remove(at)).map(|Bound { binding, .. }| binding.into());
-        let mut view = PluginView { name, active, versions: Vec::new() };
+        let own = bindings.iter().map(|bound| &bound.binding).filter(|binding| binding.plugin == name);
+        let bindings: Vec<BindingView> = own.cloned().map(BindingView::from).collect();
+        let mut view = PluginView { name, active: bindings.first().cloned(), bindings, versions: Vec::new() };
         while let Some(version) = versions.next_if(|version| version.plugin <= view.name) {
             // What was added between the two questions waits for the next listing.
             if version.plugin == view.name {

@@ -44,7 +44,7 @@ pub(super) struct CanaryBody {
     version: i64,
     /// Its settings; those of the binding if absent.
     settings_revision: Option<i64>,
-    /// How many of a thousand streams; 1000 if absent, which only makes sense with a pattern.
+    /// How many of a thousand streams. May be absent only where `app` or `stream` says which; then it is all of these.
     share_permille: Option<u16>,
     /// An application, or a pattern with `*`.
     app: Option<String>,
@@ -73,7 +73,8 @@ pub(super) struct FleetBody {
     binding: Option<String>,
     /// Its settings; those of each binding if absent.
     settings_revision: Option<i64>,
-    /// How many of a thousand streams of each tenant; 1000 if absent.
+    /// How many of a thousand streams of each tenant. May be absent only of a shadow, or where `app` or `stream` says
+    /// which; then it is all of these.
     share_permille: Option<u16>,
     /// An application, or a pattern with `*`.
     app: Option<String>,
@@ -135,7 +136,7 @@ pub(super) async fn shadow(
         canary: false,
         which: Which::Version(body.version),
         settings_revision: body.settings_revision,
-        share: share(None, None, None),
+        share: Share { permille: ALL, app: "*".to_owned(), stream: "*".to_owned() },
         rules: Rules::default(),
     };
     start_one(&shared, &tenant.name, &new, &actor).await
@@ -167,7 +168,7 @@ pub(super) async fn canary(
         canary: true,
         which: Which::Version(body.version),
         settings_revision: body.settings_revision,
-        share: share(body.share_permille, body.app, body.stream),
+        share: share(body.share_permille, body.app, body.stream)?,
         rules: body.rules,
     };
     start_one(&shared, &tenant.name, &new, &actor).await
@@ -197,6 +198,8 @@ pub(super) async fn start_fleet(
         "shadow" => false,
         _ => return Err(Error::Invalid("kind must be one of shadow, canary".to_owned())),
     };
+    // A shadow is asked beside the active version, whatever the share.
+    let permille = if canary { body.share_permille } else { body.share_permille.or(Some(ALL)) };
     body.tenants.sort_unstable();
     body.tenants.dedup();
     let new = NewRollout {
@@ -205,7 +208,7 @@ pub(super) async fn start_fleet(
         canary,
         which,
         settings_revision: body.settings_revision,
-        share: share(body.share_permille, body.app, body.stream),
+        share: share(permille, body.app, body.stream)?,
         rules: body.rules,
     };
     let started = shared.policies.start_rollouts(&body.tenants, &new, true, &actor.0).await?;
@@ -375,9 +378,14 @@ async fn page(shared: &Shared, tenant: Option<&str>, listing: Listing) -> Result
     Ok(Json(RolloutList::new(rows, next_before)))
 }
 
-fn share(permille: Option<u16>, app: Option<String>, stream: Option<String>) -> Share {
+/// The streams that are meant. All of a tenant's streams have a candidate only where somebody says so.
+fn share(permille: Option<u16>, app: Option<String>, stream: Option<String>) -> Result<Share, Error> {
+    if permille.is_none() && app.is_none() && stream.is_none() {
+        let why = "share_permille: how many of a thousand streams? It may be left out where app or stream says which";
+        return Err(Error::Invalid(why.to_owned()));
+    }
     let pattern = |given: Option<String>| given.unwrap_or_else(|| "*".to_owned());
-    Share { permille: permille.unwrap_or(ALL), app: pattern(app), stream: pattern(stream) }
+    Ok(Share { permille: permille.unwrap_or(ALL), app: pattern(app), stream: pattern(stream) })
 }
 
 impl From<RolloutError> for Error {

@@ -43,9 +43,11 @@ pub(super) struct VersionView {
     class: String,
     /// What it uses beside the question: `state`, `assets`, `wasi`.
     uses: Vec<String>,
-    /// The JSON Schema of its settings, if it carries one; not in listings.
+    /// The JSON Schema of its settings; absent if it carries none, and in listings.
+    #[serde(skip_serializing_if = "Option::is_none")]
     schema: Option<Value>,
-    /// The settings that it was pushed with; not in listings.
+    /// The settings that it was pushed with; absent in listings.
+    #[serde(skip_serializing_if = "Option::is_none")]
     settings: Option<String>,
     settings_revision: i64,
     pushed_at: String,

@@ -8,9 +8,11 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::differing;
-use super::versions::read_settings;
+use super::versions::{Signed, read_settings};
 use crate::cli::NOT_IN_ORDER;
 use crate::client::Rest;
 use crate::client::components;
@@ -18,6 +20,9 @@ use crate::client::rest::segment;
 
 /// How often a running one is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// Where to see which decisions there are.
+const LOOK: &str = "`reprise plugin decisions` shows which there are";
 
 /// Which recorded decisions.
 #[derive(Debug, Args)]
@@ -39,7 +44,7 @@ pub(super) struct Which {
 #[derive(Debug, Subcommand)]
 pub(super) enum Backtests {
     /// Put the recorded questions of a period to a version and show what would have come out differently; exit code 3 if
-    /// anything would
+    /// anything would, 1 if there is no such question
     Backtest {
         /// The plugin's name
         name: String,
@@ -47,18 +52,21 @@ pub(super) enum Backtests {
         #[arg(long)]
         tenant: String,
         /// The candidate; the newest by default
-        #[arg(long, conflicts_with = "file")]
+        #[arg(long, conflicts_with_all = ["file", "signature", "key"])]
         version: Option<u32>,
         /// A component to try: it is pushed as a new version that nothing uses
         #[arg(long)]
         file: Option<PathBuf>,
+        #[command(flatten)]
+        signed: Signed,
         /// Settings to try: a JSON file; the newest revision by default
         #[arg(long)]
         settings: Option<PathBuf>,
         #[command(flatten)]
         which: Which,
     },
-    /// Ask every recorded question of the version that answered it; exit code 3 if one does not say exactly the same again
+    /// Ask every recorded question of the version that answered it; exit code 3 if one does not say exactly the same
+    /// again, 1 if there is no such question
     Audit {
         /// The plugin's name; all of the tenant's by default
         name: Option<String>,
@@ -74,7 +82,9 @@ impl Backtests {
     /// Begins, waits for the end and prints the report.
     pub(super) async fn run(&self, api: &Rest, json: bool) -> anyhow::Result<ExitCode> {
         let (tenant, body) = match self {
-            Self::Backtest { name, tenant, version, file, settings, which } => {
+            Self::Backtest { name, tenant, version, file, signed, settings, which } => {
+                // Before a component is pushed for nothing.
+                which.check()?;
                 let mut body = which.body("backtest");
                 let settings = settings.as_deref().map(read_settings).transpose()?;
                 let version = match file {
@@ -82,13 +92,14 @@ impl Backtests {
                     Some(file) => {
                         let component =
                             std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+                        let signature = signed.signature(&component)?;
                         let push = components::Push {
                             tenant,
                             plugin: name,
                             component: &component,
                             settings: settings.as_deref(),
-                            signature: None,
-                            key: None,
+                            signature: signature.as_deref(),
+                            key: signed.key_name.as_deref(),
                         };
                         let pushed = components::push(api, push, |_| {}).await?;
                         eprintln!("{} is version {} of {name}; nothing uses it", file.display(), pushed["version"]);
@@ -99,6 +110,7 @@ impl Backtests {
                 (tenant, body)
             }
             Self::Audit { name, tenant, which } => {
+                which.check()?;
                 let mut body = which.body("audit");
                 body["plugin"] = json!(name);
                 (tenant, body)
@@ -109,21 +121,58 @@ impl Backtests {
         let path = format!("{base}/{}", begun["id"]);
         let mut ended = wait(api, &path).await?;
         let differences = differing::first(api, &path).await?;
-        let differs = ended["report"]["differences"].as_u64().unwrap_or(0) > 0;
+        let outcome = outcome(&ended);
         if json {
             ended["first_differences"] = Value::from(differences);
             println!("{ended}");
-        } else {
-            differing::print_backtest(&ended, &differences);
+        } else if !matches!(outcome, Outcome::Nothing) {
+            differing::print_backtest(tenant, &ended, &differences);
         }
-        if ended["state"] != "done" {
-            bail!("it is {}: {}", text(&ended["state"]), text(&ended["reason"]));
+        match outcome {
+            Outcome::Same => Ok(ExitCode::SUCCESS),
+            Outcome::Differs => Ok(ExitCode::from(NOT_IN_ORDER)),
+            Outcome::Nothing => bail!("no decisions in that period: nothing was asked again; {LOOK}"),
+            Outcome::CutOff => bail!("it is {}: {}", text(&ended["state"]), text(&ended["reason"])),
         }
-        Ok(if differs { ExitCode::from(NOT_IN_ORDER) } else { ExitCode::SUCCESS })
+    }
+}
+
+/// How one ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// All comes out as it did.
+    Same,
+    /// Something does not.
+    Differs,
+    /// There was nothing to ask, which must not look like success.
+    Nothing,
+    /// It did not come to its end.
+    CutOff,
+}
+
+fn outcome(ended: &Value) -> Outcome {
+    let counted = |field: &str| ended["report"][field].as_u64().unwrap_or(0);
+    match (ended["state"] == "done", counted("total"), counted("differences")) {
+        (false, ..) => Outcome::CutOff,
+        (true, 0, _) => Outcome::Nothing,
+        (true, _, 0) => Outcome::Same,
+        (true, ..) => Outcome::Differs,
     }
 }
 
 impl Which {
+    /// Refuses a period that holds nothing.
+    fn check(&self) -> anyhow::Result<()> {
+        let instant = |flag: &str, given: &Option<String>| {
+            let parsed = given.as_deref().map(|text| OffsetDateTime::parse(text, &Rfc3339)).transpose();
+            parsed.with_context(|| format!("--{flag} must be a time like 2027-01-01T00:00:00Z"))
+        };
+        match (instant("from", &self.from)?, instant("to", &self.to)?) {
+            (Some(from), Some(to)) if from > to => bail!("--from is after --to: no decision is in such a period"),
+            _ => Ok(()),
+        }
+    }
+
     fn body(&self, kind: &str) -> Value {
         json!({"kind": kind, "from": self.from, "to": self.to, "hook": self.hook, "stream": self.stream})
     }
@@ -154,4 +203,63 @@ async fn wait(api: &Rest, path: &str) -> anyhow::Result<Value> {
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(subcommand)]
+        command: Backtests,
+    }
+
+    #[test]
+    fn only_a_run_that_asked_something_can_be_the_same() {
+        for (state, total, differences, expected) in [
+            ("done", 4, 0, Outcome::Same),
+            ("done", 4, 1, Outcome::Differs),
+            ("done", 0, 0, Outcome::Nothing),
+            ("stopped", 0, 0, Outcome::CutOff),
+            ("failed", 4, 1, Outcome::CutOff),
+        ] {
+            let ended = json!({"state": state, "report": {"total": total, "differences": differences}});
+            assert_eq!(outcome(&ended), expected, "{ended}");
+        }
+    }
+
+    #[test]
+    fn a_period_begins_before_it_ends() {
+        for (from, to, problem) in [
+            (Some("2027-01-02T00:00:00Z"), Some("2027-01-01T00:00:00Z"), "--from is after --to"),
+            (Some("2027-01-01T01:00:00+02:00"), Some("2027-01-01T00:00:00Z"), ""),
+            (Some("2027-01-01T00:00:00Z"), Some("2027-01-01T00:00:00Z"), ""),
+            (Some("2027-01-02T00:00:00Z"), None, ""),
+            (Some("yesterday"), None, "--from must be a time like"),
+            (None, Some("2027-01-02"), "--to must be a time like"),
+        ] {
+            let (from, to) = (from.map(str::to_owned), to.map(str::to_owned));
+            let checked = Which { from, to, hook: None, stream: None }.check();
+            let said = checked.err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(said.starts_with(problem) && said.is_empty() == problem.is_empty(), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_file_to_try_is_signed_as_a_push_is() {
+        for (given, fits) in [
+            ("--file p.wasm --key ci.pem --key-name ci", true),
+            ("--file p.wasm --signature p.wasm.sig", true),
+            ("--file p.wasm --signature p.wasm.sig --key ci.pem", false),
+            ("--file p.wasm --key-name ci", false),
+            ("--version 2 --key ci.pem", false),
+            ("--version 2", true),
+        ] {
+            let line = "x backtest p --tenant acme".split(' ').chain(given.split(' '));
+            assert_eq!(Line::try_parse_from(line).is_ok(), fits, "{given}");
+        }
+    }
 }

@@ -4,6 +4,8 @@ use clap::Subcommand;
 use http::Method;
 use serde_json::{Value, json};
 
+use super::plain;
+use crate::cli::tenant::plain_lines;
 use crate::client::Rest;
 use crate::client::rest::segment;
 
@@ -66,11 +68,11 @@ pub(super) enum Bindings {
         #[arg(long)]
         to: Option<u32>,
     },
-    /// List a plugin's bindings in the order in which they are asked, with failures and breakers
+    /// List bindings in the order in which they are asked, with failures and breakers
     #[command(name = "bindings")]
     Order {
-        /// The plugin's name
-        name: String,
+        /// The plugin's name; all of the tenant's by default
+        name: Option<String>,
         /// The tenant
         #[arg(long)]
         tenant: String,
@@ -109,7 +111,23 @@ impl Bindings {
                 let body = json!({"name": binding, "to": to});
                 api.call(Method::POST, &path(tenant, name, "rollback")?, Some(&body)).await
             }
-            Self::Order { name, tenant } => api.call(Method::GET, &path(tenant, name, "bindings")?, None).await,
+            Self::Order { name: Some(name), tenant } => {
+                api.call(Method::GET, &path(tenant, name, "bindings")?, None).await
+            }
+            Self::Order { name: None, tenant } => {
+                api.call(Method::GET, &format!("/v1/tenants/{}/bindings", segment(tenant)?), None).await
+            }
+        }
+    }
+
+    /// The answer for people.
+    pub(super) fn lines(&self, answer: &Value) -> Vec<String> {
+        match self {
+            Self::Activate { name, .. } | Self::Rollback { name, .. } => {
+                vec![format!("{name}/{}", plain::binding(answer))]
+            }
+            Self::Deactivate { .. } => plain_lines(answer),
+            Self::Order { .. } => plain::order(answer),
         }
     }
 }

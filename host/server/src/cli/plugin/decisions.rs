@@ -8,7 +8,10 @@ use http::Method;
 use serde_json::Value;
 
 use super::super::query::Query;
+use super::decision;
+use super::plain::one_line;
 use crate::client::Rest;
+use crate::client::rest::{items, segment};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Log {
@@ -35,6 +38,14 @@ pub(super) enum Log {
         #[arg(long, value_name = "ID")]
         question: Option<i64>,
     },
+    /// Tell one decision in plain words
+    Decision {
+        /// The decision's number, as `plugin decisions` lists it
+        id: i64,
+        /// The tenant
+        #[arg(long)]
+        tenant: String,
+    },
     /// Show decisions as they are made, until interrupted
     Tail {
         #[command(flatten)]
@@ -59,7 +70,7 @@ pub(super) enum Log {
         /// About this plugin
         #[arg(long)]
         plugin: Option<String>,
-        /// Of this kind: push, activate, roll-back and the like
+        /// Of this kind: push, activate, roll-back and the like; another word is answered with all of them
         #[arg(long)]
         action: Option<String>,
         /// Older than the change with this number
@@ -167,6 +178,15 @@ impl Log {
                     println!("{}", lines(&found).join("\n"));
                 }
             }
+            Self::Decision { id, tenant } => {
+                let path = format!("/v1/tenants/{}/decisions/{id}", segment(tenant)?);
+                let decision = api.call(Method::GET, &path, None).await?;
+                if json {
+                    println!("{decision}");
+                } else {
+                    println!("{}", decision::told(tenant, &decision).join("\n"));
+                }
+            }
             Self::Tail { filter, after } => {
                 let after = after.map(|after| after.to_string());
                 let path = filter.query("/tail");
@@ -206,12 +226,7 @@ impl Log {
                 if json {
                     println!("{found}");
                 } else {
-                    for change in found["changes"].as_array().into_iter().flatten() {
-                        println!("{}", change_line(change));
-                    }
-                    if let Some(next) = found["next_before"].as_i64() {
-                        println!("more: --before {next}");
-                    }
+                    println!("{}", change_lines(&found).join("\n"));
                 }
             }
         }
@@ -252,27 +267,19 @@ fn line(decision: &Value) -> String {
         text("hook"),
         text("app"),
         text("stream"),
-        said(&decision["verdict"]),
+        decision::said(decision),
         text("applied"),
     )
 }
 
-/// A verdict in a word or two.
-fn said(verdict: &Value) -> String {
-    if let Some(failed) = verdict.get("failed") {
-        return format!("FAILED {}", failed["kind"].as_str().unwrap_or("?"));
+/// A page of changes, and how to get the next page.
+fn change_lines(found: &Value) -> Vec<String> {
+    let mut lines: Vec<String> = items(&found["changes"]).iter().map(change_line).collect();
+    lines.extend(found["next_before"].as_i64().map(|next| format!("more: --before {next}")));
+    if lines.is_empty() {
+        lines.push("no changes".to_owned());
     }
-    let Some(answered) = verdict.get("answered") else { return "no policy".to_owned() };
-    let answer = answered.as_object().and_then(|hooks| hooks.values().next()).unwrap_or(answered);
-    match answer {
-        Value::String(word) => word.clone(),
-        Value::Object(fields) => match fields.iter().next() {
-            Some((name, Value::String(text))) => format!("{name} {}", one_line(text)),
-            Some((name, _)) => name.clone(),
-            None => "?".to_owned(),
-        },
-        _ => "?".to_owned(),
-    }
+    lines
 }
 
 fn change_line(change: &Value) -> String {
@@ -289,11 +296,6 @@ fn change_line(change: &Value) -> String {
     )
 }
 
-/// Somebody else's words, so that they stay on their line and move no cursor.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -305,23 +307,27 @@ mod tests {
         let decision = json!({
             "id": 12, "at": "2027-01-01T00:00:00.000Z", "hook": "template-group", "app": "studio", "stream": "cam",
             "verdict": {"answered": {"template-group": {"group": "hd"}}}, "applied": "answer",
+            "question": {"template-group": {"groups": [{"id": "hd", "name": "High"}]}},
             "provenance": {"plugin": "groups", "version": 3, "settings_revision": 2, "rollout": 7,
                 "reason": "tall\u{1b}[2J\npicture"},
         });
         assert_eq!(
             line(&decision),
-            "      12  2027-01-01T00:00:00.000Z  template-group  studio/cam  groups@3/2 (rollout 7)  group hd  answer  \
+            "      12  2027-01-01T00:00:00.000Z  template-group  studio/cam  groups@3/2 (rollout 7)  group High  answer  \
              tall [2J picture"
         );
         for (verdict, word) in [
             (json!("no_policy"), "no policy"),
-            (json!({"failed": {"kind": "trap", "message": "x"}}), "FAILED trap"),
+            (json!({"failed": {"kind": "trap", "message": "x\ny"}}), "FAILED trap: x y"),
+            (json!({"failed": {"kind": "fuel", "message": ""}}), "FAILED fuel"),
+            (json!({"answered": {"template-group": {"group": "hd"}}}), "group hd"),
             (json!({"answered": {"callback": "drop"}}), "drop"),
             (json!({"answered": {"compose-rules": {"compose": {"ranges": []}}}}), "compose"),
             (json!({"answered": {"callback": {"replace": {"body": "{}"}}}}), "replace"),
         ] {
-            assert_eq!(said(&verdict), word);
+            assert_eq!(decision::said(&json!({"verdict": verdict})), word);
         }
+        assert_eq!(change_lines(&json!({"changes": []})), ["no changes"]);
         assert_eq!(lines(&json!({"decisions": []})), ["no decisions"]);
         assert_eq!(lines(&json!({"decisions": [], "next_before": 5})), ["more: --before 5"]);
     }

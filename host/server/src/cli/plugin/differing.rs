@@ -18,9 +18,9 @@ pub(super) async fn first(api: &Rest, path: &str) -> anyhow::Result<Vec<Value>> 
 }
 
 /// A backtest's report.
-pub(super) fn print_backtest(shown: &Value, differences: &[Value]) {
+pub(super) fn print_backtest(tenant: &str, shown: &Value, differences: &[Value]) {
     let report = &shown["report"];
-    println!("{} {} of tenant's decisions: {}", word(&shown["kind"]), shown["id"], word(&shown["state"]));
+    println!("{} {} of {tenant}'s decisions: {}", word(&shown["kind"]), shown["id"], word(&shown["state"]));
     if let Some(version) = shown["version"].as_i64() {
         let settings = shown["settings_revision"].as_i64().map_or("as given".to_owned(), |number| number.to_string());
         println!("candidate: {} version {version}, settings {settings}", word(&shown["plugin"]));
@@ -51,10 +51,11 @@ pub(super) fn print_rollout(shown: &Value, differences: &[Value]) {
     print_differences(report, differences);
 }
 
-/// One line for each rollout.
-pub(super) fn print_rollouts(listed: &Value) {
-    for rollout in items(&listed["rollouts"]) {
-        print_line(&rollout);
+/// One line for each rollout of a list, or for one alone.
+pub(super) fn print_rollouts(answer: &Value) {
+    match answer["rollouts"].as_array() {
+        Some(rollouts) => rollouts.iter().for_each(print_line),
+        None => print_line(answer),
     }
 }
 
@@ -117,7 +118,8 @@ fn print_differences(report: &Value, differences: &[Value]) {
         };
         let video = row["video_id"].as_str().map_or_else(String::new, |video| format!(" video {video}"));
         let (hook, kind) = (word(&row["hook"]), word(&difference["kind"]));
-        println!("\ndecision {} at {}: {hook}{place}{video}: other {kind}", row["decision"], word(&row["at"]));
+        let what = what(difference);
+        println!("\ndecision {} at {}: {hook}{place}{video}: {what}", row["decision"], word(&row["at"]));
         println!("  - {}", said(&difference["was"], kind.as_str()));
         println!("  + {}", said(&difference["now"], kind.as_str()));
     }
@@ -125,6 +127,16 @@ fn print_differences(report: &Value, differences: &[Value]) {
     let printed = differences.len() as u64;
     if all > printed {
         println!("\n… and {} more", all - printed);
+    }
+}
+
+/// What a difference is, in a word or two: a failure may be new, gone, or another one.
+fn what(difference: &Value) -> String {
+    let failed = |side: &str| difference[side]["verdict"].get("failed").is_some();
+    match (difference["kind"].as_str(), failed("was"), failed("now")) {
+        (Some("failure"), false, true) => "failed now".to_owned(),
+        (Some("failure"), true, false) => "answered now".to_owned(),
+        (kind, ..) => format!("other {}", kind.unwrap_or("answer")),
     }
 }
 
@@ -193,6 +205,15 @@ mod tests {
             (&json!({"verdict": {"begins": "{\"answered\"", "bytes": 9}}), "answer", "{\"answered\"…"),
         ] {
             assert_eq!(said(value, kind), expected);
+        }
+        for (kind, was, now, expected) in [
+            ("failure", &group, &failed, "failed now"),
+            ("failure", &failed, &group, "answered now"),
+            ("failure", &failed, &failed, "other failure"),
+            ("answer", &group, &group, "other answer"),
+            ("fuel", &failed, &failed, "other fuel"),
+        ] {
+            assert_eq!(what(&json!({"kind": kind, "was": was, "now": now})), expected);
         }
         assert_eq!(by(&json!({"trap": 1, "fuel": 2})), " (2 fuel, 1 trap)");
         assert_eq!(by(&json!({})), "");

@@ -6,7 +6,7 @@ mod check;
 mod run;
 mod test;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -51,13 +51,35 @@ fn open(lab: &lab::Lab, file: &Path) -> anyhow::Result<lab::Subject> {
     })
 }
 
-/// Settings from a file, as they would be pushed; `{}` without one.
-fn settings(file: Option<&Path>) -> anyhow::Result<String> {
-    let Some(file) = file else { return Ok("{}".to_owned()) };
+/// Settings from a file, as they would be pushed.
+fn settings(file: &Path) -> anyhow::Result<String> {
     let text = text(file)?;
     serde_json::from_str::<Value>(&text)
         .with_context(|| format!("{} is not JSON; settings are pushed as JSON", file.display()))?;
     Ok(text)
+}
+
+/// Settings to ask `subject` with, a component or a project's folder: those given, or else those of the project, and
+/// `{}` where it has none.
+fn settings_for(subject: &Path, given: Option<&Path>) -> anyhow::Result<String> {
+    if let Some(given) = given {
+        return settings(given);
+    }
+    let Some(found) = project_settings(subject) else { return Ok("{}".to_owned()) };
+    eprintln!("with the settings of {}", found.display());
+    settings(&found)
+}
+
+/// The `settings.json` of the project that a path is about: of a folder, or of the one that has a built component in its
+/// `build` folder.
+fn project_settings(subject: &Path) -> Option<PathBuf> {
+    let folder = if subject.is_dir() {
+        subject
+    } else {
+        subject.parent().filter(|folder| folder.ends_with("build"))?.parent()?
+    };
+    let settings = folder.join("settings.json");
+    settings.is_file().then_some(settings)
 }
 
 /// JSON from a file, or from the standard input for `-`.
@@ -79,5 +101,34 @@ fn text(file: &Path) -> anyhow::Result<String> {
     match lab::read_text(file) {
         Ok(text) => Ok(text),
         Err(problem) => bail!("{}: {problem}", file.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_projects_own_settings_are_taken_unless_others_are_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |path: &str| folder.path().join(path);
+        let (own, other) = (r#"{"rules":[]}"#, r#"{"rules":[1]}"#);
+        std::fs::create_dir_all(at("build")).unwrap();
+        for (path, text) in [("settings.json", own), ("other.json", other), ("wrong.json", "rules:")] {
+            std::fs::write(at(path), text).unwrap();
+        }
+        for (subject, given, expected) in [
+            ("", None, own),
+            ("build/policy.wasm", None, own),
+            ("policy.wasm", None, "{}"),
+            ("build", None, "{}"),
+            ("", Some("other.json"), other),
+            ("policy.wasm", Some("other.json"), other),
+        ] {
+            let found = settings_for(&at(subject), given.map(at).as_deref()).unwrap();
+            assert_eq!(found, expected, "{subject} {given:?}");
+        }
+        let wrong = settings_for(&at(""), Some(&at("wrong.json"))).unwrap_err().to_string();
+        assert!(wrong.contains("wrong.json is not JSON"), "{wrong}");
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::differing;
 use crate::client::Rest;
-use crate::client::rest::segment;
+use crate::client::rest::{items, segment};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Candidates {
@@ -46,8 +46,13 @@ pub(super) enum Candidates {
         /// Which binding
         #[arg(long, default_value = "default")]
         binding: String,
-        /// How many of a thousand streams
-        #[arg(long, value_parser = clap::value_parser!(u16).range(0..=1000))]
+        /// How many of a thousand streams; all that --app and --stream name, if one of these is given and this is not
+        #[arg(
+            long,
+            value_name = "PERMILLE",
+            required_unless_present_any = ["app", "stream"],
+            value_parser = clap::value_parser!(u16).range(0..=1000)
+        )]
         share: Option<u16>,
         /// Only these applications; `*` stands for any run of characters
         #[arg(long)]
@@ -58,9 +63,17 @@ pub(super) enum Candidates {
         /// When it ends by itself: a JSON file, as in {"max_failure_permille": 10, "promote_after_seconds": 3600}
         #[arg(long)]
         rules: Option<PathBuf>,
-        /// Change the share of this running canary instead of starting one
-        #[arg(long, conflicts_with_all = ["app", "stream", "rules", "settings_revision"], requires = "share")]
-        change: Option<i64>,
+    },
+    /// Give a running canary another share; a larger one only adds streams
+    Share {
+        /// The rollout's number
+        rollout: i64,
+        /// The tenant
+        #[arg(long)]
+        tenant: String,
+        /// How many of a thousand streams
+        #[arg(long, value_name = "PERMILLE", value_parser = clap::value_parser!(u16).range(0..=1000))]
+        share: u16,
     },
     /// Make a candidate the active version, and end its rollout
     Promote {
@@ -95,7 +108,7 @@ pub(super) enum Candidates {
 }
 
 impl Candidates {
-    /// Asks the server, and gives the answer with whether it was printed already.
+    /// Asks the server, and gives the answer unless it was printed already.
     pub(super) async fn ask(&self, api: &Rest, json: bool) -> anyhow::Result<Option<Value>> {
         let answer = match self {
             Self::Shadow { name, tenant, version, settings_revision, binding } => {
@@ -104,6 +117,10 @@ impl Candidates {
                 api.call(Method::POST, &path, Some(&body)).await?
             }
             Self::Canary { .. } => self.canary(api).await?,
+            Self::Share { rollout, tenant, share } => {
+                let body = json!({"share_permille": share});
+                api.call(Method::PATCH, &path(tenant, *rollout)?, Some(&body)).await?
+            }
             Self::Promote { rollout, tenant } => {
                 api.call(Method::POST, &format!("{}/promote", path(tenant, *rollout)?), None).await?
             }
@@ -132,26 +149,24 @@ impl Candidates {
                     query.append_pair("plugin", name);
                 }
                 let listed = api.call(Method::GET, &query.finish(), None).await?;
-                if !json {
-                    differing::print_rollouts(&listed);
+                if !json && items(&listed["rollouts"]).is_empty() {
+                    println!("no {}rollouts", if *running { "running " } else { "" });
                     return Ok(None);
                 }
                 listed
             }
         };
+        if !json {
+            differing::print_rollouts(&answer);
+            return Ok(None);
+        }
         Ok(Some(answer))
     }
 
     async fn canary(&self, api: &Rest) -> anyhow::Result<Value> {
-        let Self::Canary { name, tenant, version, settings_revision, binding, share, app, stream, rules, change } =
-            self
-        else {
+        let Self::Canary { name, tenant, version, settings_revision, binding, share, app, stream, rules } = self else {
             return Ok(Value::Null);
         };
-        let tenants = tenant;
-        if let (Some(change), [tenant]) = (change, tenants.as_slice()) {
-            return api.call(Method::PATCH, &path(tenant, *change)?, Some(&json!({"share_permille": share}))).await;
-        }
         let rules: Value = match rules {
             None => json!({}),
             Some(path) => {
@@ -163,7 +178,7 @@ impl Candidates {
             "version": version, "settings_revision": settings_revision, "binding": binding, "share_permille": share,
             "app": app, "stream": stream, "rules": rules,
         });
-        match tenants.as_slice() {
+        match tenant.as_slice() {
             [tenant] => {
                 let path = format!("/v1/tenants/{}/plugins/{}/canary", segment(tenant)?, segment(name)?);
                 api.call(Method::POST, &path, Some(&body)).await
@@ -178,4 +193,52 @@ impl Candidates {
 
 fn path(tenant: &str, rollout: i64) -> anyhow::Result<String> {
     Ok(format!("/v1/tenants/{}/rollouts/{rollout}", segment(tenant)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(subcommand)]
+        command: Candidates,
+    }
+
+    #[test]
+    fn a_canary_names_its_share_or_its_streams() {
+        let canary = "x canary p --tenant acme --version 2";
+        for (given, expected) in [
+            ("", Err(ErrorKind::MissingRequiredArgument)),
+            ("--tenant umbrella", Err(ErrorKind::MissingRequiredArgument)),
+            ("--share 1001", Err(ErrorKind::ValueValidation)),
+            ("--change 7 --share 10", Err(ErrorKind::UnknownArgument)),
+            ("--share 10", Ok(Some(10))),
+            ("--app studio", Ok(None)),
+            ("--stream cam-*", Ok(None)),
+            ("--stream cam-* --share 10", Ok(Some(10))),
+        ] {
+            let parsed = Line::try_parse_from(canary.split(' ').chain(given.split_whitespace()));
+            let share = parsed.map(|line| match line.command {
+                Candidates::Canary { share, .. } => share,
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(share.map_err(|error| error.kind()), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_of_one_rollout_of_one_tenant() {
+        for (given, fits) in [
+            ("x share 7 --tenant acme --share 10", true),
+            ("x share 7 --tenant acme", false),
+            ("x share 7 --share 10", false),
+            ("x share 7 --tenant acme --tenant umbrella --share 10", false),
+        ] {
+            assert_eq!(Line::try_parse_from(given.split(' ')).is_ok(), fits, "{given}");
+        }
+    }
 }

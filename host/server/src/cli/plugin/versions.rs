@@ -4,11 +4,12 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap::{ArgGroup, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::signing;
+use super::{plain, signing};
+use crate::cli::tenant::plain_lines;
 use crate::client::Rest;
 use crate::client::components::{self, Progress};
 use crate::client::rest::segment;
@@ -19,7 +20,6 @@ const TELL_ABOVE_BYTES: usize = 1 << 20;
 #[derive(Debug, Subcommand)]
 pub(super) enum Versions {
     /// Upload a component as a new version; it is checked, not yet used
-    #[command(group(ArgGroup::new("signed").args(["signature", "key"])))]
     Push {
         /// The component
         file: PathBuf,
@@ -32,15 +32,8 @@ pub(super) enum Versions {
         /// Settings: a JSON file; without it the plugin's newest settings stay
         #[arg(long)]
         settings: Option<PathBuf>,
-        /// A signature of the component, as `plugin sign` writes it
-        #[arg(long, value_name = "FILE")]
-        signature: Option<PathBuf>,
-        /// Sign the component with this private key
-        #[arg(long, value_name = "FILE")]
-        key: Option<PathBuf>,
-        /// The name of the signing key at the server; any of the tenant's by default
-        #[arg(long, value_name = "NAME", requires = "signed")]
-        key_name: Option<String>,
+        #[command(flatten)]
+        signed: Signed,
     },
     /// List a tenant's plugins, versions and bindings
     List {
@@ -90,24 +83,46 @@ pub(super) enum Versions {
     },
 }
 
+/// How a component that is pushed is signed.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("signed").args(["signature", "key"])))]
+pub(super) struct Signed {
+    /// A signature of the component, as `plugin sign` writes it
+    #[arg(long, value_name = "FILE", requires = "file")]
+    signature: Option<PathBuf>,
+    /// Sign the component with this private key
+    #[arg(long, value_name = "FILE", requires = "file")]
+    key: Option<PathBuf>,
+    /// The name of the signing key at the server; any of the tenant's by default
+    #[arg(long, value_name = "NAME", requires = "signed")]
+    pub(super) key_name: Option<String>,
+}
+
+impl Signed {
+    /// The component's signature, if it has one.
+    pub(super) fn signature(&self, component: &[u8]) -> anyhow::Result<Option<String>> {
+        match (&self.signature, &self.key) {
+            (Some(file), _) => read_text(file).map(Some),
+            (None, Some(key)) => signing::sign(key, component).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
 impl Versions {
     pub(super) async fn ask(&self, api: &Rest) -> anyhow::Result<Value> {
         match self {
-            Self::Push { file, tenant, name, settings, signature, key, key_name } => {
+            Self::Push { file, tenant, name, settings, signed } => {
                 let component = read(file)?;
                 let settings = settings.as_deref().map(read_settings).transpose()?;
-                let signature = match (signature, key) {
-                    (Some(file), _) => Some(read_text(file)?),
-                    (None, Some(key)) => Some(signing::sign(key, &component)?),
-                    (None, None) => None,
-                };
+                let signature = signed.signature(&component)?;
                 let push = components::Push {
                     tenant,
                     plugin: name,
                     component: &component,
                     settings: settings.as_deref(),
                     signature: signature.as_deref(),
-                    key: key_name.as_deref(),
+                    key: signed.key_name.as_deref(),
                 };
                 components::push(api, push, tell).await
             }
@@ -128,6 +143,19 @@ impl Versions {
                 api.call(Method::DELETE, &path(tenant, name, *version)?, None).await?;
                 Ok(json!({"deleted": name, "version": version}))
             }
+        }
+    }
+}
+
+impl Versions {
+    /// The answer for people.
+    pub(super) fn lines(&self, answer: &Value) -> Vec<String> {
+        match self {
+            Self::Push { tenant, .. } => plain::pushed(tenant, answer),
+            Self::List { .. } => plain::plugins(answer),
+            Self::Show { version: None, .. } => plain::plugin(answer),
+            Self::Show { version: Some(_), .. } => plain::version(answer),
+            Self::Download { .. } | Self::Delete { .. } => plain_lines(answer),
         }
     }
 }

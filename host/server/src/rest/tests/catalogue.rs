@@ -277,7 +277,9 @@ async fn versions_are_shown_given_out_and_removed() {
     }
     let listed = own(&desk, "acme", Method::GET, "plugins/p1/versions", "").await.json();
     let mut in_listings = shown.clone();
-    (in_listings["schema"], in_listings["settings"]) = (Value::Null, Value::Null);
+    for field in ["schema", "settings"] {
+        in_listings.as_object_mut().unwrap().remove(field).unwrap();
+    }
     assert_eq!(listed["versions"], json!([in_listings]), "what may be long is shown of one only");
 
     let given = own(&desk, "acme", Method::GET, &format!("{one}/component"), "").await;

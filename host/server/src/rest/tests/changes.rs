@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::{Desk, code, token_of};
+use super::{ADMIN, Desk, code, token_of};
 use crate::store::changes::Change;
 use crate::testkit::noon;
 
@@ -30,6 +30,8 @@ async fn changes_are_a_tenants_own_and_the_admins_all() {
         ("", vec![4, 2, 1]),
         ("?plugin=groups", vec![2, 1]),
         ("?action=activate", vec![4]),
+        ("?action=rollback", vec![]),
+        ("?action=roll-back-rollout", vec![]),
         ("?actor=admin", vec![4, 2, 1]),
         ("?actor=reprise", vec![]),
         ("?before=4", vec![2, 1]),
@@ -44,6 +46,8 @@ async fn changes_are_a_tenants_own_and_the_admins_all() {
                "plugin": "shape", "detail": {"version": 1}})
     );
     assert_eq!(ids(&desk.get("/v1/changes").await), [5, 4, 3, 2, 1], "of a tenant that is gone too");
+    let unknown = desk.as_token(ADMIN, Method::GET, "/v1/changes?action=bogus", "").await;
+    assert_eq!((unknown.status.as_u16(), code(&unknown).as_str()), (400, "invalid"));
     let refused = desk.as_token(&token_of("acme"), Method::GET, "/v1/changes", "").await;
     assert_eq!((refused.status.as_u16(), code(&refused).as_str()), (403, "forbidden"));
 }

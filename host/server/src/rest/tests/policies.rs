@@ -57,6 +57,7 @@ async fn settings_state_and_bindings_of_a_plugin_are_shown() {
     assert_eq!(desk.get(&of("settings/history?limit=1")).await["revisions"], json!([settings]));
     assert_eq!(desk.get(&of("state")).await, json!({"revision": 0, "entries": {}}));
     assert_eq!(desk.get(&of("bindings")).await, json!({"bindings": []}));
+    assert_eq!(desk.get("/v1/tenants/acme/bindings").await, json!({"bindings": []}));
     let cleared = desk.as_token(ADMIN, Method::DELETE, &of("state"), "").await;
     assert_eq!(cleared.json(), json!({"keys": 0}));
     for what in ["settings", "settings/history", "state", "bindings", "limits"] {
@@ -77,9 +78,30 @@ async fn what_cannot_be_asked_or_rolled_back_is_told_why() {
         ("p1/rollback", json!({}), 404, "binding"),
         ("none/rollback", json!({}), 404, "plugin"),
         ("p1/deactivate", json!({"name": "cup"}), 404, "binding"),
+        ("p1/canary", json!({"version": 1}), 400, "share_permille: how many of a thousand streams?"),
+        ("p1/canary", json!({"version": 1, "share_permille": 10}), 409, "no version of p1 is active"),
+        ("p1/canary", json!({"version": 1, "stream": "cam-*"}), 409, "no version of p1 is active"),
     ];
     for (path, body, status, words) in table {
         let (found, answer) = desk.post(&format!("/v1/tenants/acme/plugins/{path}"), body.clone()).await;
+        let message = answer["error"]["message"].as_str().unwrap_or_default();
+        assert!(found == status && message.contains(words), "{path} {body}: {found} {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_fleets_canary_names_its_share_and_a_period_its_beginning_first() {
+    let desk = desk().await;
+    let fleet = |kind: &str| json!({"plugin": "p1", "tenants": ["acme"], "kind": kind, "version": 1});
+    let period = |from: &str| json!({"kind": "audit", "from": from, "to": "2027-01-02T00:00:00Z"});
+    let table = [
+        ("/v1/rollouts", fleet("canary"), 400, "share_permille: how many"),
+        ("/v1/rollouts", fleet("shadow"), 409, "no version of p1 is active"),
+        ("/v1/tenants/acme/backtests", period("2027-01-02T00:00:01Z"), 400, "from is after to"),
+        ("/v1/tenants/acme/backtests", period("2027-01-02T00:00:00Z"), 202, ""),
+    ];
+    for (path, body, status, words) in table {
+        let (found, answer) = desk.post(path, body.clone()).await;
         let message = answer["error"]["message"].as_str().unwrap_or_default();
         assert!(found == status && message.contains(words), "{path} {body}: {found} {answer}");
     }

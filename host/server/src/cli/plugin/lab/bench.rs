@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use crate::lab::{Figures, Lab, Subject, Table, measure, project, text};
 
 const EXAMPLE: &str =
-    "Measured are the cases of --cases, or those of the folder (tests/*.json), or the sample questions. The limits are
-those of the component's class; an operator may have set others.
+    "Measured are the cases of --cases, or those of the folder (tests/*.json), each with its own settings; or the sample
+questions, if there are no cases or --settings is given. The limits are those of the component's class; an operator may
+have set others.
 
 Example:
   reprise plugin bench build/policy.wasm --seconds 5";
@@ -25,12 +26,13 @@ pub(in crate::cli::plugin) struct Bench {
     #[arg(default_value = ".")]
     file: PathBuf,
     /// Files of cases; `*` stands for any run of characters, `**` for any folders
-    #[arg(long, value_name = "GLOB", num_args = 1..)]
+    #[arg(long, value_name = "GLOB", num_args = 1.., conflicts_with = "settings")]
     cases: Vec<String>,
     /// How long to measure, all cases together
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
-    /// Settings for the sample questions: a JSON file; `{}` without it
+    /// Measure the sample questions with these settings: a JSON file; without it `settings.json` of the project that
+    /// FILE is of, else `{}`
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
 }
@@ -70,6 +72,9 @@ impl Bench {
     }
 
     fn asked(&self, subject: &Subject) -> anyhow::Result<Vec<Subjected>> {
+        if self.settings.is_some() {
+            return self.samples(subject);
+        }
         let folder = if self.file.is_dir() { self.file.as_path() } else { Path::new(".") };
         let files = match project::tables(folder, &self.cases) {
             Ok(files) => files,
@@ -85,17 +90,19 @@ impl Bench {
         }
         let has = |hook: Hook| subject.inspection.hooks.contains(&hook);
         asked.retain(|one| has(one.question.hook()));
-        if asked.is_empty() {
-            let settings = super::settings(self.settings.as_deref())?;
-            let hooks = subject.inspection.hooks.iter();
-            asked.extend(hooks.map(|hook| Subjected {
-                name: format!("sample {}", hook.name()),
-                question: sample::question(*hook),
-                settings: settings.clone(),
-                state: StateSnapshot::default(),
-            }));
-        }
-        Ok(asked)
+        if asked.is_empty() { self.samples(subject) } else { Ok(asked) }
+    }
+
+    /// The sample question of each hook.
+    fn samples(&self, subject: &Subject) -> anyhow::Result<Vec<Subjected>> {
+        let settings = super::settings_for(&self.file, self.settings.as_deref())?;
+        let samples = subject.inspection.hooks.iter().map(|hook| Subjected {
+            name: format!("sample {}", hook.name()),
+            question: sample::question(*hook),
+            settings: settings.clone(),
+            state: StateSnapshot::default(),
+        });
+        Ok(samples.collect())
     }
 }
 

@@ -39,7 +39,7 @@ impl Check {
             }
         }
         let component = std::fs::read(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?;
-        let settings = self.settings.as_deref().map(|file| super::settings(Some(file))).transpose()?;
+        let settings = self.settings.as_deref().map(super::settings).transpose()?;
         let admission = Lab::new()?.admit(&component, settings.as_deref());
         let rejected = admission.subject.as_ref().err();
         if json {

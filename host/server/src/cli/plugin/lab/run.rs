@@ -16,8 +16,10 @@ use crate::lab::{Lab, Subject, question, read_state, text, writes};
 const EXAMPLE: &str = r#"The question is a whole one, as `reprise plugin decisions` has it, or a JSON merge patch over the sample.
 
 Example:
+  reprise plugin run . --hook template-group
+  echo '{"part": {"video": {"height": 720}}}' | reprise plugin run . --hook template-group --question -
+  reprise plugin run policy.wasm --settings settings.json --question question.json
   reprise plugin run --sample template-group
-  echo '{"part": {"video": {"height": 720}}}' | reprise plugin run build/policy.wasm --hook template-group --question -
 
 The exit code is 0 if the policy answered within bounds, 1 if it failed."#;
 
@@ -36,7 +38,7 @@ pub(in crate::cli::plugin) struct Run {
     /// The question: a JSON file, `-` for the standard input; the sample without it
     #[arg(long, value_name = "FILE")]
     question: Option<PathBuf>,
-    /// Settings: a JSON file; `{}` without it
+    /// Settings: a JSON file; without it `settings.json` of the project that FILE is of, else `{}`
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
     /// The plugin's state: a JSON file with an object of texts
@@ -64,7 +66,7 @@ impl Run {
             Some(file) => question::either(hook, &super::json(file)?)
                 .map_err(|problem| anyhow::anyhow!("{}: {problem}", super::shown(file)))?,
         };
-        let settings = super::settings(self.settings.as_deref())?;
+        let settings = super::settings_for(file, self.settings.as_deref())?;
         let state = match &self.state {
             None => StateSnapshot::default(),
             Some(file) => read_state(&super::json(file)?)
