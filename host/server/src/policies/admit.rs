@@ -77,7 +77,7 @@ impl Policies {
 
     /// The policy of this digest from the sealed cache, if it is there. Waits for no compiler; takes milliseconds, and
     /// blocks.
-    pub(super) fn from_disk(&self, tenant: &str, digest: &str) -> Option<Arc<Loaded>> {
+    pub(super) fn load_from_disk(&self, tenant: &str, digest: &str) -> Option<Arc<Loaded>> {
         let loaded = self.code.open(digest, &self.engine)?;
         Some(self.loaded.insert(loaded, tenant))
     }

@@ -226,7 +226,7 @@ impl Policies {
         let (policies, owner, wanted) = (Arc::clone(&self), tenant.clone(), digest.clone());
         let load = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            policies.from_disk(&owner, &wanted)
+            policies.load_from_disk(&owner, &wanted)
         });
         if let Some(loaded) = load.await.map_err(|_| not_ended())? {
             return Ok((loaded, CodeSource::Disk));
