@@ -17,6 +17,9 @@ use crate::store::plugins::PluginVersion;
 /// Longest pattern of a binding.
 const PATTERN_BYTES: usize = 255;
 
+/// What is said of a pattern that can be none.
+pub(super) const BAD_PATTERN: &str = "a pattern has 1 to 255 bytes; `*` stands for any";
+
 /// Longest name of a binding.
 const NAME_BYTES: usize = 64;
 
@@ -295,9 +298,8 @@ fn before(history: &[BindingPast], now: (i64, i64)) -> Option<&BindingPast> {
 
 fn check(activation: &Activation) -> Result<(), ActivateError> {
     let patterns = [&activation.domain, &activation.app, &activation.stream];
-    // An empty one would fit no stream at all.
-    if patterns.into_iter().flatten().any(|pattern| pattern.is_empty() || pattern.len() > PATTERN_BYTES) {
-        return Err(ActivateError::Invalid("a pattern has 1 to 255 bytes; `*` stands for any"));
+    if !patterns.into_iter().flatten().all(|pattern| is_pattern(pattern)) {
+        return Err(ActivateError::Invalid(BAD_PATTERN));
     }
     if activation.name.as_deref().is_some_and(|name| !is_name(name)) {
         return Err(ActivateError::Invalid("a binding's name is 1 to 64 lower-case letters, digits or hyphens"));
@@ -309,6 +311,11 @@ fn check(activation: &Activation) -> Result<(), ActivateError> {
         None | Some("fallback" | "reject") => Ok(()),
         Some(_) => Err(ActivateError::Invalid("the failure policy is `fallback` or `reject`")),
     }
+}
+
+/// Whether a text can be a pattern. An empty one would fit no stream at all.
+pub(super) fn is_pattern(pattern: &str) -> bool {
+    (1..=PATTERN_BYTES).contains(&pattern.len())
 }
 
 fn is_name(name: &str) -> bool {

@@ -11,15 +11,13 @@ use super::report::Report;
 use super::rules::{Rules, Window};
 use super::share::{ALL, Share};
 use crate::clock;
+use crate::policies::activate::{BAD_PATTERN, is_pattern};
 use crate::policies::publishing::Publishing;
 use crate::policies::{ActivateError, Policies};
 use crate::store::bindings::Bound;
 use crate::store::plugins::PluginVersion;
 use crate::store::rollouts::{Ending, Rollout, Step};
 use crate::store::{self, Store};
-
-/// Longest pattern.
-const PATTERN_BYTES: usize = 255;
 
 /// Tenants of one fleet. All are written in one transaction.
 const MOST_TENANTS: usize = 1000;
@@ -444,8 +442,8 @@ fn check(new: &NewRollout) -> Result<(), RolloutError> {
     if new.share.permille > ALL {
         return Err(RolloutError::Invalid("share_permille must be 0 to 1000".to_owned()));
     }
-    if new.share.app.len() > PATTERN_BYTES || new.share.stream.len() > PATTERN_BYTES {
-        return Err(RolloutError::Invalid("a pattern has at most 255 bytes".to_owned()));
+    if !is_pattern(&new.share.app) || !is_pattern(&new.share.stream) {
+        return Err(RolloutError::Invalid(BAD_PATTERN.to_owned()));
     }
     Ok(())
 }

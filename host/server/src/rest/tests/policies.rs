@@ -79,6 +79,7 @@ async fn what_cannot_be_asked_or_rolled_back_is_told_why() {
         ("none/rollback", json!({}), 404, "plugin"),
         ("p1/deactivate", json!({"name": "cup"}), 404, "binding"),
         ("p1/canary", json!({"version": 1}), 400, "share_permille: how many of a thousand streams?"),
+        ("p1/canary", json!({"version": 1, "stream": ""}), 400, "a pattern has 1 to 255 bytes"),
         ("p1/canary", json!({"version": 1, "share_permille": 10}), 409, "no version of p1 is active"),
         ("p1/canary", json!({"version": 1, "stream": "cam-*"}), 409, "no version of p1 is active"),
     ];
