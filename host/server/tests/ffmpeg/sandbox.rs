@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::clip::tools;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use reprise::ffmpeg::process::{Outcome, RunSpec, run};
 use reprise::ffmpeg::sandbox::{Layer, probe_layers};
 use reprise::ffmpeg::{Limits, Reason};
@@ -205,7 +207,7 @@ async fn a_stopped_ffmpeg_makes_no_progress() {
         if !stopped {
             stopped = true;
             for pid in children_in(work.path()) {
-                signal("-STOP", pid);
+                send(Signal::SIGSTOP, pid);
             }
         }
     };
@@ -293,9 +295,8 @@ fn children_in(work: &Path) -> Vec<u32> {
     found
 }
 
-fn signal(name: &str, pid: u32) {
-    let status = Command::new("kill").args([name, &pid.to_string()]).status();
-    assert!(status.unwrap().success());
+fn send(signal: Signal, pid: u32) {
+    kill(Pid::from_raw(pid.cast_signed()), signal).unwrap();
 }
 
 /// Nothing tells about another process's child, so this looks again and again.
