@@ -40,8 +40,8 @@ pub(super) struct Upload {
     component_base64: Option<String>,
     /// The SHA-256 of a component that was uploaded under `components`. This or `component_base64`.
     digest: Option<String>,
-    /// The text that the policy is given as its settings, usually JSON. Absent, the plugin's newest settings stay; a plugin
-    /// that has none yet gets `{}`.
+    /// The text that the policy is given as its settings, usually JSON. Absent, it gets those of the default
+    /// binding, or else the plugin's newest; a plugin that has none yet gets `{}`.
     settings: Option<String>,
     /// An ed25519 signature over the component's bytes, in base64. Verified whenever it is given.
     signature: Option<String>,

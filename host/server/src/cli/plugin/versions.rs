@@ -29,7 +29,7 @@ pub(super) enum Versions {
         /// The plugin's name
         #[arg(long)]
         name: String,
-        /// Settings: a JSON file; without it the plugin's newest settings stay
+        /// Settings: a JSON file; without it those of the default binding, or else the newest
         #[arg(long)]
         settings: Option<PathBuf>,
         #[command(flatten)]

@@ -7,6 +7,7 @@ use reprise_lifecycle::decision::{FailureKind, Granted, Provenance, Verdict};
 use reprise_lifecycle::question::Question;
 use reprise_policy::{Evaluation, StateSnapshot};
 
+use crate::policies::binding::has_hook;
 use crate::policies::compare::Said;
 
 /// Who is asked, and with what.
@@ -64,7 +65,7 @@ pub trait Again: Send + Sync {
 impl Subject {
     /// Whether it can be asked at the hook of a question.
     pub fn has_hook_of(&self, question: &Question) -> bool {
-        self.hooks.split(',').any(|name| name == question.hook().name())
+        has_hook(&self.hooks, question.hook())
     }
 }
 
