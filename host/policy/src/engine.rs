@@ -1,20 +1,18 @@
 //! The engine: one configuration for whoever compiles and whoever runs, the pool of slots, and the thread that
 //! lets deadlines pass. Engine and ticker are one object, so that no deadline is armed that nobody ticks.
 
+mod ticker;
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread::JoinHandle;
-use std::time::Duration;
 
 use wasmparser::WasmFeatures;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::class::{Class, Slot};
 use crate::error::EngineError;
-
-/// How exact a deadline is. Shorter wakes an idle machine more often for nothing anybody would notice.
-pub(crate) const TICK: Duration = Duration::from_millis(5);
+use ticker::Ticker;
+pub(crate) use ticker::{Guest, TICK};
 
 /// Tables that stay mapped in a slot between two calls: a few hundred elements of 8 bytes.
 const TABLE_KEEP_RESIDENT_BYTES: usize = 16 << 10;
@@ -46,7 +44,7 @@ struct Inner {
     standard: wasmtime::Engine,
     scripted: wasmtime::Engine,
     fingerprint: String,
-    _ticker: Ticker,
+    ticker: Ticker,
 }
 
 impl Engine {
@@ -63,12 +61,17 @@ impl Engine {
         let scripted = pooled(Class::Scripted, options.scripted_concurrent_calls)?;
         let fingerprint = fingerprint(&standard);
         let ticker = Ticker::start([standard.clone(), scripted.clone()]).map_err(EngineError::Ticker)?;
-        Ok(Self { inner: Arc::new(Inner { standard, scripted, fingerprint, _ticker: ticker }) })
+        Ok(Self { inner: Arc::new(Inner { standard, scripted, fingerprint, ticker }) })
     }
 
     /// Says which machine code this engine can run: artefacts of another fingerprint are useless to it.
     pub fn fingerprint(&self) -> &str {
         &self.inner.fingerprint
+    }
+
+    /// A guest runs for as long as this is held.
+    pub(crate) fn guest(&self) -> Guest<'_> {
+        self.inner.ticker.guest()
     }
 
     pub(crate) fn wasm(&self, class: Class) -> &wasmtime::Engine {
@@ -141,35 +144,6 @@ fn pool(slot: Slot, calls: u32) -> PoolingAllocationConfig {
         // A slot that stays warm for its component saves mapping its image again.
         .max_unused_warm_slots(calls);
     pool
-}
-
-/// The thread that lets epochs pass. Dropping it ends the thread.
-#[derive(Debug)]
-struct Ticker {
-    stop: Option<mpsc::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Ticker {
-    fn start(engines: [wasmtime::Engine; 2]) -> std::io::Result<Self> {
-        let (stop, stopped) = mpsc::channel::<()>();
-        let thread = std::thread::Builder::new().name("policy-ticker".to_owned()).spawn(move || {
-            while matches!(stopped.recv_timeout(TICK), Err(RecvTimeoutError::Timeout)) {
-                engines.iter().for_each(wasmtime::Engine::increment_epoch);
-            }
-        })?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // The thread runs nothing that can panic, and there is nobody to tell.
-            let _ = thread.join();
-        }
-    }
 }
 
 #[cfg(test)]

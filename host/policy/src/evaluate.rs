@@ -201,6 +201,7 @@ impl Evaluator {
         beside: Beside,
         body: impl FnOnce(&mut Store<State>, &Instance) -> wasmtime::Result<T>,
     ) -> (Result<T, Failure>, Spent) {
+        let _guest = self.engine.guest();
         let state = State {
             meter: Meter::new(limits),
             log: Log::new(limits),

@@ -131,15 +131,17 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
+        // A connection to a file in this machine does not die while nobody uses it, and it is looked at when it comes
+        // back: to ask it before each statement whether it lives would be one more thread woken for every read.
+        let pool = |connections| SqlitePoolOptions::new().max_connections(connections).test_before_acquire(false);
+        let writer = pool(1)
             // A full disk makes SQLite end a transaction by itself. The connection's books then never come right
             // again, so it gives way to a fresh one.
             .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
             .connect_with(options.clone())
             .await?;
-        let reader = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.clone()).await?;
-        let searcher = SqlitePoolOptions::new().max_connections(SEARCHERS).connect_with(options).await?;
+        let reader = pool(READERS).connect_with(options.clone()).await?;
+        let searcher = pool(SEARCHERS).connect_with(options).await?;
         check_version(&writer).await?;
         sqlx::migrate!("./migrations").run(&writer).await?;
         Ok(Self { reader, searcher, writer, seal, decided: tokio::sync::watch::Sender::default() })

@@ -1,33 +1,40 @@
 //! How long a call may take: processor time of its thread, and time of day as the backstop. The guest stops at
-//! every tick of the engine's epoch, here it is decided whether it may go on.
+//! every tick of the engine's epoch, here it is decided whether it may go on, and whether others come first.
 
 use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
 use wasmtime::UpdateDeadline;
 
+use crate::engine::TICK;
+
 /// The deadline of one call. It belongs to the thread that started it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
-    cpu_end: Option<Duration>,
+    cpu_began: Option<Duration>,
+    cpu: Duration,
     wall_end: Instant,
 }
 
 impl Deadline {
     /// Starts to count on this thread.
     pub(crate) fn start(cpu: Duration, wall: Duration) -> Self {
-        Self { cpu_end: thread_cpu().map(|now| now + cpu), wall_end: Instant::now() + wall }
+        Self { cpu_began: thread_cpu(), cpu, wall_end: Instant::now() + wall }
     }
 
-    /// Whether the guest may run for another tick.
+    /// Whether the guest may run for another tick. A guest that ran for a whole one lets others have its core first: what
+    /// serves streams, and the calls of other tenants, would else wait behind it until the kernel's own tick. One that has
+    /// just begun goes on, as it is likely to end before anybody would notice.
     pub(crate) fn at_tick(&self) -> UpdateDeadline {
         // Without a processor clock only the time of day is left, which errs towards letting a guest run.
-        let cpu_over = self.cpu_end.zip(thread_cpu()).is_some_and(|(end, now)| now >= end);
-        if cpu_over || Instant::now() >= self.wall_end {
-            UpdateDeadline::Interrupt
-        } else {
-            UpdateDeadline::Continue(1)
+        let used = self.cpu_began.zip(thread_cpu()).map(|(began, now)| now.saturating_sub(began));
+        if used.is_some_and(|used| used >= self.cpu) || Instant::now() >= self.wall_end {
+            return UpdateDeadline::Interrupt;
         }
+        if used.is_none_or(|used| used >= TICK) {
+            std::thread::yield_now();
+        }
+        UpdateDeadline::Continue(1)
     }
 }
 

@@ -82,13 +82,13 @@ pub(super) async fn ask(
     JsonText(body): JsonText,
 ) -> Result<Json<TrialView>, Error> {
     let (_, name) = ids;
-    known(&shared, &tenant.name, &name).await?;
     let body: TrialBody = serde_json::from_str(&body).map_err(|error| Error::Invalid(error.to_string()))?;
     let hook = Hook::ALL.into_iter().find(|hook| hook.name() == body.hook);
     let hook = hook.ok_or_else(|| Error::Invalid("hook: template-group, compose-rules or callback".to_owned()))?;
     let question = match body.question {
         Some(given) => read(hook, given)?,
         None => {
+            known(&shared, &tenant.name, &name).await?;
             let newest = shared.store.newest_question(&tenant.name, hook.name()).await?;
             let nothing = || Error::Conflict("no question was recorded at this hook yet; give one".to_owned());
             let newest = newest.ok_or_else(nothing)?;
