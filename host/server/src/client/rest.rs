@@ -110,6 +110,11 @@ impl Rest {
     }
 }
 
+/// Whether a call failed because nobody answered it, as while a server is started again.
+pub fn is_unanswered(error: &anyhow::Error) -> bool {
+    error.is::<hyper_util::client::legacy::Error>()
+}
+
 /// A name as one segment of a path, whatever is in it.
 ///
 /// # Errors

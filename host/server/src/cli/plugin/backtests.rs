@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
@@ -16,10 +16,13 @@ use super::versions::{Signed, read_settings};
 use crate::cli::NOT_IN_ORDER;
 use crate::client::Rest;
 use crate::client::components;
-use crate::client::rest::segment;
+use crate::client::rest::{is_unanswered, segment};
 
 /// How often a running one is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// How long nobody may answer: a server that takes up its broadcasts again is there sooner.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where to see which decisions there are.
 const LOOK: &str = "`reprise plugin decisions` shows which there are";
@@ -178,19 +181,34 @@ impl Which {
     }
 }
 
-/// Shows progress until it ends. Ctrl-C stops the backtest, not only the waiting for it.
+/// Shows progress until it ends. Ctrl-C stops the backtest, not only the waiting for it. A server that is started again
+/// goes on with it, and so does this.
 async fn wait(api: &Rest, path: &str) -> anyhow::Result<Value> {
-    let mut shown = u64::MAX;
+    let (mut shown, mut unanswered) = (u64::MAX, None::<Instant>);
     loop {
-        let now = api.call(Method::GET, path, None).await?;
-        let (done, total) = (now["report"]["done"].as_u64().unwrap_or(0), now["report"]["total"].as_u64().unwrap_or(0));
-        // There is nothing to show before they are counted.
-        if done != shown && total > 0 {
-            eprintln!("{done} of {total} decisions, {} differ", now["report"]["differences"]);
-            shown = done;
-        }
-        if now["state"] != "running" {
-            return Ok(now);
+        match api.call(Method::GET, path, None).await {
+            Ok(now) => {
+                unanswered = None;
+                let counts =
+                    (now["report"]["done"].as_u64().unwrap_or(0), now["report"]["total"].as_u64().unwrap_or(0));
+                // There is nothing to show before they are counted.
+                if let (done, total @ 1..) = counts
+                    && done != shown
+                {
+                    eprintln!("{done} of {total} decisions, {} differ", now["report"]["differences"]);
+                    shown = done;
+                }
+                if now["state"] != "running" {
+                    return Ok(now);
+                }
+            }
+            Err(error) if is_unanswered(&error) && unanswered.is_none_or(|since| since.elapsed() < PATIENCE) => {
+                if unanswered.is_none() {
+                    eprintln!("{error:#}; trying again for {} s", PATIENCE.as_secs());
+                }
+                unanswered.get_or_insert_with(Instant::now);
+            }
+            Err(error) => return Err(error),
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_AGAIN) => {}
@@ -208,6 +226,8 @@ fn text(value: &Value) -> &str {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
 
     use super::*;
 
@@ -261,5 +281,33 @@ mod tests {
             let line = "x backtest p --tenant acme".split(' ').chain(given.split(' '));
             assert_eq!(Line::try_parse_from(line).is_ok(), fits, "{given}");
         }
+    }
+
+    /// Answers one connection after the other; or, where there is no answer, hangs up.
+    async fn answering(answers: Vec<Option<(&'static str, Value)>>) -> anyhow::Result<Rest> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        tokio::spawn(async move {
+            for answer in answers {
+                let (mut connection, _) = listener.accept().await?;
+                let _ = connection.read(&mut [0; 4096]).await?;
+                let Some((status, body)) = answer else { continue };
+                let body = body.to_string();
+                let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+                connection.write_all(format!("{head}{body}").as_bytes()).await?;
+            }
+            std::io::Result::Ok(())
+        });
+        Ok(Rest::new(&url, "t"))
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_started_again_is_waited_for() {
+        let (running, done) = (json!({"state": "running"}), json!({"state": "done"}));
+        let api = answering(vec![Some(("200 OK", running)), None, None, Some(("200 OK", done.clone()))]).await.unwrap();
+        assert_eq!(wait(&api, "/backtest").await.unwrap(), done);
+        let gone = json!({"error": {"message": "there is no such backtest"}});
+        let api = answering(vec![None, Some(("404 Not Found", gone))]).await.unwrap();
+        assert_eq!(wait(&api, "/backtest").await.unwrap_err().to_string(), "there is no such backtest");
     }
 }

@@ -260,6 +260,7 @@ async fn nothing_of_another_tenant_is_reached_through_ones_own_path() {
             path if path.ends_with("/{stream}") => r#"{"retention_days":1,"gaps":"cut","analyse":false}"#.to_owned(),
             path if path.ends_with("/rollouts/{rollout}") => r#"{"share_permille":1}"#.to_owned(),
             path if path.ends_with("/canary") => r#"{"version":1,"share_permille":1}"#.to_owned(),
+            path if path.ends_with("/ask") => r#"{"hook":"template-group"}"#.to_owned(),
             path if path.ends_with("/shadow") => r#"{"version":1}"#.to_owned(),
             _ => "{}".to_owned(),
         };
