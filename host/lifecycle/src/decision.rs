@@ -37,6 +37,22 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// Every kind.
+    pub const ALL: [Self; 12] = [
+        Self::Trap,
+        Self::Fuel,
+        Self::Deadline,
+        Self::Memory,
+        Self::Stack,
+        Self::TooLarge,
+        Self::BadAnswer,
+        Self::Refused,
+        Self::Overloaded,
+        Self::Unavailable,
+        Self::RateLimited,
+        Self::BreakerOpen,
+    ];
+
     /// Its name in the decision log, in reports and metrics: as it is written in JSON.
     pub fn name(self) -> &'static str {
         match self {

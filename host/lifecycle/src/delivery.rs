@@ -202,6 +202,21 @@ impl Outcome {
         }
     }
 
+    /// Every name that [`Outcome::kind`] gives.
+    pub const KINDS: [&str; 11] = [
+        "delivered",
+        "status",
+        "timeout",
+        "resolve",
+        "connect",
+        "tls",
+        "closed",
+        "malformed",
+        "refused_address",
+        "refused_url",
+        "unsendable",
+    ];
+
     /// A short stable name, for metrics and listings.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use reprise_lifecycle::delivery::{Attempting, DeliveryId, State, Verdict};
+use reprise_lifecycle::delivery::{Attempting, DeliveryId, Outcome, State, Verdict};
 use reprise_lifecycle::id::TenantId;
 use reprise_lifecycle::retry::Schedule;
 use reprise_lifecycle::time::Timestamp;
@@ -64,14 +64,25 @@ pub struct WorkerConfig {
     pub schedule: Schedule,
 }
 
-/// Attempts counted by [`reprise_lifecycle::delivery::Outcome::kind`], and dead letters.
-#[derive(Debug, Default)]
+/// What a delivery that is given up counts as.
+const DEAD_LETTER: &str = "dead_letter";
+
+/// Attempts counted by [`Outcome::kind`], and dead letters.
+#[derive(Debug)]
 pub struct Counters {
     counts: Mutex<BTreeMap<&'static str, u64>>,
 }
 
+impl Default for Counters {
+    /// All are there from the start, so that the first of a kind is seen as a rise.
+    fn default() -> Self {
+        let kinds = Outcome::KINDS.into_iter().chain([DEAD_LETTER]);
+        Self { counts: Mutex::new(kinds.map(|kind| (kind, 0)).collect()) }
+    }
+}
+
 impl Counters {
-    /// All counts so far. Outcomes that never happened are not in it; `dead_letter` counts deliveries given up.
+    /// All counts so far; `dead_letter` counts deliveries given up.
     pub fn snapshot(&self) -> BTreeMap<&'static str, u64> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -327,7 +338,7 @@ impl<Q: Queue> Shared<Q> {
         let (delivery, tenant, kind) = (due.delivery.as_str(), lane.tenant.as_str(), outcome.kind());
         debug!(tenant.id = tenant, delivery.id = delivery, delivery.attempt = attempt, kind, elapsed_ms, "attempted");
         if next.is_dead_letter() {
-            self.counters.count("dead_letter");
+            self.counters.count(DEAD_LETTER);
             info!(
                 tenant.id = tenant,
                 delivery.id = delivery,

@@ -39,7 +39,8 @@ pub struct Activation {
     pub name: Option<String>,
     /// Which version; the newest when absent.
     pub version: Option<i64>,
-    /// Which settings; those it has, or those that came with the version where these are newer.
+    /// Which settings; those it has, or a new binding the plugin's, or those that came with the version where these are
+    /// newer.
     pub settings_revision: Option<i64>,
     /// Ingest domain pattern; all of a new binding when absent.
     pub domain: Option<String>,
@@ -191,13 +192,19 @@ impl Policies {
             given.clone().or_else(|| was.cloned()).unwrap_or_else(|| new.to_owned())
         };
         let was = was.as_ref();
-        let kept = was.map_or(version.revision, |was| was.settings_revision.max(version.revision));
+        let standing = match was {
+            Some(was) => was.settings_revision,
+            None => {
+                self.store.standing_settings(tenant, plugin).await?.map_or(version.revision, |(revision, _)| revision)
+            }
+        };
         let binding = Binding {
             plugin: plugin.to_owned(),
             name: name.to_owned(),
             version: version.version,
-            settings_revision: activation.settings_revision.unwrap_or(kept),
-            domain: given(&activation.domain, was.map(|was| &was.domain), "*"),
+            settings_revision: activation.settings_revision.unwrap_or(standing.max(version.revision)),
+            // Streams have theirs in lower case, whatever an encoder was told.
+            domain: given(&activation.domain.as_deref().map(str::to_ascii_lowercase), was.map(|was| &was.domain), "*"),
             app: given(&activation.app, was.map(|was| &was.app), "*"),
             stream: given(&activation.stream, was.map(|was| &was.stream), "*"),
             priority: activation.priority.or(was.map(|was| was.priority)).unwrap_or(0),
@@ -224,7 +231,7 @@ impl Policies {
         };
         let past = past.ok_or(match to {
             Some(_) => ActivateError::Conflict("this binding never had that version, or it was deleted; activate it"),
-            None => ActivateError::Conflict("there is nothing to go back to: this binding never was anything else"),
+            None => ActivateError::Conflict("there is nothing further to go back to; `to` names a version it had"),
         })?;
         let version = self.known_version(tenant, plugin, Some(past.version)).await?;
         let binding = Binding {
@@ -304,7 +311,7 @@ fn check(activation: &Activation) -> Result<(), ActivateError> {
     if activation.name.as_deref().is_some_and(|name| !is_name(name)) {
         return Err(ActivateError::Invalid("a binding's name is 1 to 64 lower-case letters, digits or hyphens"));
     }
-    if activation.priority.is_some_and(|priority| priority.abs() > MAX_PRIORITY) {
+    if activation.priority.is_some_and(|priority| !(-MAX_PRIORITY..=MAX_PRIORITY).contains(&priority)) {
         return Err(ActivateError::Invalid("a priority is -1000000 to 1000000"));
     }
     match activation.failure_policy.as_deref() {
@@ -343,6 +350,8 @@ fn announce(tenant: &str, binding: &Binding, digest: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+    use crate::testkit::{World, noon, plugin_version};
 
     #[test]
     fn a_pattern_has_a_length() {
@@ -359,5 +368,32 @@ mod tests {
                 assert_eq!(checked.is_ok(), is_one, "{activation:?}: {checked:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_priority_is_a_small_number() {
+        for (priority, is_one) in [(0, true), (-MAX_PRIORITY, true), (MAX_PRIORITY + 1, false), (i64::MIN, false)] {
+            let checked = check(&Activation { priority: Some(priority), ..Activation::default() });
+            assert_eq!(checked.is_ok(), is_one, "{priority}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_new_binding_has_the_settings_that_stand() {
+        let world = World::new().await;
+        world.tenant("acme").await;
+        world.store.push_plugin("acme", &plugin_version("p", "callback"), noon()).await.unwrap();
+        let config = Config::parse("").unwrap().policies;
+        let policies = Policies::new(&config, world.store.clone(), Arc::clone(&world.files), [9; 32]).unwrap();
+        let planned = async |activation: Activation| {
+            policies.plan("acme", "p", "cup", &activation, "admin").await.unwrap().binding
+        };
+        assert_eq!(planned(Activation::default()).await.settings_revision, 1, "those that came with it");
+        world.store.put_plugin_settings("acme", "p", "{\"x\":1}", &[], "admin", 5).await.unwrap();
+        assert_eq!(planned(Activation::default()).await.settings_revision, 2, "those that were set before");
+        let named = Activation { settings_revision: Some(1), ..Activation::default() };
+        assert_eq!(planned(named).await.settings_revision, 1);
+        let domain = Some("Push.Acme.Example".to_owned());
+        assert_eq!(planned(Activation { domain, ..Activation::default() }).await.domain, "push.acme.example");
     }
 }

@@ -187,6 +187,17 @@ impl Guard {
         tenant.plugins.retain(|_, plugin| !plugin.is_idle());
     }
 
+    /// Forgets the breakers of what a tenant's questions do not go to any more, as after the end of a canary. `asked` says
+    /// of a plugin's version with its settings whether they do.
+    pub(super) fn retain(&self, tenant: &str, asked: impl Fn(&str, (i64, i64)) -> bool) {
+        let mut tenants = self.lock();
+        let Some(tenant) = tenants.get_mut(tenant) else { return };
+        for (name, plugin) in &mut tenant.plugins {
+            plugin.breakers.retain(|whom, _| asked(name, *whom));
+        }
+        tenant.plugins.retain(|_, plugin| !plugin.is_idle());
+    }
+
     /// Forgets a tenant that is no more.
     pub(super) fn forget(&self, tenant: &str) {
         self.lock().remove(tenant);
@@ -254,10 +265,10 @@ impl Tenant {
             if plugin_wait > patience {
                 return Err(limited("the plugin", rate));
             }
-            bucket.take(plugin_full_at);
+            bucket.take(plugin_full_at, rate);
             wait = wait.max(plugin_wait);
         }
-        self.bucket.take(full_at);
+        self.bucket.take(full_at, paces.tenant.rate);
         Ok(wait)
     }
 }

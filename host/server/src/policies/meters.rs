@@ -9,7 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use reprise_lifecycle::decision::{CodeSource, Verdict};
+use reprise_lifecycle::decision::{CodeSource, FailureKind, Verdict};
 use reprise_lifecycle::question::Hook;
 use reprise_lifecycle::time::Timestamp;
 
@@ -25,6 +25,14 @@ const WAIT_SECONDS: [f64; 8] = [0.000_1, 0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 2.0]
 
 /// Fuel: from a policy that looks at one field to the bound of a script.
 const FUEL: [f64; 9] = [1e4, 1e5, 3e5, 1e6, 3e6, 1e7, 1e8, 1e9, 1e10];
+
+/// The outcome of a call that did not fail.
+const ANSWERED: &str = "answered";
+
+const CODE_SOURCES: [CodeSource; 3] = [CodeSource::Memory, CodeSource::Disk, CodeSource::Compiled];
+
+/// How rollouts end; a shadow can only be stopped.
+const ENDINGS: [&str; 3] = ["stopped", "promoted", "rolled_back"];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByOutcome {
@@ -66,8 +74,10 @@ pub(super) struct Meters {
 }
 
 impl Default for Meters {
+    /// All series are there from the start, at zero: a counter that is first seen as 1 never rose, and an alert on its rise
+    /// misses what it waits for.
     fn default() -> Self {
-        Self {
+        let meters = Self {
             calls: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(CALL_SECONDS)),
             fuel: Family::new_with_constructor(|| Histogram::new(FUEL)),
@@ -75,7 +85,23 @@ impl Default for Meters {
             code: Family::default(),
             activations: Counter::default(),
             rollouts_ended: Family::default(),
+        };
+        for hook in Hook::ALL.map(Hook::name) {
+            for outcome in FailureKind::ALL.map(FailureKind::name).into_iter().chain([ANSWERED]) {
+                let _ = meters.calls.get_or_create(&ByOutcome { hook, outcome });
+            }
+            let _ = meters.seconds.get_or_create(&ByHook { hook });
+            let _ = meters.fuel.get_or_create(&ByHook { hook });
         }
+        for source in CODE_SOURCES.map(source_word) {
+            let _ = meters.code.get_or_create(&BySource { source });
+        }
+        for (kind, outcomes) in [("canary", &ENDINGS[..]), ("shadow", &ENDINGS[..1])] {
+            for outcome in outcomes {
+                let _ = meters.rollouts_ended.get_or_create(&ByEnding { kind, outcome });
+            }
+        }
+        meters
     }
 }
 
@@ -97,12 +123,7 @@ impl Meters {
 
     /// Code was had from there.
     pub(super) fn code(&self, source: CodeSource) {
-        let source = match source {
-            CodeSource::Memory => "memory",
-            CodeSource::Disk => "disk",
-            CodeSource::Compiled => "compiled",
-        };
-        self.code.get_or_create(&BySource { source }).inc();
+        self.code.get_or_create(&BySource { source: source_word(source) }).inc();
     }
 
     /// What decides for a tenant was changed.
@@ -180,6 +201,14 @@ impl Policies {
     }
 }
 
+fn source_word(source: CodeSource) -> &'static str {
+    match source {
+        CodeSource::Memory => "memory",
+        CodeSource::Disk => "disk",
+        CodeSource::Compiled => "compiled",
+    }
+}
+
 fn kind_word(kind: &str) -> &'static str {
     if kind == "canary" { "canary" } else { "shadow" }
 }
@@ -187,7 +216,7 @@ fn kind_word(kind: &str) -> &'static str {
 /// Few words: how it ended, or why it did not.
 fn outcome(verdict: &Verdict) -> &'static str {
     match verdict {
-        Verdict::Answered(_) | Verdict::NoPolicy => "answered",
+        Verdict::Answered(_) | Verdict::NoPolicy => ANSWERED,
         Verdict::Failed(failure) => failure.kind.name(),
     }
 }

@@ -133,7 +133,7 @@ impl Policies {
         // From the disk only now, so that who waits holds none of it.
         let component = Arc::new(self.bytes_of(push.component).await?);
         let signer = self.signer(tenant, push.signature.clone(), &component).await?;
-        let standing = self.store.standing_settings(tenant, &push.plugin).await?;
+        let standing = self.store.standing_settings(tenant, &push.plugin).await?.map(|(_, settings)| settings);
         let settings_given = push.settings.is_some();
         let settings = push.settings.or(standing).unwrap_or_else(|| NO_SETTINGS.to_owned());
 

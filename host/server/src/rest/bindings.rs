@@ -16,7 +16,7 @@ use crate::policies::{ActivateError, Activation};
 use crate::store::bindings::Binding;
 
 /// Which streams are to use which version. What is absent stays as it is; of a new binding it is all streams, the newest
-/// version and the settings that came with it.
+/// version and the plugin's settings.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ActivationBody {
@@ -24,7 +24,7 @@ pub(super) struct ActivationBody {
     name: Option<String>,
     /// The newest if absent.
     version: Option<i64>,
-    /// Those the binding has, if absent, or those that came with the version where these are newer.
+    /// Those the binding has, or a new one the plugin's, if absent; or those that came with the version where these are newer.
     settings_revision: Option<i64>,
     /// An ingest domain, or a pattern with `*`.
     domain: Option<String>,
@@ -47,7 +47,7 @@ pub(super) struct DeactivationBody {
 }
 
 /// What a binding is put back to.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RollBackBody {
     /// The binding's name; `default` if absent.
@@ -216,7 +216,7 @@ pub(super) async fn deactivate(
 }
 
 /// Puts a binding back to what it was before, in one act: the version and the settings it had then. Again, it is put back
-/// to what it was now.
+/// further.
 #[utoipa::path(
     post,
     path = "/v1/tenants/{tenant}/plugins/{plugin}/rollback",
@@ -225,7 +225,7 @@ pub(super) async fn deactivate(
         ("tenant" = String, Path, description = "The tenant."),
         ("plugin" = String, Path, description = "The plugin."),
     ),
-    request_body = RollBackBody,
+    request_body(content = Option<RollBackBody>),
     responses((status = 200, body = BindingView), (status = "default", description = "Why not.", body = ErrorBody)),
 )]
 pub(super) async fn roll_back(
@@ -233,7 +233,7 @@ pub(super) async fn roll_back(
     Scope(tenant): Scope,
     actor: Actor,
     Id(ids): Id<(String, String)>,
-    Body(body): Body<RollBackBody>,
+    MaybeBody(body): MaybeBody<RollBackBody>,
 ) -> Result<Json<BindingView>, Error> {
     let (_, name) = ids;
     known(&shared, &tenant.name, &name).await?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use reprise_lifecycle::decision::FailureKind;
 use reprise_lifecycle::question::Hook;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -20,22 +21,6 @@ use view::{DecisionView, view};
 
 /// The longest pattern: names of streams and domains are shorter.
 const PATTERN_CHARS: usize = 256;
-
-/// The words for how a policy fails.
-pub(super) const FAILURES: [&str; 12] = [
-    "trap",
-    "fuel",
-    "deadline",
-    "memory",
-    "stack",
-    "too_large",
-    "bad_answer",
-    "refused",
-    "overloaded",
-    "unavailable",
-    "rate_limited",
-    "breaker_open",
-];
 
 /// The words for what is done with a verdict.
 const APPLIED: [&str; 4] = ["answer", "default", "fallback", "rejected"];
@@ -114,14 +99,14 @@ impl Listing {
             event: self.event_id.clone(),
             rollout: self.rollout,
             hook: one_of("hook", self.hook.clone(), &Hook::ALL.map(Hook::name))?,
-            domain: pattern("domain", &self.domain)?,
+            domain: pattern("domain", &self.domain)?.map(|domain| domain.to_ascii_lowercase()),
             app: pattern("app", &self.app)?,
             stream: pattern("stream", &self.stream)?,
             plugin: self.plugin.clone(),
             version: self.version,
             digest: self.digest.clone(),
             failed: self.failed.unwrap_or(false),
-            failure: one_of("failure", self.failure.clone(), &FAILURES)?,
+            failure: one_of("failure", self.failure.clone(), &FailureKind::ALL.map(FailureKind::name))?,
             applied: one_of("applied", self.applied.clone(), &APPLIED)?,
             from: self.from.as_deref().map(|at| instant("from", at)).transpose()?,
             to: self.to.as_deref().map(|at| instant("to", at)).transpose()?,

@@ -108,10 +108,11 @@ impl Store {
             _ => None,
         };
         let newest = newest_version(&mut transaction, tenant, &version.plugin).await?;
-        if let (Some(newest), Some(revision)) = (newest, revision) {
+        // With other settings it is another version: what it is activated with is what its push said.
+        if let Some(newest) = newest.filter(|newest| Some(newest.revision) == revision) {
             let as_signed = version.signed_by.is_none() || version.signed_by == newest.signed_by;
             if newest.digest == version.digest && as_signed {
-                return Ok(PluginVersion { revision, settings: version.settings.clone(), ..newest });
+                return Ok(newest);
             }
         }
         let used = sqlx::query_scalar("SELECT count(*) FROM plugin_versions WHERE tenant = ? AND plugin = ?")
@@ -162,11 +163,9 @@ impl Store {
         Ok(sqlx::query_as(one).bind(tenant).bind(plugin).bind(version).fetch_optional(&self.reader).await?)
     }
 
-    /// The settings that a version gets which comes without any, if the plugin has some.
-    pub async fn standing_settings(&self, tenant: &str, plugin: &str) -> Result<Option<String>> {
-        let standing: Option<(i64, String)> =
-            sqlx::query_as(STANDING).bind(tenant).bind(plugin).fetch_optional(&self.reader).await?;
-        Ok(standing.map(|(_, settings)| settings))
+    /// The settings that stand, if the plugin has some: a version gets them that comes without any.
+    pub async fn standing_settings(&self, tenant: &str, plugin: &str) -> Result<Option<(i64, String)>> {
+        Ok(sqlx::query_as(STANDING).bind(tenant).bind(plugin).fetch_optional(&self.reader).await?)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use http::Method;
+use reprise_lifecycle::decision::FailureKind;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -47,7 +48,7 @@ pub(super) struct Which {
 #[derive(Debug, Subcommand)]
 pub(super) enum Backtests {
     /// Put the recorded questions of a period to a version and show what would have come out differently; exit code 3 if
-    /// anything would, 1 if there is no such question
+    /// anything would, 1 if there is no such question or none can be compared
     Backtest {
         /// The plugin's name
         name: String,
@@ -69,7 +70,7 @@ pub(super) enum Backtests {
         which: Which,
     },
     /// Ask every recorded question of the version that answered it; exit code 3 if one does not say exactly the same
-    /// again, 1 if there is no such question
+    /// again, 1 if there is no such question or none can be compared
     Audit {
         /// The plugin's name; all of the tenant's by default
         name: Option<String>,
@@ -134,6 +135,7 @@ impl Backtests {
         match outcome {
             Outcome::Same => Ok(ExitCode::SUCCESS),
             Outcome::Differs => Ok(ExitCode::from(NOT_IN_ORDER)),
+            Outcome::Unknown => bail!("none of these decisions could be compared, for the reasons above"),
             Outcome::Nothing => bail!("no decisions in that period: nothing was asked again; {LOOK}"),
             Outcome::CutOff => bail!("it is {}: {}", text(&ended["state"]), text(&ended["reason"])),
         }
@@ -149,17 +151,31 @@ enum Outcome {
     Differs,
     /// There was nothing to ask, which must not look like success.
     Nothing,
+    /// Nor must it when nothing that was said can be compared.
+    Unknown,
     /// It did not come to its end.
     CutOff,
 }
 
 fn outcome(ended: &Value) -> Outcome {
-    let counted = |field: &str| ended["report"][field].as_u64().unwrap_or(0);
-    match (ended["state"] == "done", counted("total"), counted("differences")) {
-        (false, ..) => Outcome::CutOff,
-        (true, 0, _) => Outcome::Nothing,
-        (true, _, 0) => Outcome::Same,
-        (true, ..) => Outcome::Differs,
+    let report = &ended["report"];
+    let counted = |field: &str| report[field].as_u64().unwrap_or(0);
+    // A call that answered then and is too slow now, or has no such hook, is no difference that two runs would agree on;
+    // but it does not come out as it did.
+    let by_chance = |when: &str| {
+        let kinds = FailureKind::ALL.into_iter().filter(|kind| !kind.is_reproducible());
+        kinds.map(|kind| report[when]["failures"][kind.name()].as_u64().unwrap_or(0)).sum::<u64>()
+    };
+    if ended["state"] != "done" {
+        Outcome::CutOff
+    } else if counted("total") == 0 {
+        Outcome::Nothing
+    } else if counted("differences") > 0 || by_chance("now") > by_chance("then") {
+        Outcome::Differs
+    } else if counted("same") == 0 {
+        Outcome::Unknown
+    } else {
+        Outcome::Same
     }
 }
 
@@ -238,15 +254,23 @@ mod tests {
     }
 
     #[test]
-    fn only_a_run_that_asked_something_can_be_the_same() {
-        for (state, total, differences, expected) in [
-            ("done", 4, 0, Outcome::Same),
-            ("done", 4, 1, Outcome::Differs),
-            ("done", 0, 0, Outcome::Nothing),
-            ("stopped", 0, 0, Outcome::CutOff),
-            ("failed", 4, 1, Outcome::CutOff),
+    fn only_a_run_that_compared_something_can_be_the_same() {
+        let failures = |then: Value, now: Value| json!({"then": {"failures": then}, "now": {"failures": now}});
+        let none = || failures(json!({}), json!({}));
+        for (state, [total, same, differences], said, expected) in [
+            ("done", [4, 3, 0], none(), Outcome::Same),
+            ("done", [4, 3, 1], none(), Outcome::Differs),
+            ("done", [0, 0, 0], none(), Outcome::Nothing),
+            ("done", [4, 0, 0], none(), Outcome::Unknown),
+            ("done", [4, 3, 0], failures(json!({}), json!({"deadline": 1})), Outcome::Differs),
+            ("done", [4, 3, 0], failures(json!({"deadline": 1}), json!({"deadline": 1})), Outcome::Same),
+            ("done", [4, 4, 0], failures(json!({}), json!({"trap": 4})), Outcome::Same),
+            ("stopped", [0, 0, 0], none(), Outcome::CutOff),
+            ("failed", [4, 3, 1], none(), Outcome::CutOff),
         ] {
-            let ended = json!({"state": state, "report": {"total": total, "differences": differences}});
+            let mut report = said;
+            (report["total"], report["same"], report["differences"]) = (total.into(), same.into(), differences.into());
+            let ended = json!({"state": state, "report": report});
             assert_eq!(outcome(&ended), expected, "{ended}");
         }
     }

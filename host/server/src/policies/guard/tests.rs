@@ -148,6 +148,21 @@ fn an_activation_closes_the_breaker_and_a_trial_run_leaves_it_alone() {
 }
 
 #[test]
+fn the_breaker_of_a_version_that_is_asked_no_more_is_forgotten() {
+    let (guard, start) = (guard(), Instant::now());
+    let trap = failed(FailureKind::Trap);
+    for version in [1, 2] {
+        play(&guard, whom("acme", "p", version), start, &[(0, &trap); 3]);
+    }
+    play(&guard, whom("beta", "p", 2), start, &[(0, &trap); 3]);
+    assert_eq!(guard.open(), 3);
+    guard.retain("acme", |plugin, (version, _)| plugin == "p" && version == 1);
+    assert_eq!(guard.open(), 2);
+    assert_eq!(play(&guard, whom("acme", "p", 2), start, &[(1, &trap)]), [None], "it begins anew");
+    assert!(guard.enter(whom("acme", "p", 1), wide(), start).is_err(), "the other one rests on");
+}
+
+#[test]
 fn who_asks_too_often_waits_and_then_is_refused_alone() {
     let (guard, now) = (guard(), Instant::now());
     let rate = Rate { per_second: 2, burst: 1 };

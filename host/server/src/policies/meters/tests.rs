@@ -49,7 +49,10 @@ async fn rollouts_and_backtests_are_counted_by_kind_and_end() {
         policies.register_again(&mut registry, Timestamp(12_500)).await;
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
-        let ours = |line: &&str| line.starts_with("policy_rollout") || line.starts_with("policy_backtests");
+        let ours = |line: &&str| {
+            (line.starts_with("policy_rollout") || line.starts_with("policy_backtests"))
+                && !(line.starts_with("policy_rollouts_ended") && line.ends_with(" 0"))
+        };
         let mut lines: Vec<String> = text.lines().filter(ours).map(str::to_owned).collect();
         lines.sort_unstable();
         lines
@@ -97,4 +100,27 @@ async fn rollouts_and_backtests_are_counted_by_kind_and_end() {
     ]);
     expected.sort_unstable();
     assert_eq!(told().await, expected, "a fleet goes as one");
+}
+
+#[test]
+fn a_series_is_there_before_anything_of_it_happened() {
+    let meters = Meters::default();
+    let mut registry = Registry::default();
+    registry.register("calls", "", meters.calls.clone());
+    registry.register("code", "", meters.code.clone());
+    registry.register("ended", "", meters.rollouts_ended.clone());
+    let told = || {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        let series = text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned);
+        series.collect::<Vec<_>>()
+    };
+    let before = told();
+    assert!(before.iter().all(|series| series.ends_with(" 0")), "{before:?}");
+    meters.called(Hook::Callback, &Verdict::NoPolicy, 9, 9);
+    meters.code(CodeSource::Disk);
+    meters.rollout_ended("canary", "rolled_back");
+    let after = told();
+    assert_eq!(after.len(), before.len());
+    assert_eq!(after.iter().filter(|series| series.ends_with(" 1")).count(), 3, "{after:?}");
 }

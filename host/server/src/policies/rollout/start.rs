@@ -71,6 +71,16 @@ pub enum RolloutError {
 }
 
 impl RolloutError {
+    /// The same with the tenant that it is about.
+    fn of(self, tenant: &str) -> Self {
+        match self {
+            Self::NotFound(what) => Self::Conflict(format!("{tenant}: there is no such {what}")),
+            Self::Conflict(why) => Self::Conflict(format!("{tenant}: {why}")),
+            Self::Invalid(why) => Self::Invalid(format!("{tenant}: {why}")),
+            Self::NotReady(_) | Self::Store(_) => self,
+        }
+    }
+
     /// Whether the same may succeed at another time though nobody changes anything.
     pub(in crate::policies) fn may_pass(&self) -> bool {
         match self {
@@ -217,7 +227,11 @@ impl Policies {
         let fleet = fleet.then(|| Uuid::new_v4().to_string());
         let mut rollouts = Vec::with_capacity(tenants.len());
         for tenant in tenants {
-            rollouts.push(self.planned(tenant, new, fleet.clone(), actor).await?);
+            let planned = self.planned(tenant, new, fleet.clone(), actor).await;
+            // One of a thousand names is found by nobody.
+            let planned = planned.map_err(|error| if fleet.is_some() { error.of(tenant) } else { error });
+            rollouts.push(planned?);
+            self.forget_breakers(tenant);
         }
         let publishing = Publishing::of(self, tenants.to_vec());
         let (ids, publishing) = publishing.committed(self.store.start_rollouts(&rollouts).await)?;
@@ -237,6 +251,20 @@ impl Policies {
             started.extend(self.store.rollout(&rollout.tenant, id).await?);
         }
         Ok(started)
+    }
+
+    /// Forgets how versions stand that no question goes to: neither bound nor a running canary. So a candidate that failed
+    /// begins anew the next time it is tried.
+    fn forget_breakers(&self, tenant: &str) {
+        let (policies, running) = (self.of(tenant), self.canaries.running(tenant));
+        self.guard.retain(tenant, |plugin, asked| {
+            let mut bound = policies.bindings().iter().map(|bound| &bound.binding);
+            let canaries = running.as_ref().map(|running| running.canaries.as_slice()).unwrap_or_default();
+            bound.any(|binding| binding.plugin == plugin && (binding.version, binding.settings_revision) == asked)
+                || canaries.iter().any(|canary| {
+                    canary.plugin == plugin && (canary.version.version, canary.settings_revision) == asked
+                })
+        });
     }
 
     async fn planned(
@@ -410,6 +438,7 @@ impl Policies {
         let others = touched.iter().filter(|tenant| **tenant != rollout.tenant).cloned().collect();
         let others = Publishing::of(self, others);
         self.refresh_rollouts_of(&touched).await?;
+        touched.iter().for_each(|tenant| self.forget_breakers(tenant));
         publishing.done();
         others.done();
         Ok(touched)

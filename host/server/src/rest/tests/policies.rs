@@ -91,13 +91,26 @@ async fn what_cannot_be_asked_or_rolled_back_is_told_why() {
 }
 
 #[tokio::test]
+async fn a_roll_back_needs_no_body() {
+    let desk = desk().await;
+    let answered = desk.as_token(ADMIN, Method::POST, "/v1/tenants/acme/plugins/p1/rollback", "").await;
+    assert_eq!(answered.status.as_u16(), 404, "there is no binding: {}", answered.json());
+}
+
+#[tokio::test]
 async fn a_fleets_canary_names_its_share_and_a_period_its_beginning_first() {
     let desk = desk().await;
     let fleet = |kind: &str| json!({"plugin": "p1", "tenants": ["acme"], "kind": kind, "version": 1});
     let period = |from: &str| json!({"kind": "audit", "from": from, "to": "2027-01-02T00:00:00Z"});
     let table = [
         ("/v1/rollouts", fleet("canary"), 400, "share_permille: how many"),
-        ("/v1/rollouts", fleet("shadow"), 409, "no version of p1 is active"),
+        ("/v1/rollouts", fleet("shadow"), 409, "acme: no version of p1 is active"),
+        (
+            "/v1/rollouts",
+            json!({"plugin": "none", "tenants": ["acme"], "kind": "shadow", "version": 1}),
+            409,
+            "acme: there is no such plugin or version",
+        ),
         ("/v1/tenants/acme/backtests", period("2027-01-02T00:00:01Z"), 400, "from is after to"),
         ("/v1/tenants/acme/backtests", period("2027-01-02T00:00:00Z"), 202, ""),
     ];

@@ -13,13 +13,7 @@ use reprise_lifecycle::question::{
 use super::story::{Asked, Story};
 use super::tell::paragraphs;
 use super::verdict::{done, failed, mend, tell};
-use crate::rest::decisions::FAILURES;
 use crate::testkit::World;
-
-/// Every kind of failure, found by the words that the API takes, so that none is forgotten.
-fn kinds() -> Vec<FailureKind> {
-    FAILURES.iter().map(|word| serde_json::from_value((*word).into()).unwrap()).collect()
-}
 
 fn made() -> Provenance {
     Provenance {
@@ -71,9 +65,9 @@ async fn words(
 #[test]
 fn every_way_to_fail_and_every_thing_done_about_it_has_a_sentence_of_its_own() {
     let all = [Applied::Answer, Applied::Default, Applied::Fallback, Applied::Rejected];
-    assert_eq!(kinds().iter().collect::<BTreeSet<_>>().len(), 12);
+    assert_eq!(FailureKind::ALL.iter().collect::<BTreeSet<_>>().len(), 12);
     let (mut how, mut mended) = (BTreeSet::new(), BTreeSet::new());
-    for kind in kinds() {
+    for kind in FailureKind::ALL {
         how.insert(failed(&Failure { kind, message: String::new() }));
         let message = failed(&Failure { kind, message: "unknown group `x`.\n".to_owned() });
         assert!(message.ends_with(": “unknown group `x`”."), "{message}");

@@ -44,7 +44,7 @@ async fn push(
     component: &str,
     settings: Option<&str>,
 ) -> Result<PluginVersion> {
-    let newest = world.store.standing_settings("acme", plugin).await?;
+    let newest = world.store.standing_settings("acme", plugin).await?.map(|(_, settings)| settings);
     let text = settings.map(str::to_owned).or(newest).unwrap_or_else(|| NO_SETTINGS.to_owned());
     let version = PluginVersion { settings: text, ..version(plugin, component) };
     let new = NewVersion { version: &version, settings_given: settings.is_some(), public_key: None, quotas };
@@ -115,6 +115,27 @@ async fn a_version_is_a_component_with_settings_and_keeps_where_it_comes_from() 
     let detail: Value = serde_json::from_str(&changes[0].detail).unwrap();
     assert_eq!((changes.len(), &*changes[0].action, &*changes[0].actor), (5, "push", "key:AKacme"));
     assert_eq!((&detail["version"], &detail["settings_revision"]), (&json!(5), &json!(3)));
+}
+
+#[tokio::test]
+async fn a_push_is_the_version_that_it_says() {
+    let world = world().await;
+    let (one, two) = ("{\"x\":1}", "{\"x\":2}");
+    let kept = async |pushed: PluginVersion| {
+        let kept = world.store.plugin_version("acme", "groups", Some(pushed.version)).await.unwrap();
+        assert_eq!(kept.as_ref(), Some(&pushed));
+        (pushed.version, pushed.revision)
+    };
+    assert_eq!(kept(push(&world, &AMPLE, "groups", "a", Some(one)).await.unwrap()).await, (1, 1));
+    world.store.put_plugin_settings("acme", "groups", two, &[], "admin", 5).await.unwrap();
+    // The same component, but its first version came with other settings.
+    assert_eq!(kept(push(&world, &AMPLE, "groups", "a", Some(two)).await.unwrap()).await, (2, 2));
+    assert_eq!(kept(push(&world, &AMPLE, "groups", "a", None).await.unwrap()).await, (2, 2));
+    world.store.test_bind("acme", 1).await;
+    // As after a roll-back: what stands is what the binding has.
+    for settings in [Some(one), None] {
+        assert_eq!(kept(push(&world, &AMPLE, "groups", "a", settings).await.unwrap()).await, (3, 1), "{settings:?}");
+    }
 }
 
 #[tokio::test]
