@@ -210,7 +210,10 @@ mod tests {
 
     impl Again for Panics {
         fn again(&self, request: &Request<'_>) -> Evaluation {
-            assert_ne!(number(request.question), 2, "as it was told");
+            if number(request.question) == 2 {
+                // Without the hook: printing where it was takes longer than a turn may on a busy machine.
+                std::panic::resume_unwind(Box::new("as it was told"));
+            }
             Evaluation { verdict: group("hd"), ..Evaluation::failed(FailureKind::Trap, "") }
         }
     }
