@@ -1,3 +1,5 @@
+mod canaries;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{RwLock, mpsc};
 
@@ -24,21 +26,6 @@ struct Versions {
     gate: Option<(u64, Mutex<mpsc::Receiver<()>>)>,
     /// All calls of this tenant wait until the test lets them go.
     stuck: Option<(&'static str, Arc<RwLock<()>>)>,
-}
-
-/// A version that takes so long for every question, and names `hd` or fails.
-#[derive(Debug)]
-struct Slow {
-    elapsed_us: u64,
-    failure: Option<FailureKind>,
-}
-
-impl Again for Slow {
-    fn again(&self, _: &Request<'_>) -> Evaluation {
-        let failed = Evaluation::failed(self.failure.unwrap_or(FailureKind::Trap), "as it was told");
-        let verdict = if self.failure.is_some() { failed.verdict.clone() } else { group("hd") };
-        Evaluation { verdict, elapsed_us: self.elapsed_us, ..failed }
-    }
 }
 
 fn says(version: i64, number: u32) -> Verdict {
@@ -264,39 +251,6 @@ async fn a_canary_counts_differences_against_the_active_version() {
     assert_eq!((report.candidate.fuel.count(), report.active.fuel.count()), (29, 20));
     assert_eq!((report.agreement.same, report.agreement.different.get("answer")), (25, Some(&4)));
     assert_eq!(versions.calls.load(Ordering::SeqCst), 29, "only the candidate's decisions are asked again");
-}
-
-#[tokio::test]
-async fn a_slow_canary_of_all_streams_is_rolled_back_by_what_it_takes_to_ask_again() {
-    // What the candidate took, how asking again ends and how long that takes, and what comes of it.
-    for (elapsed_us, again, expected) in [
-        (50_000, Slow { elapsed_us: 200, failure: None }, "rolled_back"),
-        (50_000, Slow { elapsed_us: 200, failure: Some(FailureKind::Trap) }, "rolled_back"),
-        (50_000, Slow { elapsed_us: 30_000, failure: None }, "running"),
-        (4_000, Slow { elapsed_us: 200, failure: None }, "running"),
-        // Without a run there is no time to compare with.
-        (50_000, Slow { elapsed_us: 0, failure: Some(FailureKind::Unavailable) }, "running"),
-    ] {
-        let scene = Scene::new().await;
-        let id = scene.start(&["acme"], "canary", 2, Rules::default(), None).await[0];
-        let decided = |number| {
-            let mut decision = decision(number, 2, group("hd"), Some(id));
-            decision.provenance.as_mut().unwrap().elapsed_us = elapsed_us;
-            (number, decision, i64::from(number) * 10)
-        };
-        scene.world.store.test_decide("acme", &(1..=30).map(decided).collect::<Vec<_>>()).await;
-        let case = format!("{elapsed_us} beside {again:?}");
-        let follower = Follower::new(scene.world.store.clone(), Arc::clone(&scene.policies), Arc::new(again));
-        to_the_end(&follower).await;
-        let (row, report) = scene.rollout("acme", id).await;
-        assert_eq!(row.state, expected, "{case}: {:?}", row.reason);
-        if expected == "rolled_back" {
-            let breach = report.breach.unwrap();
-            assert_eq!((breach.rule.as_str(), breach.calls), ("max_latency_ratio", 20), "{case}");
-            assert_eq!((breach.candidate_p99_us, breach.active_p99_us), (elapsed_us, 200), "{case}");
-        }
-        assert_eq!(report.active.fuel.count(), 0, "{case}: what is asked again is no call of the active version");
-    }
 }
 
 #[tokio::test]

@@ -175,13 +175,33 @@ impl std::fmt::Display for Breach {
 impl Window {
     /// Takes in a sample; what is too old by then goes out.
     pub fn add(&mut self, rules: &Rules, at_ms: i64, sample: Sample) {
-        let number = at_ms.div_euclid(rules.slice_ms());
+        if let Some(slice) = self.slice(at_ms.div_euclid(rules.slice_ms())) {
+            slice.add(sample);
+        }
+    }
+
+    /// What the windows of several canaries with the same rules come to together. The active versions' live calls are not in
+    /// it: they are of other streams, and mostly of tenants whose candidate has few, so a candidate might be found slow
+    /// for no more than whose streams it has. What is asked again is the very questions that the candidates had.
+    pub fn together<'a>(windows: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut all = Self::default();
+        for slice in windows.into_iter().flat_map(|window| &window.slices) {
+            if let Some(own) = all.slice(slice.number) {
+                own.merge(slice);
+                own.active_us = Spread::default();
+            }
+        }
+        all
+    }
+
+    /// The slice with this number, unless it is too old by now. What is too old beside it goes out.
+    fn slice(&mut self, number: i64) -> Option<&mut Slice> {
         let newest = self.slices.back().map_or(number, |slice| slice.number.max(number));
         while self.slices.front().is_some_and(|slice| slice.number <= newest - SLICES) {
             self.slices.pop_front();
         }
         if number <= newest - SLICES {
-            return;
+            return None;
         }
         // Decisions are recorded nearly in order of time, so the place is at the end or close to it.
         let place = self.slices.iter().rposition(|slice| slice.number <= number).map_or(0, |at| at + 1);
@@ -192,19 +212,14 @@ impl Window {
                 place
             }
         };
-        self.slices[at].add(sample);
+        self.slices.get_mut(at)
     }
 
     /// Whether a rule is broken now. The first of: failures, differences, latency.
     pub fn judge(&self, rules: &Rules) -> Option<Breach> {
         let mut all = Slice::default();
         for slice in &self.slices {
-            all.failures += slice.failures;
-            all.compared += slice.compared;
-            all.different += slice.different;
-            all.candidate_us.merge(&slice.candidate_us);
-            all.active_us.merge(&slice.active_us);
-            all.replayed_us.merge(&slice.replayed_us);
+            all.merge(slice);
         }
         let least = u64::from(rules.min_calls);
         let calls = all.candidate_us.count();
@@ -258,6 +273,15 @@ impl Slice {
             }
             Sample::Active { elapsed_us } => self.active_us.add(elapsed_us),
         }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.failures += other.failures;
+        self.compared += other.compared;
+        self.different += other.different;
+        self.candidate_us.merge(&other.candidate_us);
+        self.active_us.merge(&other.active_us);
+        self.replayed_us.merge(&other.replayed_us);
     }
 }
 

@@ -99,6 +99,40 @@ fn rules_are_broken_when_they_say() {
 }
 
 #[test]
+fn windows_are_judged_together_as_if_they_were_one() {
+    let ratio = Rules { min_calls: 6, ..Rules::default() };
+    let table = [
+        // One failure of five calls in each is forgiven, in two together it is not.
+        (Rules::default(), vec!["0 ok x4, 1 fail"], None),
+        (Rules::default(), vec!["0 ok x4, 1 fail", "2 ok x4, 3 fail"], Some(("max_failure_permille", 10))),
+        (Rules::default(), vec!["0 ok x50", "2 ok x49, 3 fail x5"], None),
+        // Whichever is newest says what is too old.
+        (Rules::default(), vec!["400 ok x4, 401 fail", "0 fail"], None),
+        (Rules::default(), vec!["0 fail", "400 ok x4, 401 fail"], None),
+        (Rules::default(), vec!["0 fail", "150 ok", "270 fail"], Some(("max_failure_permille", 3))),
+        // Latency, by what is asked again: the live calls are of other tenants' streams.
+        (ratio.clone(), vec!["0 ok@90000/10000 x3", "0 ok@90000/10000 x3"], Some(("max_latency_ratio", 6))),
+        (ratio.clone(), vec!["0 ok@90000/80000 x6", "0 active@100 x50"], None),
+        (ratio, vec!["0 ok@90000/10000 x3", "0 active@100 x50"], None),
+    ];
+    for (rules, scripts, expected) in table {
+        let windows: Vec<Window> = scripts
+            .iter()
+            .map(|script| {
+                let mut window = Window::default();
+                samples(script).into_iter().for_each(|(at_ms, sample)| window.add(&rules, at_ms, sample));
+                window
+            })
+            .collect();
+        let backwards = Window::together(windows.iter().rev());
+        let together = Window::together(&windows);
+        assert_eq!(together, backwards, "{scripts:?}");
+        let breach = together.judge(&rules);
+        assert_eq!(breach.as_ref().map(|breach| (&*breach.rule, breach.calls)), expected, "{scripts:?}");
+    }
+}
+
+#[test]
 fn a_window_of_before_is_read() {
     let kept = r#"{"slices": [{"number": 0, "failures": 1, "compared": 0, "different": 0,
         "candidate_us": {"count": 1, "sum": 7, "max": 7, "buckets": {"7": 1}},
