@@ -1,8 +1,9 @@
 //! The follower: it reads the decision log behind each running rollout's cursor, puts the recorded questions to the other
 //! version, and moves cursor, report and differences in one transaction. So every decision counts exactly once, whatever
 //! is cut off in between, and no live call waits for a comparison. It also ends what is over: a canary that broke a rule,
-//! one that is due to be promoted, and whatever lost the version it was beside.
+//! alone or with its fleet, one that is due to be promoted, and whatever lost the version it was beside.
 
+mod fleet;
 mod turn;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use reprise_policy::StateSnapshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use self::fleet::Broken;
 use self::turn::{Entry, Followed, Turn};
 use super::Policies;
 use super::rollout::again::{Again, Subject};
@@ -112,12 +114,16 @@ impl Follower {
         }
     }
 
-    /// One turn for every running rollout, as far as its tenant's time goes. Says whether there is more to read at once.
+    /// One turn for every running rollout, as far as its tenant's time goes; before that, each fleet is judged by what its
+    /// members' turns have come to. Says whether there is more to read at once.
     ///
     /// # Errors
     /// When the catalogue failed; what was committed stands.
     pub async fn look(&self) -> store::Result<bool> {
-        let running = self.store.running_rollouts().await?;
+        let mut running = self.store.running_rollouts().await?;
+        if running.iter().any(|rollout| rollout.fleet.is_some()) {
+            running = self.judge_fleets(running).await?;
+        }
         self.known().retain(|id, _| running.iter().any(|rollout| rollout.id == *id));
         let mut tenants: BTreeMap<String, Vec<Rollout>> = BTreeMap::new();
         for rollout in running {
@@ -135,6 +141,26 @@ impl Follower {
             }
         }
         failed.map_or(Ok(more), Err)
+    }
+
+    /// Rolls back the fleets whose canaries break a rule together. Gives the rollouts that still run.
+    async fn judge_fleets(&self, running: Vec<Rollout>) -> store::Result<Vec<Rollout>> {
+        let judged = tokio::task::spawn_blocking(move || (fleet::broken(&running), running)).await;
+        let Ok((broken, mut running)) = judged else {
+            tracing::error!("judging the fleets ended by a panic");
+            return self.store.running_rollouts().await;
+        };
+        for Broken { rollout, step, reason } in broken {
+            tracing::warn!(
+                fleet = rollout.fleet.as_deref(),
+                plugin = rollout.plugin,
+                reason,
+                "a fleet of canaries is rolled back"
+            );
+            self.end(&rollout, Some(&step), "rolled_back", &reason).await?;
+            running.retain(|other| other.fleet != rollout.fleet);
+        }
+        Ok(running)
     }
 
     /// The turns of one tenant's rollouts, canaries first, until its time is up; the next look takes the others.

@@ -174,7 +174,9 @@ pub(super) async fn canary(
     start_one(&shared, &tenant.name, &new, &actor).await
 }
 
-/// Starts one rollout in each of several tenants, all or none. A roll-back in one is a roll-back in all.
+/// Starts one rollout in each of several tenants, all or none. Canaries are judged each on its own and all that run
+/// together, so that few calls of each tenant are enough. A roll-back in one is a roll-back in all that run; a tenant
+/// whose canary was promoted before keeps the promoted version.
 #[utoipa::path(
     post,
     path = "/v1/rollouts",

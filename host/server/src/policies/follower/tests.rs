@@ -1,3 +1,5 @@
+mod canaries;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{RwLock, mpsc};
 

@@ -1,17 +1,18 @@
 use super::*;
 
 /// Samples in a line of words: the time in seconds, then who and how.
-/// `ok`, `fail`, `same`, `diff`: the candidate; `active`: the active version. `@N` is how long it took in microseconds.
+/// `ok`, `fail`, `same`, `diff`: the candidate; `active`: the active version. `@N` is how long it took in microseconds,
+/// and `@N/M` how long the active version took when asked again.
 fn samples(script: &str) -> Vec<(i64, Sample)> {
     let line = |line: &str| {
         let mut words = line.split_whitespace();
         let at: i64 = words.next().unwrap().parse().unwrap();
-        let (what, elapsed_us) = match words.next().unwrap().split_once('@') {
-            Some((what, us)) => (what.to_owned(), us.parse().unwrap()),
-            None => (line.split_whitespace().nth(1).unwrap().to_owned(), 100),
-        };
+        let what = words.next().unwrap();
+        let (what, us) = what.split_once('@').unwrap_or((what, "100"));
+        let (us, again) = us.split_once('/').map_or((us, None), |(us, again)| (us, Some(again.parse().unwrap())));
+        let (elapsed_us, replayed_us) = (us.parse().unwrap(), again);
         let times: usize = words.next().map_or(1, |times| times.trim_start_matches('x').parse().unwrap());
-        let (failed, differs) = match what.as_str() {
+        let (failed, differs) = match what {
             "ok" => (false, None),
             "fail" => (true, None),
             "same" => (false, Some(false)),
@@ -19,7 +20,7 @@ fn samples(script: &str) -> Vec<(i64, Sample)> {
             "active" => return vec![(at * 1000, Sample::Active { elapsed_us }); times],
             other => panic!("{other}"),
         };
-        vec![(at * 1000, Sample::Candidate { failed, elapsed_us, differs }); times]
+        vec![(at * 1000, Sample::Candidate { failed, elapsed_us, differs, replayed_us }); times]
     };
     script.split(',').flat_map(line).collect()
 }
@@ -79,6 +80,15 @@ fn rules_are_broken_when_they_say() {
         (ratio(2.0, 3), "0 active@10000 x2, 1 ok@90000 x9", None),
         (ratio(2.0, 3), "0 active@100 x3, 1 ok@4900 x9", None),
         (ratio(2.0, 3), "0 active@100 x3, 1 ok@5200 x9", Some((5, "max_latency_ratio"))),
+        // What it took when asked again, only where there are too few live calls.
+        (ratio(2.0, 3), "1 ok@20600/10000 x3", Some((2, "max_latency_ratio"))),
+        (ratio(2.0, 3), "1 ok@19000/10000 x9", None),
+        (ratio(2.0, 3), "1 ok@90000/10000 x2", None),
+        (ratio(2.0, 3), "1 ok@90000/10000 x2, 1 ok@90000 x9", None),
+        (ratio(2.0, 3), "0 active@90000 x2, 1 ok@90000/10000 x3", Some((4, "max_latency_ratio"))),
+        (ratio(2.0, 3), "0 active@90000 x3, 1 ok@90000/10000 x9", None),
+        (ratio(2.0, 3), "0 active@10000 x3, 1 ok@90000/90000 x3", Some((5, "max_latency_ratio"))),
+        (ratio(2.0, 3), "1 ok@90000/90000 x9, 310 ok@90000/10000 x3", Some((11, "max_latency_ratio"))),
         // Failures come first.
         (Rules { max_p99_us: Some(1), ..failures(0, 1) }, "0 fail@500", Some((0, "max_failure_permille"))),
     ];
@@ -86,6 +96,52 @@ fn rules_are_broken_when_they_say() {
         let expected = expected.map(|(index, rule)| (index, rule.to_owned()));
         assert_eq!(breach(&rules, script), expected, "{script} by {rules:?}");
     }
+}
+
+#[test]
+fn windows_are_judged_together_as_if_they_were_one() {
+    let ratio = Rules { min_calls: 6, ..Rules::default() };
+    let table = [
+        // One failure of five calls in each is forgiven, in two together it is not.
+        (Rules::default(), vec!["0 ok x4, 1 fail"], None),
+        (Rules::default(), vec!["0 ok x4, 1 fail", "2 ok x4, 3 fail"], Some(("max_failure_permille", 10))),
+        (Rules::default(), vec!["0 ok x50", "2 ok x49, 3 fail x5"], None),
+        // Whichever is newest says what is too old.
+        (Rules::default(), vec!["400 ok x4, 401 fail", "0 fail"], None),
+        (Rules::default(), vec!["0 fail", "400 ok x4, 401 fail"], None),
+        (Rules::default(), vec!["0 fail", "150 ok", "270 fail"], Some(("max_failure_permille", 3))),
+        // Latency, by what is asked again: the live calls are of other tenants' streams.
+        (ratio.clone(), vec!["0 ok@90000/10000 x3", "0 ok@90000/10000 x3"], Some(("max_latency_ratio", 6))),
+        (ratio.clone(), vec!["0 ok@90000/80000 x6", "0 active@100 x50"], None),
+        (ratio, vec!["0 ok@90000/10000 x3", "0 active@100 x50"], None),
+    ];
+    for (rules, scripts, expected) in table {
+        let windows: Vec<Window> = scripts
+            .iter()
+            .map(|script| {
+                let mut window = Window::default();
+                samples(script).into_iter().for_each(|(at_ms, sample)| window.add(&rules, at_ms, sample));
+                window
+            })
+            .collect();
+        let backwards = Window::together(windows.iter().rev());
+        let together = Window::together(&windows);
+        assert_eq!(together, backwards, "{scripts:?}");
+        let breach = together.judge(&rules);
+        assert_eq!(breach.as_ref().map(|breach| (&*breach.rule, breach.calls)), expected, "{scripts:?}");
+    }
+}
+
+#[test]
+fn a_window_of_before_is_read() {
+    let kept = r#"{"slices": [{"number": 0, "failures": 1, "compared": 0, "different": 0,
+        "candidate_us": {"count": 1, "sum": 7, "max": 7, "buckets": {"7": 1}},
+        "active_us": {"count": 0, "sum": 0, "max": 0, "buckets": {}}}]}"#;
+    let mut window: Window = serde_json::from_str(kept).unwrap();
+    let rules = Rules::default();
+    assert_eq!(window.judge(&rules), None);
+    window.add(&rules, 0, Sample::Candidate { failed: true, elapsed_us: 7, differs: None, replayed_us: None });
+    assert_eq!(window.judge(&rules).map(|breach| breach.failures), Some(2));
 }
 
 #[test]
