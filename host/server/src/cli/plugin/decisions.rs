@@ -1,7 +1,5 @@
 //! What policies decided and why, and who changed what decides.
 
-use std::io::Write as _;
-
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use http::Method;
@@ -195,9 +193,8 @@ impl Log {
                         Ok(decision) if !json => line(&decision),
                         _ => event.data,
                     };
-                    // Whoever reads the lines may have gone; that ends it.
-                    let mut out = std::io::stdout().lock();
-                    writeln!(out, "{line}").and_then(|()| out.flush()).context("cannot write")
+                    println!("{line}");
+                    Ok(())
                 })
                 .await?;
             }
