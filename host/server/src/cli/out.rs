@@ -54,6 +54,11 @@ fn unwritten(panic: Box<dyn Any + Send>) -> ExitCode {
     }
 }
 
+/// Somebody else's words, so that they stay on their line and move no cursor.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// Writes to the standard output. Where that cannot be, the command is unwound up to [`ended`], past the panic hook, so
 /// that all it holds is dropped on the way: temporary folders and child processes with it.
 pub(super) fn print(what: Arguments<'_>) {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::super::query::Query;
 use super::decision;
-use super::plain::one_line;
+use crate::cli::out::one_line;
 use crate::client::Rest;
 use crate::client::rest::{items, segment};
 
@@ -208,7 +208,7 @@ impl Log {
                     println!("{why}");
                 } else {
                     for sentence in why["sentences"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-                        println!("{sentence}");
+                        println!("{}", one_line(sentence));
                     }
                 }
             }
