@@ -27,7 +27,7 @@ const NOT_IN_ORDER: u8 = 3;
 /// Records live streams and turns them into video on demand, by rules that each tenant ships as a WebAssembly plugin.
 #[derive(Debug, Parser)]
 #[command(name = "reprise", version)]
-struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }
