@@ -8,8 +8,7 @@ use wasm_encoder::{ComponentSection as _, CustomSection};
 
 use crate::error::EmbedError;
 use crate::inspect::{
-    ASSET_SECTION_PREFIX, MAX_ASSET_PATH_BYTES, MAX_ASSETS, MAX_ASSETS_BYTES, MAX_SCHEMA_BYTES, SCHEMA_SECTION,
-    is_asset_path,
+    ASSET_SECTION_PREFIX, MAX_ASSETS, MAX_ASSETS_BYTES, MAX_SCHEMA_BYTES, SCHEMA_SECTION, asset_path_problem,
 };
 
 /// Puts the schema and the assets at the end of a component.
@@ -36,8 +35,8 @@ pub fn embed(
         return Err(EmbedError::AssetsTooLarge { size_bytes, limit_bytes: MAX_ASSETS_BYTES });
     }
     for (path, bytes) in assets {
-        if !is_asset_path(path) {
-            return Err(EmbedError::AssetPath { path: path.clone(), limit_bytes: MAX_ASSET_PATH_BYTES });
+        if let Some(problem) = asset_path_problem(path) {
+            return Err(EmbedError::AssetPath { path: path.clone(), problem });
         }
         append(&mut component, &format!("{ASSET_SECTION_PREFIX}{path}"), bytes);
     }
@@ -88,7 +87,10 @@ mod tests {
         for (schema, assets, part) in [
             (" ".repeat(MAX_SCHEMA_BYTES + 1), BTreeMap::new(), "65537 bytes"),
             (String::new(), asset("a", MAX_ASSETS_BYTES + 1), "1048577 bytes"),
-            (String::new(), asset("../a", 0), "\"../a\""),
+            (String::new(), asset("../a", 0), "\"../a\": a path is relative"),
+            (String::new(), asset(&"a".repeat(129), 0), "1 to 128 bytes"),
+            (String::new(), asset("a\\b", 0), "no backslashes"),
+            (String::new(), asset(&["a"; 17].join("/"), 0), "at most 16 parts"),
             (String::new(), many, "65 files"),
         ] {
             let error = embed(Vec::new(), Some(&schema), &assets).unwrap_err().to_string();
@@ -99,10 +101,10 @@ mod tests {
     #[test]
     fn paths() {
         for good in ["a", "a/b.json", "ü/..a", "a b"] {
-            assert!(is_asset_path(good), "{good}");
+            assert_eq!(asset_path_problem(good), None, "{good}");
         }
         for bad in ["", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a\\b", "a\nb", "a\0", &"a".repeat(129)] {
-            assert!(!is_asset_path(bad), "{bad}");
+            assert!(asset_path_problem(bad).is_some(), "{bad}");
         }
     }
 }

@@ -265,11 +265,11 @@ pub enum EmbedError {
         limit_bytes: usize,
     },
     /// A file's name cannot be kept.
-    #[error("assets has a file {path:?}; a path has at most {limit_bytes} bytes and no control characters")]
+    #[error("assets has a file {path:?}: {problem}")]
     AssetPath {
         /// Its path.
         path: String,
-        /// The limit.
-        limit_bytes: usize,
+        /// What is wrong with it.
+        problem: &'static str,
     },
 }

@@ -17,7 +17,7 @@ use crate::lines::{PACKAGE, SPOKEN};
 use crate::wasi;
 use counts::Counts;
 use sections::Sections;
-pub(crate) use sections::is_asset_path;
+pub(crate) use sections::asset_path_problem;
 pub use sections::{
     ASSET_SECTION_PREFIX, MAX_ASSET_PATH_BYTES, MAX_ASSET_PATH_PARTS, MAX_ASSETS, MAX_ASSETS_BYTES, MAX_SCHEMA_BYTES,
     SCHEMA_SECTION,

@@ -1,5 +1,9 @@
 //! The command line. Data goes to standard output, everything else to standard error. Exit codes: 0 done, 1 failed,
-//! 2 wrong usage, 3 something that this command looks for is missing or not in order (`doctor`, `demo --exit`).
+//! 2 wrong usage, 3 something that this command looks for is missing or not in order (`doctor`, `demo --exit`), 141 the
+//! reader of the output is gone.
+
+#[macro_use]
+mod out;
 
 mod demo;
 mod doctor;
@@ -23,7 +27,7 @@ const NOT_IN_ORDER: u8 = 3;
 /// Records live streams and turns them into video on demand, by rules that each tenant ships as a WebAssembly plugin.
 #[derive(Debug, Parser)]
 #[command(name = "reprise", version)]
-struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -84,7 +88,7 @@ impl Server {
 /// Parses the command line and does what it says.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let done = match cli.command {
+    out::ended(|| match cli.command {
         Command::Serve(serve) => serve.run(),
         Command::Demo(demo) => demo.run(),
         Command::Tenant(tenant) => tenant.run(),
@@ -92,10 +96,6 @@ pub fn main() -> ExitCode {
         Command::Call(call) => call.run(),
         Command::PushUrl(push_url) => push_url.run(),
         Command::Doctor(doctor) => doctor.run(),
-    };
-    done.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::FAILURE
     })
 }
 

@@ -7,14 +7,21 @@ use crate::limits::CallLimits;
 #[derive(Debug)]
 pub(crate) struct Log {
     lines: Vec<String>,
-    left_out: u64,
+    left_out_lines: u64,
+    cut_bytes: usize,
     max_lines: usize,
     bytes_left: usize,
 }
 
 impl Log {
     pub(crate) fn new(limits: &CallLimits) -> Self {
-        Self { lines: Vec::new(), left_out: 0, max_lines: limits.log_lines, bytes_left: limits.log_bytes }
+        Self {
+            lines: Vec::new(),
+            left_out_lines: 0,
+            cut_bytes: 0,
+            max_lines: limits.log_lines,
+            bytes_left: limits.log_bytes,
+        }
     }
 
     pub(crate) fn add(&mut self, level: Level, message: &str) {
@@ -24,15 +31,16 @@ impl Log {
             Level::Warn => "warn: ",
         };
         if self.lines.len() >= self.max_lines || self.bytes_left <= level.len() {
-            self.left_out += 1;
+            self.left_out_lines += 1;
             return;
         }
         let mut line = String::with_capacity(level.len() + message.len().min(self.bytes_left));
         line.push_str(level);
-        for c in message.chars() {
+        for (at, c) in message.char_indices() {
             // A line is a line: whoever shows it need not fear escape sequences or forged lines.
             let c = if c.is_control() { ' ' } else { c };
             if line.len() + c.len_utf8() > self.bytes_left {
+                self.cut_bytes += message.len() - at;
                 break;
             }
             line.push(c);
@@ -41,10 +49,13 @@ impl Log {
         self.lines.push(line);
     }
 
-    /// The lines, with a last one about those that found no room.
+    /// The lines, with a last one about what found no room.
     pub(crate) fn into_lines(mut self) -> Vec<String> {
-        if self.left_out > 0 {
-            self.lines.push(format!("({} more lines left out)", self.left_out));
+        match (self.cut_bytes, self.left_out_lines) {
+            (0, 0) => {}
+            (0, lines) => self.lines.push(format!("({lines} more lines left out)")),
+            (bytes, 0) => self.lines.push(format!("({bytes} more bytes left out)")),
+            (bytes, lines) => self.lines.push(format!("({bytes} more bytes and {lines} more lines left out)")),
         }
         self.lines
     }
@@ -73,7 +84,13 @@ mod tests {
 
         let mut cut = log(10, 9);
         cut.add(Level::Info, "äöü");
-        assert_eq!(cut.into_lines(), ["info: ä"]);
+        assert_eq!(cut.into_lines(), ["info: ä", "(4 more bytes left out)"]);
+
+        let mut both = log(1, 4_096);
+        both.add(Level::Info, &"x".repeat(9_000));
+        both.add(Level::Info, "more");
+        let kept = format!("info: {}", "x".repeat(4_090));
+        assert_eq!(both.into_lines(), [kept.as_str(), "(4910 more bytes and 1 more lines left out)"]);
     }
 
     #[test]

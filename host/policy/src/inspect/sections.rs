@@ -72,7 +72,7 @@ impl Sections {
 
     fn asset(&mut self, path: &str, offset: usize, length: usize) -> Result<(), Refused> {
         let refuse = |problem| Err(Refused::Asset { path: super::shorten(path), problem });
-        if let Some(problem) = problem_of(path) {
+        if let Some(problem) = asset_path_problem(path) {
             return refuse(problem);
         }
         if self.assets.len() >= MAX_ASSETS {
@@ -107,13 +107,8 @@ fn whole(contents: usize) -> usize {
     1 + length_bytes + contents
 }
 
-/// Whether a text can be an asset's path.
-pub(crate) fn is_asset_path(path: &str) -> bool {
-    problem_of(path).is_none()
-}
-
 /// What is wrong with an asset's path, if anything: the server makes a file of that name, on whatever file system.
-fn problem_of(path: &str) -> Option<&'static str> {
+pub(crate) fn asset_path_problem(path: &str) -> Option<&'static str> {
     if path.is_empty() || path.len() > MAX_ASSET_PATH_BYTES {
         return Some("a path has 1 to 128 bytes");
     }

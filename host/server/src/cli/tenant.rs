@@ -7,6 +7,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::Server;
+use super::out::one_line;
 use crate::client::rest::segment;
 
 #[derive(Debug, Args)]
@@ -126,6 +127,7 @@ pub(super) fn plain_lines(value: &Value) -> Vec<String> {
         }
         Value::Object(fields) => {
             for (name, value) in fields {
+                let name = one_line(name);
                 match on_one_line(value) {
                     Some(text) => lines.push(format!("{name}: {text}")),
                     None => {
@@ -145,7 +147,7 @@ pub(super) fn plain_lines(value: &Value) -> Vec<String> {
 fn on_one_line(value: &Value) -> Option<String> {
     match value {
         Value::Null => Some("-".to_owned()),
-        Value::String(text) => Some(text.clone()),
+        Value::String(text) => Some(one_line(text)),
         Value::Array(members) if members.is_empty() => Some("none".to_owned()),
         Value::Array(members) if members.iter().all(|member| !member.is_object() && !member.is_array()) => {
             let words: Vec<String> = members.iter().filter_map(on_one_line).collect();
@@ -183,5 +185,12 @@ mod tests {
             "  k: 2",
         ];
         assert_eq!(plain_lines(&answer), expected);
+    }
+
+    #[test]
+    fn what_a_guest_wrote_stays_on_its_line() {
+        let state = json!({"entries": [{"key\u{1b}[2J": "a\r\nrevision: 9\u{9b}1A", "list": ["b\tc"]}], "revision": 1});
+        let expected = ["entries:", "  key [2J: a  revision: 9 1A", "  list: b c", "revision: 1"];
+        assert_eq!(plain_lines(&state), expected);
     }
 }

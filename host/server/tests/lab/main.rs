@@ -85,6 +85,24 @@ impl Done {
     }
 }
 
+/// As with `reprise plugin … | head -1`, and on a full disk.
+#[test]
+fn a_command_ends_where_its_output_is_not_taken() {
+    let to = |args: &[&str], output: Stdio| {
+        let ran = Command::new(env!("CARGO_BIN_EXE_reprise")).args(args).stdout(output).stdin(Stdio::null()).output();
+        Done(ran.unwrap())
+    };
+    for args in [&["plugin", "run", "--sample", "compose-rules"][..], &["serve", "--print-config"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let done = to(args, writer.into());
+        assert_eq!((done.0.status.code(), done.err().as_str()), (Some(141), ""), "{args:?}");
+
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        to(args, full.into()).gives(1, &["error: cannot write to the standard output: No space left"]);
+    }
+}
+
 /// Every outcome that a policy can have, and a case without an expectation.
 const TABLE: &str = r#"{
   "hook":   "template-group",

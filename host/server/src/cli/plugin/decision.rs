@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::plain::one_line;
+use crate::cli::out::one_line;
 use crate::client::rest::items;
 use crate::lab::text;
 

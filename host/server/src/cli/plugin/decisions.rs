@@ -1,7 +1,5 @@
 //! What policies decided and why, and who changed what decides.
 
-use std::io::Write as _;
-
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use http::Method;
@@ -9,7 +7,7 @@ use serde_json::Value;
 
 use super::super::query::Query;
 use super::decision;
-use super::plain::one_line;
+use crate::cli::out::one_line;
 use crate::client::Rest;
 use crate::client::rest::{items, segment};
 
@@ -195,9 +193,8 @@ impl Log {
                         Ok(decision) if !json => line(&decision),
                         _ => event.data,
                     };
-                    // Whoever reads the lines may have gone; that ends it.
-                    let mut out = std::io::stdout().lock();
-                    writeln!(out, "{line}").and_then(|()| out.flush()).context("cannot write")
+                    println!("{line}");
+                    Ok(())
                 })
                 .await?;
             }
@@ -211,7 +208,7 @@ impl Log {
                     println!("{why}");
                 } else {
                     for sentence in why["sentences"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-                        println!("{sentence}");
+                        println!("{}", one_line(sentence));
                     }
                 }
             }

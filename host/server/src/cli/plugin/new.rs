@@ -11,6 +11,9 @@ use super::build::Language;
 /// Longest name of a plugin, as the server has it.
 const NAME_BYTES: usize = 64;
 
+/// The SDK's package, which lies in each Rust project: cargo takes no two packages of one name.
+const SDK: &str = "reprise-plugin";
+
 /// Makes the folder and says how to go on.
 pub(super) fn run(name: &str, language: Language, folder: Option<&Path>) -> anyhow::Result<()> {
     let folder = folder.map_or_else(|| PathBuf::from(name), Path::to_owned);
@@ -35,7 +38,7 @@ fn next(name: &str, folder: &Path) -> [String; 3] {
 
 /// Writes the project's files. What is there already is never touched: the folder is new or empty.
 fn make(name: &str, language: Language, folder: &Path) -> anyhow::Result<()> {
-    check_name(name)?;
+    check_name(name, language)?;
     match std::fs::read_dir(folder) {
         Ok(mut entries) => {
             ensure!(entries.next().is_none(), "{} is not empty; name another folder with --dir", folder.display());
@@ -55,7 +58,7 @@ fn make(name: &str, language: Language, folder: &Path) -> anyhow::Result<()> {
 }
 
 /// The server's rule for names of plugins, and that a package can be called so.
-fn check_name(name: &str) -> anyhow::Result<()> {
+fn check_name(name: &str, language: Language) -> anyhow::Result<()> {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if name.is_empty() || name.len() > NAME_BYTES || !name.bytes().all(fits) {
         bail!("{name:?} cannot be a plugin's name: it is 1 to {NAME_BYTES} lower-case letters, digits or hyphens");
@@ -63,6 +66,10 @@ fn check_name(name: &str) -> anyhow::Result<()> {
     ensure!(
         name.starts_with(|c: char| c.is_ascii_lowercase()),
         "{name:?} cannot be a package's name: it begins with a letter"
+    );
+    ensure!(
+        language != Language::Rust || name != SDK,
+        "{name:?} is the name of the SDK's own package, which the project depends on; take another"
     );
     Ok(())
 }

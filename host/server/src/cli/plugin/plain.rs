@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::cli::out::one_line;
 use crate::client::rest::items;
 use crate::lab::text;
 
@@ -107,11 +108,6 @@ pub(super) fn binding(one: &Value) -> String {
         one["priority"],
         word(&one["failure_policy"]),
     )
-}
-
-/// Somebody else's words, so that they stay on their line and move no cursor.
-pub(super) fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn signer(version: &Value) -> Option<String> {

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use clap::Parser as _;
 use reprise_lifecycle::decision::{
     Applied, CodeSource, Decision, Failure, FailureKind, Provenance, StateWrite, Verdict,
 };
+use reprise_lifecycle::id::TenantId;
 use reprise_lifecycle::question::{
     Answer, CallbackAnswer, CallbackQuestion, ComposeAnswer, ComposePlan, GapRule, Hook, PartRange, Question,
     TemplateGroupAnswer,
@@ -66,13 +68,18 @@ async fn words(
 fn every_way_to_fail_and_every_thing_done_about_it_has_a_sentence_of_its_own() {
     let all = [Applied::Answer, Applied::Default, Applied::Fallback, Applied::Rejected];
     assert_eq!(FailureKind::ALL.iter().collect::<BTreeSet<_>>().len(), 12);
-    let (mut how, mut mended) = (BTreeSet::new(), BTreeSet::new());
+    let (mut how, mut mended, mut offered) = (BTreeSet::new(), BTreeSet::new(), 0);
     for kind in FailureKind::ALL {
         how.insert(failed(&Failure { kind, message: String::new() }));
         let message = failed(&Failure { kind, message: "unknown group `x`.\n".to_owned() });
         assert!(message.ends_with(": “unknown group `x`”."), "{message}");
-        let mend = mend(kind, Some(&made()));
+        let mend = mend(kind, &TenantId::new("acme"), Some(&made()));
         assert!(mend.starts_with("To mend it: ") && mend.ends_with('.'), "{mend}");
+        for command in mend.split('`').filter(|quoted| quoted.starts_with("reprise ") && quoted.contains("groups")) {
+            let whole = crate::cli::Cli::try_parse_from(command.replace("FUEL", "1").replace("BYTES", "1").split(' '));
+            assert!(whole.is_ok() && command.contains("--tenant acme"), "{command} cannot be copied");
+            offered += 1;
+        }
         mended.insert(mend);
         let verdict = Verdict::Failed(Failure { kind, message: String::new() });
         for hook in Hook::ALL {
@@ -84,7 +91,7 @@ fn every_way_to_fail_and_every_thing_done_about_it_has_a_sentence_of_its_own() {
             }
         }
     }
-    assert_eq!((how.len(), mended.len()), (12, 12));
+    assert_eq!((how.len(), mended.len(), offered), (12, 12, 5));
 
     let answered = Verdict::Answered(Answer::TemplateGroup(TemplateGroupAnswer::UseDefault));
     for (verdict, fitting) in [(&Verdict::NoPolicy, vec![all[1]]), (&answered, vec![all[0], all[1]])] {

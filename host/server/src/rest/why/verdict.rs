@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use reprise_lifecycle::decision::{Applied, CodeSource, Failure, FailureKind, Provenance, Verdict};
+use reprise_lifecycle::id::TenantId;
 use reprise_lifecycle::question::{
     Answer, CallbackAnswer, ComposeAnswer, ComposePlan, GapRule, Hook, PartSummary, Question, TemplateGroupAnswer,
 };
@@ -28,7 +29,7 @@ pub(super) fn tell(story: &Story<'_>, asked: &Asked, default: &str) -> Vec<Strin
     }
     told.push(done(decision.hook, &decision.verdict, decision.applied, default));
     if let Verdict::Failed(failure) = &decision.verdict {
-        told.push(mend(failure.kind, decision.provenance.as_deref()));
+        told.push(mend(failure.kind, &story.broadcast.tenant, decision.provenance.as_deref()));
     }
     if let Some(made) = &decision.provenance {
         told.extend(state(made));
@@ -222,8 +223,8 @@ pub(super) fn failed(failure: &Failure) -> String {
     }
 }
 
-/// Who has to do what about it.
-pub(super) fn mend(kind: FailureKind, made: Option<&Provenance>) -> String {
+/// Who has to do what about it. Its commands can be copied as they are, but for what is to be chosen, in capitals.
+pub(super) fn mend(kind: FailureKind, tenant: &TenantId, made: Option<&Provenance>) -> String {
     let plugin = made.map_or("PLUGIN", |made| made.plugin.as_str());
     match kind {
         FailureKind::Trap => "To mend it: put the same question to it on your own machine, where the panic's place shows, \
@@ -231,14 +232,14 @@ pub(super) fn mend(kind: FailureKind, made: Option<&Provenance>) -> String {
             .to_owned(),
         FailureKind::Fuel => format!(
             "To mend it: let it do less for each call (`reprise plugin bench` shows how much it uses), or ask the operator \
-             for more (`reprise plugin limits set {plugin}`, or `policies.fuel`)."
+             for more (`reprise plugin limits set {plugin} --tenant {tenant} --fuel FUEL`, or `policies.fuel`)."
         ),
         FailureKind::Deadline => "To mend it: if it comes again, let it do less for each call; if it came once, the machine \
                                   was busy, and the operator can give more time (`policies.deadline_ms`, `policies.wall_ms`)."
             .to_owned(),
         FailureKind::Memory => format!(
             "To mend it: let it hold less at once (the question alone can have a mebibyte), or ask the operator for more \
-             (`reprise plugin limits set {plugin}`)."
+             (`reprise plugin limits set {plugin} --tenant {tenant} --memory-bytes BYTES`)."
         ),
         FailureKind::Stack => "To mend it: look for a recursion that the question's size drives, and make it a loop.".to_owned(),
         FailureKind::TooLarge => "To mend it: answer less; a body has at most 64 KiB and a plan at most 10,000 stretches.".to_owned(),
@@ -246,8 +247,8 @@ pub(super) fn mend(kind: FailureKind, made: Option<&Provenance>) -> String {
                                    `reprise plugin run`, which keeps the same rules."
             .to_owned(),
         FailureKind::Refused => format!(
-            "To mend it: the message is the policy's own; look at its settings (`reprise plugin settings show {plugin}`) \
-             and at the question."
+            "To mend it: the message is the policy's own; look at its settings \
+             (`reprise plugin settings show {plugin} --tenant {tenant}`) and at the question."
         ),
         FailureKind::Overloaded => "To mend it: the operator can give more places (`policies.concurrent`, \
                                     `policies.concurrent_per_tenant`) or more patience (`policies.wait_ms`)."
@@ -256,12 +257,13 @@ pub(super) fn mend(kind: FailureKind, made: Option<&Provenance>) -> String {
                                      operator why it could not be loaded."
             .to_owned(),
         FailureKind::RateLimited => format!(
-            "To mend it: `reprise plugin limits show {plugin}` says how often it may be asked; the operator can allow more."
+            "To mend it: `reprise plugin limits show {plugin} --tenant {tenant}` says how often it may be asked; the \
+             operator can allow more."
         ),
         FailureKind::BreakerOpen => format!(
             "To mend it: the decisions before this one say how it failed \
-             (`reprise plugin decisions --plugin {plugin} --failed`); it is asked again by itself after a while, and a \
-             mended version at once."
+             (`reprise plugin decisions --tenant {tenant} --plugin {plugin} --failed`); it is asked again by itself after \
+             a while, and a mended version at once."
         ),
     }
 }

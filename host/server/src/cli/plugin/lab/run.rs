@@ -10,6 +10,7 @@ use reprise_lifecycle::question::Hook;
 use reprise_policy::{Evaluation, StateSnapshot, sample};
 use serde_json::{Value, json};
 
+use crate::cli::out::one_line;
 use crate::lab::expected::given;
 use crate::lab::{Lab, Subject, question, read_state, text, writes};
 
@@ -128,10 +129,7 @@ fn print(subject: &Subject, evaluation: &Evaluation, answer: &Value) {
         line("reason", reason);
     }
     for write in &evaluation.writes {
-        match &write.value {
-            Some(value) => line("write", &format!("{} = {value}", write.key)),
-            None => line("write", &format!("{} is deleted", write.key)),
-        }
+        line("write", &written(&write.key, write.value.as_deref()));
     }
     for logged in &evaluation.log {
         line("log", logged);
@@ -152,4 +150,23 @@ fn print(subject: &Subject, evaluation: &Evaluation, answer: &Value) {
         ),
     );
     line("memory", &format!("{} of {} ({})", text::bytes(memory), text::bytes(most), text::share(memory, most)));
+}
+
+/// A write to the state, on one line: the host cleans answers, reasons and logs, and keeps what is written as it is.
+fn written(key: &str, value: Option<&str>) -> String {
+    match value {
+        Some(value) => format!("{} = {}", one_line(key), one_line(value)),
+        None => format!("{} is deleted", one_line(key)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_guest_writes_moves_no_cursor() {
+        assert_eq!(written("a\u{1b}[2J", Some("b\r\nfuel  0\u{9b}1A")), "a [2J = b  fuel  0 1A");
+        assert_eq!(written("a\n", None), "a  is deleted");
+    }
 }

@@ -64,10 +64,13 @@ fn what_is_there_is_left_alone() {
 #[test]
 fn names() {
     for good in ["a", "my-policy", "p2"] {
-        check_name(good).unwrap();
+        check_name(good, Language::Rust).unwrap();
     }
     for bad in ["", "My", "a b", "../a", "ä", "2p", "-a", &"a".repeat(65)] {
-        assert!(check_name(bad).is_err(), "{bad}");
+        assert!(check_name(bad, Language::Rust).is_err(), "{bad}");
+    }
+    for language in LANGUAGES {
+        assert_eq!(check_name("reprise-plugin", language).is_err(), language == Language::Rust, "{language:?}");
     }
 }
 

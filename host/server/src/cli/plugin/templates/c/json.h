@@ -77,7 +77,14 @@ static inline uint8_t *json_utf8(uint8_t *to, uint32_t code) {
 // A text. What it is written as is never shorter than what it stands for.
 static inline plugin_string_t json_text(json *in) {
   json_take(in, '"');
-  uint8_t *text = in->ok ? malloc((size_t)(in->end - in->at)) : NULL, *to = text;
+  const uint8_t *closing = in->at;
+  while (in->ok && closing < in->end && *closing != '"') {
+    if (*closing++ == '\\' && closing < in->end) closing++;
+  }
+  if (closing == in->end) in->ok = false;
+  if (!in->ok) return (plugin_string_t){0};
+  uint8_t *text = malloc((size_t)(closing - in->at)), *to = text;
+  if (text == NULL) abort();
   while (in->ok) {
     uint8_t c = in->at < in->end ? *in->at++ : 0;
     if (c == '"') return (plugin_string_t){.ptr = text, .len = (size_t)(to - text)};
