@@ -251,6 +251,8 @@ pub enum Resolution {
     },
     /// Nothing is done.
     Nothing,
+    /// The video cannot be processed as was decided: why.
+    Refused(WorkFailure),
 }
 
 /// A fact in a broadcast's journal.
