@@ -171,6 +171,9 @@ pub struct OutputFacts {
     pub bytes: u64,
     /// `H.264`, `H.265`, `AAC`.
     pub codec: String,
+    /// Its sound; absent if it has none, and in records older than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio: Option<AudioTrack>,
 }
 
 impl OutputFacts {

@@ -326,6 +326,7 @@ impl Life<'_> {
             bitrate_kbps: 500,
             bytes: 1,
             codec: "H.264".to_owned(),
+            audio: Some(AudioTrack { codec: "AAC".to_owned(), sample_rate: 44_100, channels: 2 }),
         };
         let result = WorkResult::Done(facts);
         self.put(Input::OutputFinished { video: video.clone(), job: job.clone(), result, started_at: noon() }).await;

@@ -343,6 +343,7 @@ impl Answers {
             bitrate_kbps: 800,
             bytes: 1_000_000 + self.draw("bytes", &subject, 1_000),
             codec: "H.264".to_owned(),
+            audio: None,
         })
     }
 

@@ -166,6 +166,7 @@ pub(super) fn rendition_at_fps(job: &(VideoId, JobId), fps: f64) -> Input {
         bitrate_kbps: 800,
         bytes: 1_000_000,
         codec: "H.264".to_owned(),
+        audio: None,
     };
     rendition(job, WorkResult::Done(facts))
 }
