@@ -183,7 +183,11 @@ fn told(after: &Broadcast, record: &Record) -> Vec<(VideoId, Told)> {
             ]
         }
         Record::Decided { subject: Subject::Video(video), resolution: Resolution::Nothing, .. } => {
-            vec![(video.clone(), rejected())]
+            vec![(video.clone(), undone(policy_rejected(), None))]
+        }
+        Record::Decided { subject: Subject::Video(video), resolution: Resolution::Refused(failure), .. } => {
+            let extend = after.production.as_ref().and_then(|opening| opening.request.extend.clone());
+            vec![(video.clone(), undone(failure.clone(), extend))]
         }
         // Told when it plays and not before: who hears of it may look at once.
         Record::ComposeLinked { .. } => vec![(VideoId::of_compose(&after.id), Told::ComposeStarted)],
@@ -281,15 +285,15 @@ fn analysis_done(
     told.map(|told| (video.clone(), told)).into_iter().collect()
 }
 
-fn rejected() -> Told {
-    Told::TaskComplete {
-        task: None,
-        streams: Vec::new(),
-        failure: Some(WorkFailure {
-            code: "PolicyRejected".to_owned(),
-            message: "the template-group policy failed and its binding rejects then; the recording is kept".to_owned(),
-        }),
-        extend: None,
+/// The end of a task that never began.
+fn undone(failure: WorkFailure, extend: Option<String>) -> Told {
+    Told::TaskComplete { task: None, streams: Vec::new(), failure: Some(failure), extend }
+}
+
+fn policy_rejected() -> WorkFailure {
+    WorkFailure {
+        code: "PolicyRejected".to_owned(),
+        message: "the template-group policy failed and its binding rejects then; the recording is kept".to_owned(),
     }
 }
 

@@ -171,6 +171,9 @@ pub struct OutputFacts {
     pub bytes: u64,
     /// `H.264`, `H.265`, `AAC`.
     pub codec: String,
+    /// Its sound; absent if it has none, and in records older than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio: Option<AudioTrack>,
 }
 
 impl OutputFacts {
@@ -251,6 +254,8 @@ pub enum Resolution {
     },
     /// Nothing is done.
     Nothing,
+    /// The video cannot be processed as was decided: why.
+    Refused(WorkFailure),
 }
 
 /// A fact in a broadcast's journal.

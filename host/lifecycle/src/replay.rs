@@ -290,6 +290,9 @@ fn decided(after: &Broadcast, subject: &Subject, decision: &Decision, resolution
         Resolution::Process(plan) => task_words(plan),
         Resolution::Compose { plan } => compose_words(plan),
         Resolution::Nothing => "nothing is done".to_owned(),
+        Resolution::Refused(failure) => {
+            format!("it cannot be done ({}: {})", plain(&failure.code), plain(&failure.message))
+        }
     };
     format!("{subject}: {by}{said}; {applied}: {does}")
 }
@@ -354,6 +357,7 @@ fn status(video: &Video) -> &'static str {
         (Status::Transcoding, _) => "transcoding",
         (Status::Ready, _) => "ready",
         (Status::Failed, Stage::Rejected) => "failed, rejected by its policy's binding",
+        (Status::Failed, Stage::Refused(_)) => "failed, what was decided cannot be done",
         (Status::Failed, _) => "failed",
         (Status::ProduceFailed, _) => "never made",
     }

@@ -2,7 +2,7 @@
 
 use crate::id::{EffectId, GroupId, JobId, PartIndex, RecordSeq, TaskId, VideoId};
 use crate::media::{MediaFacts, PartFacts};
-use crate::record::{CoverFacts, OutputFacts, TaskPlan, Template, WorkResult};
+use crate::record::{CoverFacts, OutputFacts, TaskPlan, Template, WorkFailure, WorkResult};
 use crate::time::Timestamp;
 use crate::work::{AnalysisKind, AnalysisResult, PictureFacts, PicturesPlan, Removal, Request, Trigger};
 
@@ -28,7 +28,7 @@ pub enum Status {
     Transcoding,
     /// At least one stream plays.
     Ready,
-    /// Every rendition failed, or a policy's failure forbids the work.
+    /// Every rendition failed, or the work cannot be done or must not be.
     Failed,
     /// Its source could not be made.
     ProduceFailed,
@@ -185,6 +185,8 @@ pub enum Stage {
     Planned,
     /// A policy failed and its binding says that nothing is done then.
     Rejected,
+    /// What was decided cannot be done: why.
+    Refused(WorkFailure),
     /// The source could not be made.
     ProduceFailed,
 }
@@ -326,14 +328,14 @@ impl Video {
         match self.stage {
             Stage::Composing => return Status::Uploading,
             Stage::ProduceFailed => return Status::ProduceFailed,
-            Stage::Deciding(_) | Stage::Planned | Stage::Rejected => {}
+            Stage::Deciding(_) | Stage::Planned | Stage::Rejected | Stage::Refused(_) => {}
         }
         let source_plays = !self.source_removed && self.tasks.iter().any(|task| task.group.is_no_transcode());
         if source_plays || self.tasks.iter().any(Task::any_output_done) {
             Status::Ready
         } else if self.tasks.iter().any(|task| !task.outputs_finished()) {
             Status::Transcoding
-        } else if self.stage == Stage::Rejected {
+        } else if matches!(self.stage, Stage::Rejected | Stage::Refused(_)) {
             Status::Failed
         } else if matches!(self.stage, Stage::Deciding(_)) || self.tasks.iter().all(|task| task.outputs.is_empty()) {
             Status::Stored

@@ -125,7 +125,8 @@ fn every_stored_word_is_spelled_as_ever() {
     spelled(Resolution::Nothing, json!("nothing"));
     spelled(WorkResult::Done(7), json!({"done": 7}));
     let failure = WorkFailure { code: "C".to_owned(), message: "m".to_owned() };
-    spelled(WorkResult::<u8>::Failed(failure), json!({"failed": {"code": "C", "message": "m"}}));
+    spelled(WorkResult::<u8>::Failed(failure.clone()), json!({"failed": {"code": "C", "message": "m"}}));
+    spelled(Resolution::Refused(failure), json!({"refused": {"code": "C", "message": "m"}}));
     spelled(Hook::TemplateGroup, json!("template-group"));
     spelled(Hook::ComposeRules, json!("compose-rules"));
     spelled(Hook::Callback, json!("callback"));

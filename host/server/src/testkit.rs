@@ -299,6 +299,20 @@ impl Life<'_> {
         self.put_all(input, Vec::new(), vec![logged]).await;
     }
 
+    /// Decides that the video cannot be processed.
+    pub(crate) async fn refuse(&mut self, message: &str) {
+        let effect = self.effect(|effect| matches!(effect, Effect::Ask { hook: Hook::TemplateGroup, .. }));
+        let decision = Decision {
+            hook: Hook::TemplateGroup,
+            question_digest: "0".repeat(64),
+            verdict: Verdict::NoPolicy,
+            applied: Applied::Default,
+            provenance: None,
+        };
+        let failure = WorkFailure { code: "Gone".to_owned(), message: message.to_owned() };
+        self.put(Input::VerdictGiven { effect, decision, resolution: Resolution::Refused(failure) }).await;
+    }
+
     /// Writes a rendition's files and records it done. The first file is what a player opens. Gives the job's id.
     pub(crate) async fn rendition(&mut self, video: &VideoId, ordinal: usize, files: &[(&str, &[u8])]) -> String {
         let job = self.state.videos[video].task().unwrap().outputs[ordinal].job.clone();
@@ -312,6 +326,7 @@ impl Life<'_> {
             bitrate_kbps: 500,
             bytes: 1,
             codec: "H.264".to_owned(),
+            audio: Some(AudioTrack { codec: "AAC".to_owned(), sample_rate: 44_100, channels: 2 }),
         };
         let result = WorkResult::Done(facts);
         self.put(Input::OutputFinished { video: video.clone(), job: job.clone(), result, started_at: noon() }).await;

@@ -131,7 +131,7 @@ pub(super) fn apply_decided(
             broadcast.videos.insert(id.clone(), Video::composing(id, Source::Compose, at));
             broadcast.compose = Compose::Planned(plan.clone(), seq);
         }
-        Resolution::Process(_) => return Err("a compose is not processed"),
+        Resolution::Process(_) | Resolution::Refused(_) => return Err("a compose is not processed"),
         Resolution::Nothing => broadcast.compose = Compose::Skipped,
     }
     Ok(())

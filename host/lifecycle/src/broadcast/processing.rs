@@ -46,9 +46,11 @@ pub(super) fn verdict(
         return Ok(Vec::new());
     };
     let fits = match (&subject, resolution) {
-        (Subject::Video(_), Resolution::Process(_)) | (Subject::Compose, Resolution::Compose { .. }) => true,
+        (Subject::Video(_), Resolution::Process(_) | Resolution::Refused(_)) => true,
+        (Subject::Compose, Resolution::Compose { .. }) => true,
         (_, Resolution::Nothing) => true,
-        (Subject::Video(_), Resolution::Compose { .. }) | (Subject::Compose, Resolution::Process(_)) => false,
+        (Subject::Video(_), Resolution::Compose { .. }) => false,
+        (Subject::Compose, Resolution::Process(_) | Resolution::Refused(_)) => false,
     };
     if !fits {
         return Err(Rejected::Impossible("a verdict for another question"));
@@ -131,6 +133,7 @@ pub(super) fn apply_decided(
             video.plan(seq, plan, request.unwrap_or_default(), at);
         }
         Resolution::Nothing => video.stage = Stage::Rejected,
+        Resolution::Refused(failure) => video.stage = Stage::Refused(failure.clone()),
         Resolution::Compose { .. } => return Err("a video cannot be composed"),
     }
     Ok(())

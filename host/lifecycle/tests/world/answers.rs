@@ -192,7 +192,7 @@ impl Answers {
         };
         let store_only = GroupId::no_transcode();
         let store_only = store_only.as_str();
-        let (verdict, applied, resolution) = match self.draw("group", video.as_str(), 9) {
+        let (verdict, applied, resolution) = match self.draw("group", video.as_str(), 10) {
             0 => (Verdict::NoPolicy, Applied::Default, group(store_only, &[], false)),
             1 => (Verdict::NoPolicy, Applied::Default, group(store_only, &[], true)),
             2 => (Verdict::NoPolicy, Applied::Default, group("g-two", &["hd", "sd"], true)),
@@ -208,6 +208,7 @@ impl Answers {
             ),
             5 => (failed(FailureKind::Fuel), Applied::Fallback, group("g-two", &["hd", "sd"], true)),
             6 => (failed(FailureKind::Trap), Applied::Rejected, Resolution::Nothing),
+            7 => (Verdict::NoPolicy, Applied::Default, Resolution::Refused(failure())),
             _ => (
                 answered(Answer::TemplateGroup(TemplateGroupAnswer::Group("g-three".to_owned()))),
                 Applied::Answer,
@@ -342,6 +343,7 @@ impl Answers {
             bitrate_kbps: 800,
             bytes: 1_000_000 + self.draw("bytes", &subject, 1_000),
             codec: "H.264".to_owned(),
+            audio: None,
         })
     }
 

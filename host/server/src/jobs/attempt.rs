@@ -5,6 +5,7 @@ use std::path::Path;
 
 use reprise_lifecycle::id::{JobId, VideoId};
 use reprise_lifecycle::input::Input;
+use reprise_lifecycle::media::AudioTrack;
 use reprise_lifecycle::record::{CoverFacts, OutputFacts, Template, WorkFailure, WorkResult};
 use reprise_lifecycle::time::Timestamp;
 use reprise_lifecycle::video::Task;
@@ -158,5 +159,29 @@ pub(super) fn output_facts(file: String, facts: &transcode::OutputFacts) -> Outp
         bitrate_kbps: u64::from(media.bitrate_kbps),
         bytes: media.size_bytes,
         codec: codec.to_owned(),
+        audio: audio.map(|audio| AudioTrack {
+            codec: if audio.codec == "mp3" { "MP3" } else { "AAC" }.to_owned(),
+            sample_rate: audio.sample_rate,
+            channels: u32::from(audio.channels),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ffmpeg::probe::{AudioFacts, MediaFacts};
+
+    #[test]
+    fn a_renditions_sound_is_told() {
+        let sound = |codec: &str| Some(AudioFacts { codec: codec.to_owned(), sample_rate: 44_100, channels: 2 });
+        for (audio, expected) in [(sound("aac"), Some("AAC")), (sound("mp3"), Some("MP3")), (None, None)] {
+            let media = MediaFacts { duration_ms: 1, size_bytes: 1, bitrate_kbps: 1, video: None, audio };
+            let facts = transcode::OutputFacts { entry: "a.mp4".to_owned(), files: Vec::new(), media };
+            let told = output_facts("j/a.mp4".to_owned(), &facts).audio;
+            let expected =
+                expected.map(|codec| AudioTrack { codec: codec.to_owned(), sample_rate: 44_100, channels: 2 });
+            assert_eq!(told, expected);
+        }
     }
 }

@@ -10,13 +10,16 @@ use reprise_lifecycle::question::{
     Answer, ComposeAnswer, ComposePlan, ComposeQuestion, GapRule, Hook, Origin, PartRange, PartSummary, Question,
     TemplateGroupAnswer, TemplateGroupQuestion,
 };
-use reprise_lifecycle::record::{Resolution, TaskPlan};
+use reprise_lifecycle::record::{Resolution, TaskPlan, WorkFailure};
 use reprise_lifecycle::time::Timestamp;
 use reprise_lifecycle::video::{Source, Video};
 use sha2::{Digest, Sha256};
 
 use super::Policies;
 use crate::store;
+
+/// The vendor's code for a template group that does not exist.
+const GROUP_NOT_FOUND: &str = "InvalidTranscodeTemplateGroup.NotFound";
 
 /// A decision with its question, ready to be recorded.
 #[derive(Clone, Debug)]
@@ -69,10 +72,7 @@ impl Policies {
         };
         let outcome = match group {
             None => Resolution::Nothing,
-            Some(group) => {
-                let templates = self.store.templates(tenant, &group).await?;
-                Resolution::Process(TaskPlan { group, templates, cover: has_picture })
-            }
+            Some(group) => self.processed_with(tenant, video, group, has_picture).await?,
         };
         let decision = asked.decision(&question, applied);
         Ok(Some(Decided { question: asked.question, decision, outcome }))
@@ -132,7 +132,6 @@ impl Policies {
             (Compose::NotYet | Compose::Deciding | Compose::Skipped, None) => None,
         };
         let group = planned.or_else(|| broadcast.rules.compose_group.clone()).unwrap_or_else(GroupId::no_transcode);
-        let templates = self.store.templates(broadcast.tenant.as_str(), &group).await?;
         let cover = video.facts.as_ref().is_some_and(|facts| facts.video.is_some());
         let question = "null".to_owned();
         let decision = Decision {
@@ -142,8 +141,38 @@ impl Policies {
             applied: Applied::Default,
             provenance: None,
         };
-        Ok(Decided { question, decision, outcome: Resolution::Process(TaskPlan { group, templates, cover }) })
+        let outcome = self.processed_with(broadcast.tenant.as_str(), &video.id, group, cover).await?;
+        Ok(Decided { question, decision, outcome })
     }
+
+    /// Processing `video` with the templates that `group` has now. A group that is not there is no empty one: who named
+    /// it waits for renditions and has to hear that none come.
+    async fn processed_with(
+        &self,
+        tenant: &str,
+        video: &VideoId,
+        group: GroupId,
+        cover: bool,
+    ) -> store::Result<Resolution> {
+        let templates = self.store.templates(tenant, &group).await?;
+        // In this order, a group that is deleted meanwhile is found missing.
+        if templates.is_empty()
+            && !group.is_no_transcode()
+            && self.store.template_group(tenant, group.as_str()).await?.is_none()
+        {
+            let failure = WorkFailure { code: GROUP_NOT_FOUND.to_owned(), message: gone(&group) };
+            tracing::warn!(tenant.id = tenant, video.id = %video, group.id = %group, "a video's template group is not there");
+            return Ok(Resolution::Refused(failure));
+        }
+        Ok(Resolution::Process(TaskPlan { group, templates, cover }))
+    }
+}
+
+fn gone(group: &GroupId) -> String {
+    format!(
+        "the template group {group} does not exist; let the record config, policy or request that names it name another, \
+         and encode this video with SubmitTranscodeJobs; the recording is kept"
+    )
 }
 
 /// What the vendor does: all parts, whole and in order.
@@ -170,5 +199,65 @@ fn origin(broadcast: &Broadcast) -> Origin {
         broadcast: broadcast.id.clone(),
         broadcast_started_at: broadcast.started_at,
         reconnects: u32::try_from(broadcast.breaks.len()).unwrap_or(u32::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reprise_lifecycle::record::RecordRules;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::store::template_groups::TemplateGroup;
+    use crate::testkit::World;
+
+    #[tokio::test]
+    async fn a_group_that_is_not_there_is_told_from_an_empty_one() {
+        let world = World::new().await;
+        world.tenant("acme").await;
+        let group = |id: &str| TemplateGroup {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            is_default: false,
+            locked: false,
+            created_at: 0,
+            modified_at: 0,
+        };
+        for id in ["empty", "gone"] {
+            world.store.put_template_group("acme", &group(id), &[]).await.unwrap();
+        }
+        assert!(world.store.delete_template_group("acme", "gone").await.unwrap());
+        let config = Config::parse("").unwrap().policies;
+        let policies = Policies::new(&config, world.store.clone(), Arc::clone(&world.files), [9; 32]).unwrap();
+        let policies = Arc::new(policies);
+
+        for (index, (id, is_there)) in
+            [("empty", true), ("VOD_NO_TRANSCODE", true), ("gone", false)].into_iter().enumerate()
+        {
+            let rules = RecordRules {
+                group: GroupId::new(id),
+                compose_group: Some(GroupId::new(id)),
+                auto_compose: true,
+                ..RecordRules::default()
+            };
+            let mut life = world.broadcast_by("acme", &format!("b{index}"), rules).await;
+            let part = life.part(0).await;
+            let of_part = policies.template_group(&life.state, &part).await.unwrap().unwrap();
+            life.decide(&part, &[]).await;
+            let whole = life.compose(GapRule::Cut).await;
+            let of_whole = policies.template_group(&life.state, &whole).await.unwrap().unwrap();
+            for decided in [of_part, of_whole] {
+                match decided.outcome {
+                    Resolution::Process(plan) if is_there => {
+                        assert_eq!((plan.group.as_str(), plan.templates.len()), (id, 0))
+                    }
+                    Resolution::Refused(failure) if !is_there => {
+                        assert_eq!(failure.code, GROUP_NOT_FOUND);
+                        assert!(failure.message.contains(" group gone does not exist; "), "{}", failure.message);
+                    }
+                    other => panic!("{id}: {other:?}"),
+                }
+            }
+        }
     }
 }

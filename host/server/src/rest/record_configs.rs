@@ -15,7 +15,7 @@ use super::auth::Scope;
 use super::error::{Error, ErrorBody};
 use super::extract::{Body, MAX_LIMIT};
 use crate::store::record_configs::RecordConfig;
-use crate::store::record_settings::{RecordSettings, gap_rule, gap_word};
+use crate::store::record_settings::{RecordSettings, SettingsChange, gap_rule, gap_word};
 
 /// The longest that can be asked for: a hundred years.
 const MAX_RETENTION_DAYS: u32 = 36_500;
@@ -34,8 +34,7 @@ pub(super) struct ConfigView {
 }
 
 /// What the vendor's action cannot say.
-#[derive(Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Settings {
     /// Days after which a part's video is removed; 0 keeps it.
     retention_days: u32,
@@ -43,6 +42,19 @@ pub(super) struct Settings {
     gaps: String,
     /// Whether each part is analysed, and the compose policy asked with what was found.
     analyse: bool,
+}
+
+/// What is to be another than it is. A field that is not given stays as it is stored, which is the default (`0`, `cut`,
+/// `false`) until it is set.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WantedSettings {
+    /// Days after which a part's video is removed; 0 keeps it.
+    retention_days: Option<u32>,
+    /// What viewers of a composed video see where the publisher was gone: `cut`, `hold` or `slate`.
+    gaps: Option<String>,
+    /// Whether each part is analysed, and the compose policy asked with what was found.
+    analyse: Option<bool>,
 }
 
 /// A tenant's record configs.
@@ -110,7 +122,8 @@ pub(super) async fn show(
     Ok(Json(ConfigView::new(config, settings)))
 }
 
-/// Says how long a record config's videos are kept, what stands in for gaps, and whether parts are analysed.
+/// Says how long a record config's videos are kept, what stands in for gaps, and whether parts are analysed: any of them.
+/// What the body leaves out stays as it is stored; the answer is all that is stored then.
 #[utoipa::path(
     put,
     path = "/v1/tenants/{tenant}/record-configs/{app}/{stream}",
@@ -120,26 +133,25 @@ pub(super) async fn show(
         ("app" = String, Path, description = "The application."),
         ("stream" = String, Path, description = "The stream; `*` for the rule of every stream of the app."),
     ),
-    request_body = Settings,
+    request_body = WantedSettings,
     responses((status = 200, body = Settings), (status = "default", description = "Why not.", body = ErrorBody)),
 )]
 pub(super) async fn change(
     State(shared): State<Arc<Shared>>,
     Scope(tenant): Scope,
     rule: Rule,
-    Body(wanted): Body<Settings>,
+    Body(wanted): Body<WantedSettings>,
 ) -> Result<Json<Settings>, Error> {
-    if wanted.retention_days > MAX_RETENTION_DAYS {
+    if wanted.retention_days.is_some_and(|days| days > MAX_RETENTION_DAYS) {
         return Err(Error::Invalid(format!("retention_days must be at most {MAX_RETENTION_DAYS}")));
     }
-    let gaps =
-        gap_rule(&wanted.gaps).ok_or_else(|| Error::Invalid("gaps must be one of cut, hold, slate".to_owned()))?;
-    let settings = RecordSettings { retention_days: wanted.retention_days, gaps, analyse: wanted.analyse };
+    let known =
+        |word: &str| gap_rule(word).ok_or_else(|| Error::Invalid("gaps must be one of cut, hold, slate".to_owned()));
+    let gaps = wanted.gaps.as_deref().map(known).transpose()?;
+    let change = SettingsChange { retention_days: wanted.retention_days, gaps, analyse: wanted.analyse };
     let key = (tenant.play_domain.as_str(), rule.app.as_str(), rule.stream.as_str());
-    if !shared.store.put_record_settings(&tenant.name, key, settings).await? {
-        return Err(Error::NotFound("record config"));
-    }
-    Ok(Json(settings.into()))
+    let settings = shared.store.change_record_settings(&tenant.name, key, change).await?;
+    Ok(Json(settings.ok_or(Error::NotFound("record config"))?.into()))
 }
 
 impl ConfigView {

@@ -18,6 +18,17 @@ pub struct RecordSettings {
     pub analyse: bool,
 }
 
+/// New settings of one rule; what is not given stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SettingsChange {
+    /// For [`RecordSettings::retention_days`].
+    pub retention_days: Option<u32>,
+    /// For [`RecordSettings::gaps`].
+    pub gaps: Option<GapRule>,
+    /// For [`RecordSettings::analyse`].
+    pub analyse: Option<bool>,
+}
+
 #[derive(FromRow)]
 struct Row {
     retention_days: i64,
@@ -63,26 +74,27 @@ impl Store {
         Ok(row.map(RecordSettings::from).unwrap_or_default())
     }
 
-    /// Replaces the settings of a rule. Says whether the rule is there.
-    pub async fn put_record_settings(
+    /// Changes settings of a rule and gives what they are now; nothing if the rule is not there.
+    pub async fn change_record_settings(
         &self,
         tenant: &str,
         (domain, app, stream): (&str, &str, &str),
-        settings: RecordSettings,
-    ) -> Result<bool> {
-        let done = sqlx::query(
-            "UPDATE record_configs SET retention_days = ?5, gaps = ?6, analyse = ?7 \
-             WHERE tenant = ?1 AND domain = ?2 AND app = ?3 AND stream = ?4",
+        change: SettingsChange,
+    ) -> Result<Option<RecordSettings>> {
+        let row: Option<Row> = sqlx::query_as(
+            "UPDATE record_configs SET retention_days = coalesce(?5, retention_days), gaps = coalesce(?6, gaps), \
+             analyse = coalesce(?7, analyse) WHERE tenant = ?1 AND domain = ?2 AND app = ?3 AND stream = ?4 \
+             RETURNING retention_days, gaps, analyse",
         )
         .bind(tenant)
         .bind(domain)
         .bind(app)
         .bind(stream)
-        .bind(i64::from(settings.retention_days))
-        .bind(gap_word(settings.gaps))
-        .bind(settings.analyse)
-        .execute(&self.writer)
+        .bind(change.retention_days.map(i64::from))
+        .bind(change.gaps.map(gap_word))
+        .bind(change.analyse)
+        .fetch_optional(&self.writer)
         .await?;
-        Ok(done.rows_affected() > 0)
+        Ok(row.map(RecordSettings::from))
     }
 }

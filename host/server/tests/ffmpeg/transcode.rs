@@ -259,8 +259,15 @@ async fn frames_of_an_uneven_source_are_all_kept() {
     // Every third frame is missing and the rest keep their times.
     let clip = Clip::new().filtered("select='mod(n,3)'").made();
     let (frames, _) = key_frames(&clip.path);
-    let renditions = vec![rendition("file", Container::Mp4, small(VideoCodec::H264))];
+    let renditions = vec![
+        rendition("file", Container::Mp4, small(VideoCodec::H264)),
+        rendition("list", Container::Hls { segment_seconds: 6 }, small(VideoCodec::H264)),
+    ];
     let report = made(&job(clip.source(), work.path(), renditions)).await;
+    for key in ["file", "list"] {
+        let fps = facts(&report, key).media.video.as_ref().unwrap().fps;
+        assert!((fps - 25.0 * 2.0 / 3.0).abs() < 0.3, "{key}: {fps}");
+    }
     let file = work.path().join(&facts(&report, "file").entry);
     let times = |file: &Path| {
         let mut times = seconds(&ffprobe_all(file, "v", "packet=pts_time"));

@@ -88,6 +88,8 @@ fn a_compose_is_decided_when_it_is_asked_for() {
     flow.apply(&gone);
     let wrong = about(Subject::Compose, process("g-hd", &[]));
     flow.corrupted_by(&wrong, "a compose is not processed");
+    let wrong = about(Subject::Compose, refused("no group"));
+    flow.corrupted_by(&wrong, "a compose is not processed");
     flow.apply(&planned);
     flow.corrupted_by(&planned, early);
     let finished = flow.record(13_000, &composed((6, 0), 10_000));

@@ -98,6 +98,10 @@ pub(super) fn rejected(effect: (u64, u32)) -> Input {
     said(effect, trap, Applied::Rejected, Resolution::Nothing)
 }
 
+pub(super) fn refused(message: &str) -> Resolution {
+    Resolution::Refused(WorkFailure { code: "Gone".to_owned(), message: message.to_owned() })
+}
+
 pub(super) fn process(group: &str, templates: &[&str]) -> Resolution {
     let template = |id: &&str| Template {
         id: TemplateId::new(*id),
@@ -162,6 +166,7 @@ pub(super) fn rendition_at_fps(job: &(VideoId, JobId), fps: f64) -> Input {
         bitrate_kbps: 800,
         bytes: 1_000_000,
         codec: "H.264".to_owned(),
+        audio: None,
     };
     rendition(job, WorkResult::Done(facts))
 }

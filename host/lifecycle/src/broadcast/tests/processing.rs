@@ -2,6 +2,7 @@
 
 use super::flow::Flow;
 use super::inputs::*;
+use crate::event::{Told, events};
 use crate::input::Input;
 use crate::record::{CloseCause, EndCause, LeaveCause, Resolution};
 
@@ -222,6 +223,28 @@ fn a_policy_whose_failure_rejects_leaves_the_recording() {
             broadcast: over (forbidden); not composed; settled
             part 0: +0.000 s to +10.000 s, 10.000 s from 0.000 s, 2500000 bytes, 250 pictures, 468 audio frames, H.264 1280x720 at 25 fps and AAC 48000 Hz x2
             its video 52c39afaceca928ba84d960270531ae6 is failed, rejected by its policy's binding
+        ");
+}
+
+#[test]
+fn a_video_that_cannot_be_processed_as_decided_fails_with_the_reason() {
+    let mut flow = Flow::closed_part(with_group("g-gone"));
+    let decided = flow.record(11_000, &verdict((3, 0), refused("no group g-gone")));
+    flow.check(
+        11_000,
+        verdict((3, 0), refused("no group g-gone")),
+        "
+            4  +11.000 s  part 0's video: no policy; the record config applies: it cannot be done (Gone: no group g-gone)
+            tells task-complete
+        ",
+    );
+    let told = events(&flow.broadcast, 4, &decided).remove(0).told;
+    let Told::TaskComplete { task: None, failure: Some(failure), .. } = told else { panic!("{told:?}") };
+    assert_eq!((failure.code.as_str(), failure.message.as_str()), ("Gone", "no group g-gone"));
+    flow.ends("
+            broadcast: live with publisher 1; compose not yet asked for; in progress
+            part 0: +0.000 s to +10.000 s, 10.000 s from 0.000 s, 2500000 bytes, 250 pictures, 468 audio frames, H.264 1280x720 at 25 fps and AAC 48000 Hz x2
+            its video 52c39afaceca928ba84d960270531ae6 is failed, what was decided cannot be done
         ");
 }
 

@@ -192,6 +192,7 @@ fn output() -> OutputFacts {
         bitrate_kbps: 941,
         bytes: 141_230_000,
         codec: "H.264".into(),
+        audio: None,
     }
 }
 

@@ -316,7 +316,8 @@ async fn tasks_and_jobs_are_shown() {
                 "Width": "320", "Height": "240", "Duration": "10", "Bitrate": "500", "Fps": "25", "Filesize": 1,
                 "Encryption": "", "WatermarkIdList": [],
                 "VideoStreamList": "[{\"CodecName\":\"H.264\",\"Fps\":\"25\",\"Height\":\"240\",\"Width\":\"320\"}]",
-                "AudioStreamList": "[]", "SubtitleStreamList": "[]"
+                "AudioStreamList": "[{\"Channels\":\"2\",\"CodecName\":\"AAC\",\"SampleRate\":\"44100\"}]",
+                "SubtitleStreamList": "[]"
             }
         })
     );

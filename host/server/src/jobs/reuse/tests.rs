@@ -73,6 +73,7 @@ async fn a_part_offers_what_was_made_with_the_same_settings() {
         bitrate_kbps: 1,
         bytes: 1,
         codec: "H.264".into(),
+        audio: None,
     };
     let failure = WorkFailure { code: "x".into(), message: "y".into() };
     let end = |result| Finished { result, started_at: Timestamp(0), at: noon() };

@@ -58,6 +58,28 @@ async fn settings_are_kept_with_their_rule_and_survive_its_update() {
 }
 
 #[tokio::test]
+async fn what_a_change_leaves_out_stays() {
+    let desk = desk().await;
+    let mut expected = json!({ "retention_days": 0, "gaps": "cut", "analyse": false });
+    for change in [
+        json!({ "gaps": "hold" }),
+        json!({ "retention_days": 30 }),
+        json!({ "analyse": true }),
+        json!({ "retention_days": 7, "gaps": "slate" }),
+        json!({}),
+    ] {
+        for (field, value) in change.as_object().unwrap() {
+            expected[field] = value.clone();
+        }
+        assert_eq!(put(&desk, "studio/cam", &change).await, (200, expected.clone()), "{change}");
+        let shown = desk.get("/v1/tenants/acme/record-configs/studio/cam").await;
+        assert_eq!(shown["settings"], expected, "{change}");
+    }
+    let other = desk.get("/v1/tenants/acme/record-configs/studio/*").await;
+    assert_eq!(other["settings"], json!({ "retention_days": 0, "gaps": "cut", "analyse": false }));
+}
+
+#[tokio::test]
 async fn what_is_not_there_or_makes_no_sense_is_refused() {
     let desk = desk().await;
     let good = json!({ "retention_days": 1, "gaps": "hold", "analyse": false });
@@ -71,7 +93,8 @@ async fn what_is_not_there_or_makes_no_sense_is_refused() {
         json!({ "retention_days": 36_501, "gaps": "cut", "analyse": false }),
         json!({ "retention_days": -1, "gaps": "cut", "analyse": false }),
         json!({ "retention_days": 1, "gaps": "cut", "analyse": false, "more": 1 }),
-        json!({ "retention_days": 1 }),
+        json!({ "retention_days": 36_501 }),
+        json!({ "gaps": "loop" }),
     ] {
         assert_eq!(put(&desk, "studio/cam", &bad).await.0, 400, "{bad}");
     }

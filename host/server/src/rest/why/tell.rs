@@ -84,7 +84,7 @@ fn groups(story: &Story<'_>) -> Vec<String> {
     if asked.is_empty() {
         let why = match video.stage {
             Stage::Deciding(_) => "Its template group is being asked for now.",
-            Stage::Composing | Stage::Planned | Stage::Rejected | Stage::ProduceFailed => {
+            Stage::Composing | Stage::Planned | Stage::Rejected | Stage::Refused(_) | Stage::ProduceFailed => {
                 "Of its template group no decision is recorded."
             }
         };
@@ -96,10 +96,14 @@ fn groups(story: &Story<'_>) -> Vec<String> {
 /// What was made of it.
 fn followed(story: &Story<'_>) -> Vec<String> {
     let video = story.video;
-    let mut told = match video.stage {
+    let mut told = match &video.stage {
         Stage::Composing => vec!["Its file is being made.".to_owned()],
         Stage::ProduceFailed => vec!["Its file could not be made; its event says why.".to_owned()],
         Stage::Rejected => vec!["Nothing was made of it.".to_owned()],
+        Stage::Refused(failure) => {
+            let (code, message) = (&failure.code, quote(failure.message.trim_end_matches('.')));
+            vec![format!("Nothing was made of it, which failed with `{code}`: {message}.")]
+        }
         Stage::Deciding(_) | Stage::Planned => Vec::new(),
     };
     told.extend(video.tasks.iter().take(TASKS).map(|one| task(story, one)));

@@ -224,3 +224,25 @@ async fn every_answer_has_words() {
     let told = words(Some(Question::Callback(question)), Hook::Callback, dropped, Applied::Answer, Some(made())).await;
     assert!(told.contains("It saw the event `FileUploadComplete` of 7 bytes.") && !told.contains("secret"), "{told}");
 }
+
+#[tokio::test]
+async fn a_group_that_is_not_there_is_why_nothing_was_made() {
+    let world = World::new().await;
+    world.tenant("acme").await;
+    let mut life = world.broadcast("acme", "b1").await;
+    let video = life.part(0).await;
+    life.refuse("no group g1.").await;
+    let story = Story {
+        broadcast: &life.state,
+        video: &life.state.videos[&video],
+        title: "",
+        groups: BTreeMap::new(),
+        asked: Vec::new(),
+        shaped: Vec::new(),
+        is_cut: false,
+        told: Vec::new(),
+    };
+    let told = paragraphs(&story).concat();
+    let expected = "Nothing was made of it, which failed with `Gone`: “no group g1”.";
+    assert!(told.iter().any(|sentence| sentence == expected), "{told:?}");
+}

@@ -53,6 +53,13 @@ pub(crate) fn show_job(job: &JobRow, links: &Links<'_>, progress: &Progress) -> 
         let streams = |present: bool, value: Value| {
             if present { value.to_string() } else { "[]".to_owned() }
         };
+        let audio = output.audio.iter().map(|audio| {
+            json!({
+                "CodecName": audio.codec,
+                "SampleRate": audio.sample_rate.to_string(),
+                "Channels": audio.channels.to_string(),
+            })
+        });
         let file = json!({
             "OutputFileUrl": links.to(&job.video, &output.file),
             "Format": template.format,
@@ -70,7 +77,7 @@ pub(crate) fn show_job(job: &JobRow, links: &Links<'_>, progress: &Progress) -> 
                 "Height": output.height.to_string(),
                 "Fps": names::rate(output.fps),
             }])),
-            "AudioStreamList": "[]",
+            "AudioStreamList": Value::from_iter(audio).to_string(),
             "SubtitleStreamList": "[]",
         });
         shown.insert("OutputFile".to_owned(), file);
