@@ -1,4 +1,5 @@
-//! A clip pushed as it is, over several cycles: no frame lost or doubled, times continuous, everything plays.
+//! A clip pushed as it is, over several cycles: no frame lost or doubled, times continuous on the disk and from zero for
+//! who plays a part, everything plays.
 
 use anyhow::Context as _;
 use reprise_tests::server::Server;
@@ -27,7 +28,15 @@ fn every_pushed_frame_is_in_exactly_one_part() -> anyhow::Result<()> {
             assert_eq!(playlist.video, file.video, "HLS and MP4 of one part show the same pictures");
             pictures += file.video;
             sounds += file.audio;
-            times.extend(file.times);
+            // On the disk, times go on; played alone, each part begins at zero and is as long as the API says.
+            let on_disk =
+                media::decode(&server.data().join("media").join(id).join("source.mp4").to_string_lossy()).await?;
+            assert_eq!((on_disk.video, on_disk.audio), (file.video, file.audio));
+            times.extend(on_disk.times);
+            let (start, length) = media::span(&stage.media_url(id, "source.mp4")).await?;
+            let told = video["duration_ms"].as_f64().context("no duration")? / 1000.0;
+            assert!((0.0..0.1).contains(&start), "{id} begins at {start}");
+            assert!((length - told).abs() < 0.15, "{id} lasts {length}, and {told} is told");
             assert_eq!(video["status"], "ready", "{video}");
         }
         assert_eq!(pictures, pushed.video, "pictures");

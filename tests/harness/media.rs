@@ -33,6 +33,22 @@ pub async fn decode(input: &str) -> anyhow::Result<Decoded> {
     Ok(Decoded { video: video.len() as u64, audio: audio.len() as u64, height, times })
 }
 
+/// Where a file or URL says that it begins, and how long it says that it is, in seconds.
+///
+/// # Errors
+/// When ffprobe does not read it.
+pub async fn span(input: &str) -> anyhow::Result<(f64, f64)> {
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-show_entries", "format=start_time,duration", "-of", "json", input])
+        .output()
+        .await?;
+    anyhow::ensure!(output.status.success(), "ffprobe: {}", String::from_utf8_lossy(&output.stderr));
+    let shown: Value = serde_json::from_slice(&output.stdout)?;
+    let seconds =
+        |name: &str| -> anyhow::Result<f64> { Ok(shown["format"][name].as_str().context("no time")?.parse()?) };
+    Ok((seconds("start_time")?, seconds("duration")?))
+}
+
 /// What an encoder pushes of a clip: the clip as FLV, which has no edit list that hides frames.
 ///
 /// # Errors

@@ -12,7 +12,8 @@
 //!
 //! Video is clocked at 1000 ticks per second because RTMP stamps are milliseconds: a finer clock would only make
 //! rounding visible at the seams. Audio is clocked at its sampling rate, so frames join without a seam. Decode
-//! times run on over all parts of a broadcast, which is why parts can be joined without being rewritten.
+//! times run on over all parts of a broadcast, which is why parts can be joined without being rewritten; who plays a
+//! part alone gets it with times from zero ([`zero_based`]).
 
 use bytes::Bytes;
 
@@ -26,6 +27,7 @@ pub mod retime;
 pub mod samples;
 pub mod scan;
 pub mod trailer;
+pub mod zero_based;
 
 #[cfg(test)]
 pub(crate) mod readback;
@@ -38,6 +40,7 @@ pub use retime::{RetimeError, TrackClock, clocks, retime};
 pub use samples::{SampleReader, TimedSample};
 pub use scan::{Scan, scan};
 pub use trailer::TRAILER_BYTES;
+pub use zero_based::{MovedFragment, ZeroBased};
 
 /// Ticks per second of the video track and of the movie.
 pub const VIDEO_TIMESCALE: u32 = 1000;
@@ -94,6 +97,11 @@ impl FragmentEntry {
     /// End of the last sample, in milliseconds of the broadcast.
     pub fn end_ms(&self) -> u64 {
         self.first_ms.saturating_add(u64::from(self.duration_ms))
+    }
+
+    /// Its `moof` and `mdat` in the file.
+    pub fn range(&self) -> ByteRange {
+        ByteRange { offset: self.offset, len: u64::from(self.size) }
     }
 
     /// Where the next fragment begins.

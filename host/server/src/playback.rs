@@ -2,7 +2,7 @@
 //!
 //! | Path | What |
 //! |---|---|
-//! | `{video}/source.mp4` | the recording |
+//! | `{video}/source.mp4` | the recording, with times from zero |
 //! | `{video}/source.m3u8` | the recording as HLS: byte ranges of `source.mp4`, or of the parts of a fresh compose |
 //! | `{video}/parts/{file}` | a part that a composed video is linked to |
 //! | `{video}/index.m3u8` | a master playlist over the HLS renditions; the source's playlist while there are none |
@@ -29,10 +29,12 @@ mod playlist;
 mod range;
 mod router;
 mod source;
+mod zero_based;
 
 use std::sync::Arc;
 
 use reprise_lifecycle::time::Timestamp;
+use reprise_media::fmp4::ZeroBased;
 use tokio::sync::Semaphore;
 
 use self::cache::Cache;
@@ -62,6 +64,8 @@ pub struct Playback {
     building: Semaphore,
     /// Source playlists, unsigned, by video.
     sources: Cache<Arc<str>>,
+    /// How sources are moved to begin at zero, by video and size; nothing for those that do.
+    zero_based: Cache<Option<Arc<ZeroBased>>>,
     /// What a master playlist says of a rendition, by job.
     renditions: Cache<Arc<Rendition>>,
 }
@@ -77,6 +81,7 @@ impl Playback {
             open_files: Arc::new(Semaphore::new(MAX_OPEN_FILES)),
             building: Semaphore::new(MAX_BUILDING),
             sources: Cache::new(CACHED),
+            zero_based: Cache::new(CACHED),
             renditions: Cache::new(CACHED),
         }
     }

@@ -401,15 +401,20 @@ const AVC: &str = "0164000dffe100196764000dacd94141fb011000000300100000030320f14
 
 /// A part of `seconds` fragments, one picture each, a keyframe in every second one.
 pub(crate) fn recording(seconds: u64) -> Vec<u8> {
+    recording_from(0, seconds, 200)
+}
+
+/// The same `start_s` seconds into its broadcast, with pictures of so many bytes.
+pub(crate) fn recording_from(start_s: u64, seconds: u64, picture_bytes: usize) -> Vec<u8> {
     let record = Bytes::from(hex::decode(AVC).unwrap());
     let tracks = Tracks { video: Some(VideoConfig::parse(VideoCodec::Avc, &record).unwrap()), audio: None };
     let mut file = init_segment(&tracks).unwrap().bytes.to_vec();
     let mut fragmenter = Fragmenter::new(1, file.len() as u64, true, 0);
     for second in 0..seconds {
-        let data = Bytes::from(vec![second as u8; 200]);
-        let sample = Sample { start: second * 1000, composition: 0, keyframe: second % 2 == 0, data };
+        let (start, data) = ((start_s + second) * 1000, Bytes::from(vec![second as u8; picture_bytes]));
+        let sample = Sample { start, composition: 0, keyframe: second % 2 == 0, data };
         fragmenter.push(TrackKind::Video, sample);
-        let ends = TimelinePosition { video_end_ms: (second + 1) * 1000, audio_end: 0, audio_rate: 0 };
+        let ends = TimelinePosition { video_end_ms: start + 1000, audio_end: 0, audio_rate: 0 };
         file.extend_from_slice(&fragmenter.finish(ends).unwrap().unwrap().bytes);
     }
     file

@@ -7,6 +7,7 @@
 
 use bytes::Bytes;
 
+use crate::fmp4::rebase::{distance, in_samples};
 use crate::fmp4::{BoxError, FragmentEntry, FragmentIndex, Shift, TrackStarts, init_segment};
 use crate::track::Tracks;
 
@@ -91,7 +92,10 @@ pub fn assemble(tracks: &Tracks, runs: &[Run<'_>], base: Base) -> Result<Assembl
             Some((before, ends)) if goes_on(&before, &ends, &run.starts) => before,
             Some((_, ends)) => moved_to(&ends, &run.starts, rate),
             None => match base {
-                Base::Zero => to_zero(run, rate),
+                Base::Zero => {
+                    let first_ms = run.fragments.first().map_or(0, |entry| entry.first_ms);
+                    Shift::to_zero(first_ms, &run.starts, rate)
+                }
                 Base::Kept => Shift::default(),
             },
         };
@@ -130,24 +134,6 @@ fn moved_to(ends: &Ends, starts: &TrackStarts, rate: u32) -> Shift {
     // Rounded to samples, and never before the end: a frame of sound does not overlap another.
     let audio = in_samples(video_ms, rate);
     Shift { video_ms, audio: samples.map_or(audio, |least| audio.max(least)) }
-}
-
-fn to_zero(run: &Run<'_>, rate: u32) -> Shift {
-    let first_ms = run.fragments.first().map_or(0, |entry| entry.first_ms);
-    let video_ms = distance(0, first_ms);
-    // The first frame of sound may lie less than a millisecond behind `first_ms`; it must not lie before zero.
-    let audio = in_samples(video_ms, rate);
-    Shift { video_ms, audio: run.starts.audio.map_or(audio, |start| audio.max(distance(0, start))) }
-}
-
-fn distance(to: u64, from: u64) -> i64 {
-    let distance = i128::from(to) - i128::from(from);
-    i64::try_from(distance).unwrap_or(if distance < 0 { i64::MIN / 2 } else { i64::MAX / 2 })
-}
-
-fn in_samples(ms: i64, rate: u32) -> i64 {
-    let samples = (i128::from(ms) * i128::from(rate)).div_euclid(1000);
-    i64::try_from(samples).unwrap_or(0)
 }
 
 fn div_ceil(value: i64, by: i64) -> i64 {

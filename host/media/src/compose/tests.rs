@@ -14,6 +14,8 @@ use crate::timeline::TrackKind::{Audio, Video};
 use crate::timeline::{TrackKind, samples_to_ms};
 use crate::track::{Tracks, samples};
 
+mod zero_based;
+
 const RATE: u32 = 44_100;
 const STEP_MS: u64 = 40;
 const FRAME: u64 = 1024;

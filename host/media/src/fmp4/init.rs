@@ -1,7 +1,7 @@
 //! The init segment: `ftyp` and `moov` (ISO/IEC 14496-12 sections 4.3 and 8.2), written and read back.
 //!
 //! It depends on the codec configuration alone, so parts with the same configuration have the same init bytes. There
-//! is no edit list: decode times of a later part begin where the part before ended, and stay so.
+//! is no edit list: decode times of a later part begin where the part before ended, and stay so on the disk.
 
 use bytes::Bytes;
 use mp4_atom::{

@@ -37,6 +37,14 @@ impl TrackStarts {
 }
 
 impl Shift {
+    /// The shift that moves a run of fragments which begins at `first_ms`, and whose tracks begin at `starts`, to zero.
+    pub(crate) fn to_zero(first_ms: u64, starts: &TrackStarts, audio_rate: u32) -> Self {
+        let video_ms = distance(0, first_ms);
+        // The first frame of sound may lie less than a millisecond behind `first_ms`; it must not lie before zero.
+        let audio = in_samples(video_ms, audio_rate);
+        Self { video_ms, audio: starts.audio.map_or(audio, |start| audio.max(distance(0, start))) }
+    }
+
     /// Whether nothing moves.
     pub fn is_none(&self) -> bool {
         *self == Self::default()
@@ -50,6 +58,18 @@ impl Shift {
         moved.ends.audio_end = entry.ends.audio_end.saturating_add_signed(self.audio);
         moved
     }
+}
+
+/// From one time to another, within what two of them can differ.
+pub(crate) fn distance(to: u64, from: u64) -> i64 {
+    let distance = i128::from(to) - i128::from(from);
+    i64::try_from(distance).unwrap_or(if distance < 0 { i64::MIN / 2 } else { i64::MAX / 2 })
+}
+
+/// Milliseconds in samples, rounded down.
+pub(crate) fn in_samples(ms: i64, rate: u32) -> i64 {
+    let samples = (i128::from(ms) * i128::from(rate)).div_euclid(1000);
+    i64::try_from(samples).unwrap_or(0)
 }
 
 /// Where the tracks begin in the fragment whose `moof` this is.

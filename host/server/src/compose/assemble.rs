@@ -94,7 +94,7 @@ impl Writer<'_> {
         shift: &Shift,
     ) -> Result<(), Error> {
         let source = self.source(number)?;
-        let mut moof = read_moof(source, entry)?;
+        let mut moof = read_moof(source, entry.range())?;
         let mut trailer = [0; TRAILER_BYTES as usize];
         source.seek(SeekFrom::Start(entry.offset + u64::from(entry.size)))?;
         source.read_exact(&mut trailer)?;

@@ -70,18 +70,18 @@ fn tracks_of(file: &mut std::fs::File, init: ByteRange) -> io::Result<Tracks> {
     read_tracks(&bytes).map_err(io::Error::other)
 }
 
-/// The `moof` at a fragment's beginning.
+/// The `moof` at the beginning of the fragment in this range.
 ///
 /// # Errors
 /// `InvalidData` when there is none.
-pub(crate) fn read_moof(file: &mut std::fs::File, entry: &FragmentEntry) -> io::Result<Vec<u8>> {
+pub(crate) fn read_moof(file: &mut std::fs::File, fragment: ByteRange) -> io::Result<Vec<u8>> {
     // One read is enough for most: a second of media has a hundred samples.
     const USUAL_BYTES: u64 = 2048;
-    file.seek(SeekFrom::Start(entry.offset))?;
+    file.seek(SeekFrom::Start(fragment.offset))?;
     let mut bytes = Vec::with_capacity(USUAL_BYTES as usize);
-    file.by_ref().take(USUAL_BYTES.min(u64::from(entry.size))).read_to_end(&mut bytes)?;
+    file.by_ref().take(USUAL_BYTES.min(fragment.len)).read_to_end(&mut bytes)?;
     let size = bytes.first_chunk().map_or(0, |size| u32::from_be_bytes(*size));
-    if size > entry.size.min(MAX_MOOF_BYTES) {
+    if size > MAX_MOOF_BYTES || u64::from(size) > fragment.len {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "a fragment does not begin with its moof"));
     }
     let size = size as usize;
@@ -104,7 +104,7 @@ pub(crate) fn starts(
 ) -> io::Result<TrackStarts> {
     let mut found = TrackStarts::default();
     for entry in fragments.iter().take(STARTS_SOUGHT) {
-        let moof = read_moof(file, entry)?;
+        let moof = read_moof(file, entry.range())?;
         let here = track_starts(&moof).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         found = found.or(here);
         if found.video_ms.is_some() >= tracks.video.is_some() && found.audio.is_some() >= tracks.audio.is_some() {

@@ -17,10 +17,12 @@ use super::Playback;
 use super::auth::Viewing;
 use super::error::Refusal;
 use super::range::{Wanted, wanted};
+use super::zero_based;
+use crate::files::SOURCE;
 
 /// Bytes read at a time for one viewer: large enough that a system call is worth its cost, small enough that a
 /// thousand slow viewers hold little memory.
-const CHUNK_BYTES: usize = 64 * 1024;
+pub(super) const CHUNK_BYTES: usize = 64 * 1024;
 
 /// How long an answer may be kept by who asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +33,7 @@ pub(super) enum Caching {
     Revalidate,
 }
 
-/// Sends the file at `path` (plain names, relative to the video's folder).
+/// Sends the file at `path` (plain names, relative to the video's folder); the source with times from zero.
 ///
 /// # Errors
 /// [`Refusal::NotFound`] when it is not there or no plain file.
@@ -43,17 +45,21 @@ pub(super) async fn send(
     media_type: &'static str,
 ) -> Result<Response, Refusal> {
     let permit = Arc::clone(&playback.open_files).try_acquire_owned().map_err(|_| Refusal::Busy)?;
-    let tag_name = path.replace('/', "-");
+    let (tag_name, is_source) = (path.replace('/', "-"), path == SOURCE);
     let (file, size) = open(playback, viewing, path).await?;
-    let tag = format!("\"{}-{tag_name}-{size:x}\"", viewing.id);
+    let zero = if is_source { zero_based::of_source(playback, &viewing.id, size).await? } else { None };
+    // Bytes that are moved have a tag of their own: nobody goes on with them behind those of the file.
+    let kind = if zero.is_some() { "-zero" } else { "" };
+    let tag = format!("\"{}-{tag_name}-{size:x}{kind}\"", viewing.id);
     let (status, first, len) = match wanted(method, headers, &tag, size)? {
         Wanted::NotModified => return Ok(not_modified(viewing, &tag, Caching::Immutable)),
         Wanted::Whole => (StatusCode::OK, 0, size),
         Wanted::Part { first, len } => (StatusCode::PARTIAL_CONTENT, first, len),
     };
-    let body = match *method {
-        Method::HEAD => Body::empty(),
-        _ => stream(file, first, len, permit).await?,
+    let body = match (method, zero) {
+        (&Method::HEAD, _) => Body::empty(),
+        (_, Some(zero)) => zero_based::body(file, zero, first, len, permit),
+        (_, None) => stream(file, first, len, permit).await?,
     };
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -91,7 +97,7 @@ pub(super) fn send_text(
     Ok(response)
 }
 
-async fn open(playback: &Playback, viewing: &Viewing, path: String) -> Result<(tokio::fs::File, u64), Refusal> {
+async fn open(playback: &Playback, viewing: &Viewing, path: String) -> Result<(std::fs::File, u64), Refusal> {
     let (files, video) = (Arc::clone(&playback.files), viewing.id.clone());
     let opened = off_thread(move || {
         let file = files.video(&video)?.open(path)?;
@@ -101,16 +107,11 @@ async fn open(playback: &Playback, viewing: &Viewing, path: String) -> Result<(t
         }
         Ok((file.into_std(), metadata.len()))
     });
-    let (file, size) = opened.await?;
-    Ok((tokio::fs::File::from_std(file), size))
+    Ok(opened.await?)
 }
 
-async fn stream(
-    mut file: tokio::fs::File,
-    first: u64,
-    len: u64,
-    permit: OwnedSemaphorePermit,
-) -> Result<Body, Refusal> {
+async fn stream(file: std::fs::File, first: u64, len: u64, permit: OwnedSemaphorePermit) -> Result<Body, Refusal> {
+    let mut file = tokio::fs::File::from_std(file);
     file.set_max_buf_size(CHUNK_BYTES);
     if first > 0 {
         file.seek(SeekFrom::Start(first)).await?;

@@ -19,6 +19,7 @@ use crate::testkit::{Answered, NOON_S, World, ask, noon, recording};
 
 mod linked;
 mod signed;
+mod zero_based;
 
 struct Theatre {
     world: World,

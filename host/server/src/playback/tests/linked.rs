@@ -18,7 +18,7 @@ use crate::jobs::queue::{Claim, Queue};
 use crate::testkit::{NOON_S, ask};
 
 /// A video with a record and no file, linked to all of the theatre's part and then to four seconds of it again.
-async fn linked(theatre: &Theatre) -> (Composer, VideoId) {
+pub(super) async fn linked(theatre: &Theatre) -> (Composer, VideoId) {
     let video = theatre.world.broadcast("acme", "b2").await.part(0).await;
     let nowhere = PathBuf::from("/nonexistent");
     let tools = Tools { ffmpeg: nowhere.clone(), ffprobe: nowhere.clone(), helper: nowhere, strict: true };
