@@ -39,8 +39,8 @@ pub struct Activation {
     pub name: Option<String>,
     /// Which version; the newest when absent.
     pub version: Option<i64>,
-    /// Which settings; those it has, or a new binding the plugin's, or those that came with the version where these are
-    /// newer.
+    /// Which settings; those it has, or a new binding of the newest version the plugin's, or those that came with the
+    /// version where these are newer.
     pub settings_revision: Option<i64>,
     /// Ingest domain pattern; all of a new binding when absent.
     pub domain: Option<String>,
@@ -194,6 +194,8 @@ impl Policies {
         let was = was.as_ref();
         let standing = match was {
             Some(was) => was.settings_revision,
+            // An older version is bound as it came.
+            None if self.known_version(tenant, plugin, None).await?.version != version.version => version.revision,
             None => {
                 self.store.standing_settings(tenant, plugin).await?.map_or(version.revision, |(revision, _)| revision)
             }

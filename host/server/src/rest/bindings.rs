@@ -24,7 +24,8 @@ pub(super) struct ActivationBody {
     name: Option<String>,
     /// The newest if absent.
     version: Option<i64>,
-    /// Those the binding has, or a new one the plugin's, if absent; or those that came with the version where these are newer.
+    /// Those the binding has, or a new one of the newest version the plugin's, if absent; or those that came with the
+    /// version where these are newer.
     settings_revision: Option<i64>,
     /// An ingest domain, or a pattern with `*`.
     domain: Option<String>,
