@@ -71,6 +71,11 @@ impl FailureKind {
         }
     }
 
+    /// Whether a guest was run: a call that never was says nothing about it, nor about how long one takes.
+    pub fn has_run(self) -> bool {
+        !matches!(self, Self::Overloaded | Self::Unavailable | Self::RateLimited | Self::BreakerOpen)
+    }
+
     /// Whether the same question, settings, state and component fail the same way again. What depended on the machine
     /// or on other calls does not.
     pub fn is_reproducible(self) -> bool {

@@ -302,17 +302,8 @@ fn outcome(verdict: &Verdict) -> Outcome {
         Verdict::Answered(_) | Verdict::NoPolicy => Outcome::Worked,
         Verdict::Failed(failure) => match failure.kind {
             FailureKind::Refused => Outcome::Worked,
-            FailureKind::Trap
-            | FailureKind::Fuel
-            | FailureKind::Deadline
-            | FailureKind::Memory
-            | FailureKind::Stack
-            | FailureKind::TooLarge
-            | FailureKind::BadAnswer => Outcome::Failed,
-            FailureKind::Overloaded
-            | FailureKind::Unavailable
-            | FailureKind::RateLimited
-            | FailureKind::BreakerOpen => Outcome::Untold,
+            kind if kind.has_run() => Outcome::Failed,
+            _ => Outcome::Untold,
         },
     }
 }

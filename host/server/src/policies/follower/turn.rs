@@ -192,10 +192,8 @@ fn is_of(made: &Provenance, version: i64, settings_revision: i64) -> bool {
     (i64::from(made.version), i64::from(made.settings_revision)) == (version, settings_revision)
 }
 
-/// Whether a guest was run: a call that never was took no time, and says nothing about how long one takes.
 fn has_run(said: &Said) -> bool {
-    use FailureKind::{BreakerOpen, Overloaded, RateLimited, Unavailable};
-    !matches!(said.failure(), Some(Overloaded | Unavailable | RateLimited | BreakerOpen))
+    said.failure().is_none_or(FailureKind::has_run)
 }
 
 #[cfg(test)]
