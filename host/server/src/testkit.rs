@@ -176,6 +176,17 @@ impl World {
     }
 }
 
+/// The decision where no policy is bound.
+pub(crate) fn undecided(hook: Hook) -> Decision {
+    Decision {
+        hook,
+        question_digest: "0".repeat(64),
+        verdict: Verdict::NoPolicy,
+        applied: Applied::Default,
+        provenance: None,
+    }
+}
+
 impl Life<'_> {
     async fn commit(
         &self,
@@ -228,13 +239,7 @@ impl Life<'_> {
     pub(crate) async fn compose(&mut self, gaps: GapRule) -> VideoId {
         self.put(Input::gone(self.state.epoch, LeaveCause::Unpublished)).await;
         self.put(Input::End { cause: EndCause::BreakWindow }).await;
-        let decision = Decision {
-            hook: Hook::ComposeRules,
-            question_digest: "0".repeat(64),
-            verdict: Verdict::NoPolicy,
-            applied: Applied::Default,
-            provenance: None,
-        };
+        let decision = undecided(Hook::ComposeRules);
         let ranges = (0..).zip(&self.state.parts).map(|(index, _)| PartRange { index, from_ms: 0, to_ms: None });
         let plan = ComposePlan { ranges: ranges.collect(), gaps, min_duration_ms: 0, title: None, group: None };
         let is_asked = |effect: &Effect| matches!(effect, Effect::Ask { hook: Hook::ComposeRules, .. });
@@ -302,13 +307,7 @@ impl Life<'_> {
     /// Decides that the video cannot be processed.
     pub(crate) async fn refuse(&mut self, message: &str) {
         let effect = self.effect(|effect| matches!(effect, Effect::Ask { hook: Hook::TemplateGroup, .. }));
-        let decision = Decision {
-            hook: Hook::TemplateGroup,
-            question_digest: "0".repeat(64),
-            verdict: Verdict::NoPolicy,
-            applied: Applied::Default,
-            provenance: None,
-        };
+        let decision = undecided(Hook::TemplateGroup);
         let failure = WorkFailure { code: "Gone".to_owned(), message: message.to_owned() };
         self.put(Input::VerdictGiven { effect, decision, resolution: Resolution::Refused(failure) }).await;
     }

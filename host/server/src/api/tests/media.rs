@@ -1,6 +1,5 @@
 //! Videos, playback, tasks and pictures.
 
-use reprise_lifecycle::decision::{Applied, Decision, Verdict};
 use reprise_lifecycle::effect::Effect;
 use reprise_lifecycle::id::{GroupId, VideoId};
 use reprise_lifecycle::input::Input;
@@ -10,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::Api;
 use super::client::{Ask, VOD, refusal};
-use crate::testkit::{Life, noon};
+use crate::testkit::{Life, noon, undecided};
 use crate::url_auth;
 
 const NOON: &str = "2027-01-01T00:00:00Z";
@@ -18,13 +17,7 @@ const NOON: &str = "2027-01-01T00:00:00Z";
 /// Decides that nothing is encoded, as a record config with the built-in group does.
 pub(super) async fn store_only(life: &mut Life<'_>) {
     let asked = life.state.outstanding().into_iter().find(|(_, effect)| matches!(effect, Effect::Ask { .. }));
-    let decision = Decision {
-        hook: Hook::TemplateGroup,
-        question_digest: "0".repeat(64),
-        verdict: Verdict::NoPolicy,
-        applied: Applied::Default,
-        provenance: None,
-    };
+    let decision = undecided(Hook::TemplateGroup);
     let plan = TaskPlan { group: GroupId::no_transcode(), templates: Vec::new(), cover: true };
     let effect = asked.unwrap().0;
     life.put(Input::VerdictGiven { effect, decision, resolution: Resolution::Process(plan) }).await;
